@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR MIT */
+/*
+ * The ioctl interface of mockgpu, a GPU without the hardware.
+ *
+ * Conventions, the same for every call:
+ *
+ * - All addresses are virtual addresses of the process that attached its
+ *   memory to the file (DRM_MOCKGPU_ATTACH).  Unless said otherwise @start and
+ *   @len of a range are multiples of MOCKGPU_PAGE_SIZE, @len is not 0, and
+ *   @start + @len does not wrap around; otherwise the call is -EINVAL.
+ * - A pointer to user memory travels as a __u64.
+ * - A structure only ever grows at its end.  Whoever passes a shorter structure
+ *   than the driver knows gets zeroes for what is missing; whoever passes a
+ *   longer one has the rest ignored on the way in and zeroed on the way out.
+ * - An unknown flag, an unknown enumerator, and a @pad or @reserved field that
+ *   is not zero are -EINVAL and change nothing.
+ * - Every structure has the same layout for 32-bit and 64-bit programs.
+ * - No call returns EAGAIN.  A call that a signal interrupted returns EINTR;
+ *   every call can simply be repeated after it: what was done stays done, and
+ *   the result fields then count that repetition alone.  libdrm's drmIoctl()
+ *   does so without end; a caller that wants to stop uses ioctl() itself.
+ * - Result fields are written whether the call succeeds or not, except where
+ *   the whole structure cannot be written (-EFAULT).
+ *
+ * Who may call: whoever may open the render node (usually members of the group
+ * "render").  Where more is needed the call says so.
+ *
+ * Errors that every call can give:
+ *
+ * - -ENODEV: the device has gone (unplugged, unbound).
+ * - -EFAULT: the structure, or memory that it points to, cannot be accessed.
+ * - -EINVAL: see above.
+ * - -ENOTTY: not a call of this driver.
+ *
+ * Errors of every call that takes an address:
+ *
+ * - -ENXIO: no memory is attached to this file yet.
+ * - -EPERM: the caller's memory is not the memory that is attached to the
+ *   file.  That is what a child has after fork() or a process after execve()
+ *   or a process that was handed the file over a socket: it may close the file
+ *   but do nothing with it that takes an address.  It opens the node anew.
+ *
+ * What happens on fork(): the child inherits the file but not the right to use
+ * it (above).  Its pages are ordinary copy-on-write pages wherever they are,
+ * and stay intact when the parent closes the file, exits, or is killed.
+ */
+#ifndef _UAPI_MOCKGPU_DRM_H_
+#define _UAPI_MOCKGPU_DRM_H_
+
+#include "drm.h"
+
+#if defined(__cplusplus)
+extern "C" {
+#endif
+
+/* The name under which drmGetVersion() and fdinfo know the driver. */
+#define MOCKGPU_DRIVER_NAME	"mockgpu"
+
+/* The unit of every range, and of VRAM: bytes. */
+#define MOCKGPU_PAGE_SHIFT	12
+#define MOCKGPU_PAGE_SIZE	(1UL << MOCKGPU_PAGE_SHIFT)
+
+#define DRM_MOCKGPU_QUERY	0x00
+#define DRM_MOCKGPU_ATTACH	0x01
+#define DRM_MOCKGPU_MIGRATE	0x02
+#define DRM_MOCKGPU_RESIDENCY	0x03
+#define DRM_MOCKGPU_RW		0x04
+#define DRM_MOCKGPU_EVICT	0x05
+
+#define DRM_IOCTL_MOCKGPU_QUERY \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_QUERY, struct drm_mockgpu_query)
+#define DRM_IOCTL_MOCKGPU_ATTACH \
+	DRM_IOW(DRM_COMMAND_BASE + DRM_MOCKGPU_ATTACH, struct drm_mockgpu_attach)
+#define DRM_IOCTL_MOCKGPU_MIGRATE \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_MIGRATE, struct drm_mockgpu_migrate)
+#define DRM_IOCTL_MOCKGPU_RESIDENCY \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_RESIDENCY, struct drm_mockgpu_residency)
+#define DRM_IOCTL_MOCKGPU_RW \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_RW, struct drm_mockgpu_rw)
+#define DRM_IOCTL_MOCKGPU_EVICT \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_EVICT, struct drm_mockgpu_evict)
+
+/* What drm_mockgpu_query can ask for. */
+#define MOCKGPU_QUERY_DEVICE	1	/* struct drm_mockgpu_device_info */
+#define MOCKGPU_QUERY_COUNTERS	2	/* struct drm_mockgpu_counters */
+
+/**
+ * struct drm_mockgpu_query - ask the device about itself
+ *
+ * With @size 0 nothing is written to @ptr and @size comes back as the size
+ * that the answer has in this version of the driver.  Otherwise min(@size,
+ * size of the answer) bytes are written to @ptr, the rest of the buffer is
+ * zeroed, and @size comes back as the size of the answer.
+ *
+ * Needs no attached memory.  Errors: -EINVAL (unknown @query, non-zero @flags,
+ * @size above 4096), -EFAULT.
+ */
+struct drm_mockgpu_query {
+	/** @query: in: MOCKGPU_QUERY_* */
+	__u32 query;
+	/** @flags: in: 0 */
+	__u32 flags;
+	/** @ptr: in: user pointer to the buffer for the answer */
+	__u64 ptr;
+	/** @size: in: bytes at @ptr, or 0; out: bytes that the answer has */
+	__u32 size;
+	/** @pad: in: 0 */
+	__u32 pad;
+};
+
+/* Where a device's VRAM comes from (drm_mockgpu_device_info.vram_type). */
+#define MOCKGPU_VRAM_PRIVATE	1	/* the CPU cannot reach it: it faults, the page comes home */
+#define MOCKGPU_VRAM_COHERENT	2	/* the CPU reaches it like RAM */
+
+/* What this device on this kernel can do (drm_mockgpu_device_info.caps). */
+#define MOCKGPU_CAP_PRIVATE	(1ULL << 0)	/* VRAM is device-private memory */
+#define MOCKGPU_CAP_COHERENT	(1ULL << 1)	/* VRAM is device-coherent memory */
+#define MOCKGPU_CAP_EXCLUSIVE	(1ULL << 2)	/* device-exclusive atomics on system memory */
+#define MOCKGPU_CAP_HUGE	(1ULL << 3)	/* 2 MiB folios stay whole in VRAM */
+
+/**
+ * struct drm_mockgpu_device_info - answer to MOCKGPU_QUERY_DEVICE
+ *
+ * All of it is fixed for as long as the device lives.
+ */
+struct drm_mockgpu_device_info {
+	/** @index: the device's number, from 0; RESIDENCY names devices by it */
+	__u32 index;
+	/** @vram_type: MOCKGPU_VRAM_* */
+	__u32 vram_type;
+	/** @vram_bytes: size of VRAM in bytes; a hard limit */
+	__u64 vram_bytes;
+	/** @vram_block_bytes: unit in which RAM is put behind VRAM and given back */
+	__u64 vram_block_bytes;
+	/** @caps: MOCKGPU_CAP_* */
+	__u64 caps;
+	/** @atomic_max_bytes: longest range for MOCKGPU_MIGRATE_ALL_OR_NOTHING */
+	__u64 atomic_max_bytes;
+	/** @page_bytes: MOCKGPU_PAGE_SIZE */
+	__u32 page_bytes;
+	/** @pad: 0 */
+	__u32 pad;
+};
+
+/**
+ * struct drm_mockgpu_counters - answer to MOCKGPU_QUERY_COUNTERS
+ *
+ * The first four are gauges, in bytes; all others count since the device came
+ * up and never go back.  Pages are MOCKGPU_PAGE_SIZE bytes.  Each is exact, but
+ * they are not read at one instant.
+ */
+struct drm_mockgpu_counters {
+	/** @vram_used_bytes: VRAM that holds somebody's data now, on this device */
+	__u64 vram_used_bytes;
+	/** @vram_backing_bytes: RAM that stands behind VRAM now */
+	__u64 vram_backing_bytes;
+	/** @vram_mapped_bytes: VRAM that has page structures now */
+	__u64 vram_mapped_bytes;
+	/** @client_used_bytes: the part of @vram_used_bytes that this file brought there */
+	__u64 client_used_bytes;
+	/** @pages_to_vram: pages that moved or were made in VRAM, holes included */
+	__u64 pages_to_vram;
+	/** @pages_hole: the part of @pages_to_vram that was a hole or the zero page before */
+	__u64 pages_hole;
+	/** @pages_to_system: pages that a MIGRATE moved to system memory */
+	__u64 pages_to_system;
+	/** @pages_evicted: pages that EVICT, unplug or unload moved to system memory */
+	__u64 pages_evicted;
+	/** @pages_cpu_fault: pages that CPU faults moved to system memory */
+	__u64 pages_cpu_fault;
+	/** @cpu_faults: CPU faults on VRAM that reached the driver */
+	__u64 cpu_faults;
+	/** @cpu_faults_retried: the part of @cpu_faults that moved nothing and had the core try again */
+	__u64 cpu_faults_retried;
+	/** @cpu_faults_failed: CPU faults that ended in an error */
+	__u64 cpu_faults_failed;
+	/** @gpu_faults: pages that the device did not find in its page table and faulted in */
+	__u64 gpu_faults;
+	/** @gpu_fault_retries: GPU faults begun anew as an invalidation came in between */
+	__u64 gpu_fault_retries;
+	/** @gpu_cow_breaks: device writes that broke copy-on-write sharing */
+	__u64 gpu_cow_breaks;
+	/** @gpu_bytes_read: bytes that the device read from attached memory */
+	__u64 gpu_bytes_read;
+	/** @gpu_bytes_written: bytes that the device wrote to attached memory */
+	__u64 gpu_bytes_written;
+	/** @invalidations: calls of the notifier by the memory manager */
+	__u64 invalidations;
+	/** @invalidated_pages: entries that those took out of device page tables */
+	__u64 invalidated_pages;
+	/** @migrate_retries: further attempts at pages that could not be moved at first */
+	__u64 migrate_retries;
+	/** @copy_failures: pages whose copy failed; each stayed where it was */
+	__u64 copy_failures;
+	/** @no_vram: pages that stayed in system memory as VRAM was full */
+	__u64 no_vram;
+	/** @no_ram: pages that stayed as there was no RAM to stand behind VRAM, or to return to */
+	__u64 no_ram;
+};
+
+/**
+ * struct drm_mockgpu_attach - attach the calling process's memory to this file
+ *
+ * From now on the file works on the caller's address space and no other, until
+ * it is closed.  Attaching the same address space again changes nothing.
+ *
+ * Errors: -EINVAL (non-zero @flags or @pad), -EPERM (another address space is
+ * attached), -ENOMEM, -EINTR.
+ */
+struct drm_mockgpu_attach {
+	/** @flags: in: 0 */
+	__u32 flags;
+	/** @pad: in: 0 */
+	__u32 pad;
+};
+
+/* Where drm_mockgpu_migrate moves to. */
+#define MOCKGPU_TARGET_SYSTEM	0
+#define MOCKGPU_TARGET_VRAM	1	/* this device's VRAM */
+
+/*
+ * Move every page of the range or none.  Pages that are at the target already,
+ * and for MOCKGPU_TARGET_SYSTEM also those that do not exist, do not stand in
+ * the way.
+ */
+#define MOCKGPU_MIGRATE_ALL_OR_NOTHING	(1U << 0)
+
+/*
+ * What became of a page (drm_mockgpu_migrate.status_ptr, one byte a page, and
+ * index into drm_mockgpu_migrate.count).
+ */
+#define MOCKGPU_PAGE_MOVED	0	/* is now at the target */
+#define MOCKGPU_PAGE_ALREADY	1	/* was at the target before */
+#define MOCKGPU_PAGE_ABSENT	2	/* there is no page here to bring home (target system), or its
+					 * hole cannot be filled in VRAM (mapping of a file) */
+#define MOCKGPU_PAGE_UNMAPPED	3	/* nothing is mapped at this address */
+#define MOCKGPU_PAGE_NO_ACCESS	4	/* mapped with PROT_NONE */
+#define MOCKGPU_PAGE_FILE	5	/* page of a file or of shared memory */
+#define MOCKGPU_PAGE_SPECIAL	6	/* hugetlb, DAX or a device's mapping */
+#define MOCKGPU_PAGE_KSM	7	/* merged by KSM; stays in system memory */
+#define MOCKGPU_PAGE_PINNED	8	/* pinned for I/O */
+#define MOCKGPU_PAGE_BUSY	9	/* in use by somebody else through all attempts */
+#define MOCKGPU_PAGE_PEER	10	/* in the VRAM of another device */
+#define MOCKGPU_PAGE_NO_VRAM	11	/* VRAM is full */
+#define MOCKGPU_PAGE_NO_RAM	12	/* no RAM to stand behind VRAM, or to return to */
+#define MOCKGPU_PAGE_COPY_FAILED 13	/* the copy failed (memory error); the page stayed */
+#define MOCKGPU_PAGE_NOT_TRIED	14	/* the call ended before this page; or, with
+					 * ALL_OR_NOTHING, the page could have moved but another could not */
+#define MOCKGPU_PAGE_STATUS_MAX	16	/* room in count[]; the rest is reserved and 0 */
+
+/**
+ * struct drm_mockgpu_migrate - move a range to VRAM or back
+ *
+ * Best effort by default: what can move does, and the call says what became of
+ * the rest.  Pages that do not exist yet are made in VRAM, filled with zeroes.
+ * Only anonymous private memory can live in VRAM.  Pages that are busy for a
+ * moment are tried again for up to 100 ms.
+ *
+ * Returns 0 also where pages stayed; @count and @status_ptr tell.  The sum of
+ * @count is always the number of pages in the range.
+ *
+ * Errors:
+ *
+ * - -ENOMEM: at least one page stayed for want of VRAM or RAM (NO_VRAM,
+ *   NO_RAM); what could move did, unless ALL_OR_NOTHING.  Nothing is lost.
+ * - -EBUSY: ALL_OR_NOTHING, and at least one page could not move for another
+ *   reason.  Nothing has moved.  Pages may have been split, and the memory
+ *   manager has been told of a change as if they had moved.
+ * - -E2BIG: ALL_OR_NOTHING over more than drm_mockgpu_device_info
+ *   .atomic_max_bytes.
+ * - -EINTR: a signal came; pages after that are NOT_TRIED.
+ * - -ENXIO, -EPERM, -EFAULT, -EINVAL, -ENODEV.
+ */
+struct drm_mockgpu_migrate {
+	/** @start: in: address of the first page */
+	__u64 start;
+	/** @len: in: bytes */
+	__u64 len;
+	/** @target: in: MOCKGPU_TARGET_* */
+	__u32 target;
+	/** @flags: in: MOCKGPU_MIGRATE_* */
+	__u32 flags;
+	/** @status_ptr: in: user pointer to @len / MOCKGPU_PAGE_SIZE bytes, or 0; out: MOCKGPU_PAGE_* each */
+	__u64 status_ptr;
+	/** @count: out: how many pages ended as MOCKGPU_PAGE_* */
+	__u64 count[MOCKGPU_PAGE_STATUS_MAX];
+};
+
+/* What RESIDENCY says of a page, a __u32 each. */
+#define MOCKGPU_RES_PRESENT	(1U << 0)	/* there is a page: in system memory or in VRAM */
+#define MOCKGPU_RES_READ	(1U << 1)	/* can be read without a fault, once mapped by the device */
+#define MOCKGPU_RES_WRITE	(1U << 2)	/* can be written without a fault */
+#define MOCKGPU_RES_ZERO	(1U << 3)	/* is the shared zero page */
+#define MOCKGPU_RES_VRAM	(1U << 4)	/* is in VRAM, of the device MOCKGPU_RES_DEVICE() */
+#define MOCKGPU_RES_LOCAL	(1U << 5)	/* ... which is this device */
+#define MOCKGPU_RES_UNMAPPED	(1U << 6)	/* nothing is mapped at the address, or it cannot be accessed */
+#define MOCKGPU_RES_GPU		(1U << 7)	/* the device has it in its page table */
+#define MOCKGPU_RES_GPU_WRITE	(1U << 8)	/* ... with the right to write */
+/* Mapped by the CPU with pages of 2^n * 4096 bytes, 0 or 9 and more. */
+#define MOCKGPU_RES_ORDER(r)	(((r) >> 16) & 0xff)
+#define MOCKGPU_RES_DEVICE(r)	(((r) >> 24) & 0xff)
+
+/**
+ * struct drm_mockgpu_residency - where each page of a range is, now
+ *
+ * A look without touching: no page is faulted in or moved.  A page that is
+ * swapped out, or lies in the page cache without being mapped, is not PRESENT.
+ * The answer is a snapshot of 2 MiB at a time and may be old when it arrives.
+ *
+ * Errors: -EINTR (with @done up to there), -ENXIO, -EPERM, -EFAULT, -EINVAL,
+ * -ENOMEM, -ENODEV, -EBUSY (the mapping changed all the time).
+ */
+struct drm_mockgpu_residency {
+	/** @start: in: address of the first page */
+	__u64 start;
+	/** @len: in: bytes */
+	__u64 len;
+	/** @pages_ptr: in: user pointer to @len / MOCKGPU_PAGE_SIZE __u32; out: MOCKGPU_RES_* each */
+	__u64 pages_ptr;
+	/** @flags: in: 0 */
+	__u32 flags;
+	/** @pad: in: 0 */
+	__u32 pad;
+	/** @done: out: bytes of the range that were looked at */
+	__u64 done;
+};
+
+#define MOCKGPU_RW_WRITE	(1U << 0)	/* the device writes to @addr; otherwise it reads */
+
+/**
+ * struct drm_mockgpu_rw - the device reads or writes the attached memory
+ *
+ * The device translates @addr with its own page table, faulting in what is not
+ * there, and copies between that memory and the caller's buffer.  @addr, @len
+ * and the buffer may have any alignment; @len may be 0.  What lies in VRAM is
+ * accessed there and stays there, except that a write to a page that is shared
+ * after fork() first gives the writer a copy, in system memory.
+ *
+ * On an error the bytes before the failing one may have been read or written:
+ * @done says how many; @fault_addr is the address of the first byte that
+ * could not be accessed.
+ *
+ * Errors, of the access at @fault_addr: -EFAULT (nothing mapped there, or it
+ * cannot be read), -EPERM (write to memory that is not writable), -ENOMEM,
+ * -EBUSY (the mapping changed all the time: 1 s of attempts), -EIO (memory
+ * error).  Errors of the call: -EFAULT (the buffer; @fault_addr is then 0),
+ * -EPERM (foreign memory; @fault_addr 0), -EINTR (@done is valid), -ENXIO,
+ * -EINVAL (also: @addr + @len or @buf_ptr + @len wraps), -ENODEV.
+ */
+struct drm_mockgpu_rw {
+	/** @addr: in: address in the attached memory, any alignment */
+	__u64 addr;
+	/** @buf_ptr: in: user pointer to @len bytes */
+	__u64 buf_ptr;
+	/** @len: in: bytes */
+	__u64 len;
+	/** @flags: in: MOCKGPU_RW_* */
+	__u32 flags;
+	/** @pad: in: 0 */
+	__u32 pad;
+	/** @done: out: bytes read or written */
+	__u64 done;
+	/** @fault_addr: out: where it failed, or 0 */
+	__u64 fault_addr;
+	/** @faults: out: pages that had to be faulted into the device's page table */
+	__u64 faults;
+};
+
+/* What EVICT empties. */
+#define MOCKGPU_EVICT_RANGE	0	/* the pages that lie in VRAM under a range of the caller's */
+#define MOCKGPU_EVICT_ALL	1	/* the device's whole VRAM, whoever's; needs CAP_SYS_ADMIN */
+
+/**
+ * struct drm_mockgpu_evict - move pages out of VRAM as a full or leaving device does
+ *
+ * Goes by the physical page, without the owner's address space: whoever maps
+ * the page finds it in system memory afterwards.  Pages that somebody is using
+ * at this moment are tried again for up to 1 s, then left and counted in @busy.
+ *
+ * Errors: -EACCES (MOCKGPU_EVICT_ALL without CAP_SYS_ADMIN), -ENOMEM (no RAM to
+ * return to; @evicted and @busy are valid), -EINTR (likewise), -EINVAL (with
+ * MOCKGPU_EVICT_ALL also: @start or @len not 0), -ENXIO and -EPERM
+ * (MOCKGPU_EVICT_RANGE), -EBUSY (MOCKGPU_EVICT_RANGE: the mapping changed all
+ * the time), -ENODEV.
+ */
+struct drm_mockgpu_evict {
+	/** @scope: in: MOCKGPU_EVICT_* */
+	__u32 scope;
+	/** @flags: in: 0 */
+	__u32 flags;
+	/** @start: in: address of the first page */
+	__u64 start;
+	/** @len: in: bytes */
+	__u64 len;
+	/** @evicted: out: pages that went to system memory */
+	__u64 evicted;
+	/** @busy: out: pages that stayed */
+	__u64 busy;
+};
+
+#if defined(__cplusplus)
+}
+#endif
+
+#endif

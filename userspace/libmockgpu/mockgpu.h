@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libmockgpu: drive a mockgpu device from user space.
+ *
+ * Every function returns 0 (or a count, where said) or a negative errno value,
+ * prints nothing and keeps no global state.  Addresses and lengths are bytes;
+ * ranges are whole pages of MOCKGPU_PAGE_SIZE unless said otherwise.  The
+ * meaning of flags, results and errors is that of the ioctl of the same name,
+ * in <drm/mockgpu_drm.h>, which this header includes.
+ *
+ * Threads: a device handle may be used by several threads at once; only
+ * mockgpu_close() must be the last call on it.
+ *
+ * Signals: a call that a signal handler interrupted returns -EINTR and may
+ * simply be made again.
+ *
+ * fork(): the child's copy of a handle is good for mockgpu_close() and for the
+ * two queries; everything that takes an address is -EPERM there.  A child that
+ * wants the device opens it anew.
+ */
+#ifndef MOCKGPU_H
+#define MOCKGPU_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <drm/mockgpu_drm.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct mockgpu_device;
+
+/**
+ * mockgpu_open - open a device and attach the calling process's memory
+ * @dev: the new handle; untouched on error
+ * @index: number of the device, from 0
+ *
+ * Finds the render node through libdrm.  The file is close-on-exec.
+ *
+ * Returns 0, -ENOENT (no such device; is the module loaded?), -EACCES (the
+ * node may not be opened; is the user in the group "render"?), or another
+ * negative errno of open(2) or of the attach call.
+ */
+int mockgpu_open(struct mockgpu_device **dev, unsigned int index);
+
+/**
+ * mockgpu_open_path - open the device behind a node and attach
+ * @dev: the new handle; untouched on error
+ * @path: e.g. "/dev/dri/renderD128"
+ *
+ * Returns 0, -ENOTSUP (the node belongs to another driver), or a negative
+ * errno as mockgpu_open().
+ */
+int mockgpu_open_path(struct mockgpu_device **dev, const char *path);
+
+/** mockgpu_close - close a device; pages that are in VRAM stay there. NULL is allowed. */
+void mockgpu_close(struct mockgpu_device *dev);
+
+/** mockgpu_fd - the file descriptor of a device; it stays owned by the handle */
+int mockgpu_fd(const struct mockgpu_device *dev);
+
+/** mockgpu_path - the path of a device's render node, valid until mockgpu_close() */
+const char *mockgpu_path(const struct mockgpu_device *dev);
+
+/** mockgpu_count - how many mockgpu devices there are, or a negative errno */
+int mockgpu_count(void);
+
+/** mockgpu_info - what the device is and can do */
+int mockgpu_info(struct mockgpu_device *dev, struct drm_mockgpu_device_info *info);
+
+/** mockgpu_counters - the device's gauges and counters */
+int mockgpu_counters(struct mockgpu_device *dev, struct drm_mockgpu_counters *counters);
+
+/** struct mockgpu_migrated - what a migration did; the pages of the range by MOCKGPU_PAGE_* */
+struct mockgpu_migrated {
+	uint64_t count[MOCKGPU_PAGE_STATUS_MAX];
+};
+
+/**
+ * mockgpu_migrate - move a range of the process's memory
+ * @dev: the device
+ * @addr: first byte, at a page boundary
+ * @len: bytes, whole pages
+ * @target: MOCKGPU_TARGET_SYSTEM or MOCKGPU_TARGET_VRAM
+ * @flags: MOCKGPU_MIGRATE_*
+ * @result: how many pages ended how, also where an error is returned, or NULL
+ * @status: a byte for each page, MOCKGPU_PAGE_*, or NULL
+ *
+ * Returns 0 also where some pages stayed.  Errors: drm_mockgpu_migrate.
+ */
+int mockgpu_migrate(struct mockgpu_device *dev, void *addr, size_t len,
+		    unsigned int target, unsigned int flags,
+		    struct mockgpu_migrated *result, uint8_t *status);
+
+/**
+ * mockgpu_to_vram - move all of a range to VRAM
+ *
+ * Returns 0 if the whole range is in VRAM now, otherwise a negative errno:
+ * that of mockgpu_migrate(), or -EBUSY where pages stayed without one.
+ */
+int mockgpu_to_vram(struct mockgpu_device *dev, void *addr, size_t len);
+
+/** mockgpu_to_system - move all of a range to system memory; returns as mockgpu_to_vram() */
+int mockgpu_to_system(struct mockgpu_device *dev, void *addr, size_t len);
+
+/**
+ * mockgpu_residency - where each page of a range is now
+ * @dev: the device
+ * @addr: first byte, at a page boundary
+ * @len: bytes, whole pages
+ * @pages: MOCKGPU_RES_* of each page
+ *
+ * Returns 0 or a negative errno (drm_mockgpu_residency).
+ */
+int mockgpu_residency(struct mockgpu_device *dev, const void *addr, size_t len,
+		      uint32_t *pages);
+
+/** struct mockgpu_access - details of a device access */
+struct mockgpu_access {
+	/** @done: bytes read or written, also where an error is returned */
+	uint64_t done;
+	/** @fault_addr: address that could not be accessed, or 0 */
+	uint64_t fault_addr;
+	/** @faults: pages that the device had to fault in */
+	uint64_t faults;
+};
+
+/**
+ * mockgpu_read - have the device read memory of the process
+ * @dev: the device
+ * @buf: where the bytes go
+ * @addr: where the device reads, any alignment
+ * @len: bytes
+ * @access: details, or NULL
+ *
+ * Returns 0 or a negative errno (drm_mockgpu_rw).
+ */
+int mockgpu_read(struct mockgpu_device *dev, void *buf, const void *addr, size_t len,
+		 struct mockgpu_access *access);
+
+/** mockgpu_write - have the device write memory of the process; as mockgpu_read() */
+int mockgpu_write(struct mockgpu_device *dev, void *addr, const void *buf, size_t len,
+		  struct mockgpu_access *access);
+
+/** struct mockgpu_evicted - what an eviction did, in pages */
+struct mockgpu_evicted {
+	uint64_t evicted;
+	uint64_t busy;
+};
+
+/**
+ * mockgpu_evict - push the VRAM pages under a range out, as a full device does
+ * @result: counts, also where an error is returned, or NULL
+ *
+ * Returns 0 or a negative errno (drm_mockgpu_evict).
+ */
+int mockgpu_evict(struct mockgpu_device *dev, void *addr, size_t len,
+		  struct mockgpu_evicted *result);
+
+/** mockgpu_evict_all - empty the device's VRAM, whoever's; needs CAP_SYS_ADMIN */
+int mockgpu_evict_all(struct mockgpu_device *dev, struct mockgpu_evicted *result);
+
+/** mockgpu_page_status_name - a word for MOCKGPU_PAGE_*, such as "moved"; never NULL */
+const char *mockgpu_page_status_name(unsigned int status);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
