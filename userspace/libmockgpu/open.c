@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Finding a device, opening and closing it.
+ *
+ * libdrm lists the render nodes of the machine; those of this driver are known
+ * by the name that drmGetVersion() gives, and each by the index that the driver
+ * itself reports.  The order of nodes in /dev/dri means nothing.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xf86drm.h>
+
+#include "internal.h"
+
+/* As many as libdrm itself looks at. */
+#define MAX_NODES 256
+
+/* Called for each device of ours with an open @fd, which stays the caller's.  Stops at non-zero. */
+typedef int (*visit_fn)(int fd, const char *path, void *arg);
+
+static int is_mockgpu(int fd)
+{
+	drmVersionPtr v = drmGetVersion(fd);
+	int yes;
+
+	if (!v)
+		return 0;
+	yes = v->name && !strcmp(v->name, MOCKGPU_DRIVER_NAME);
+	drmFreeVersion(v);
+	return yes;
+}
+
+static int open_node(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int visit_node(const char *path, visit_fn visit, void *arg, int *denied)
+{
+	int fd = open_node(path);
+	int ret = 0;
+
+	if (fd < 0) {
+		/* A node may vanish between the listing and here, or be somebody else's. */
+		if (fd == -EACCES || fd == -EPERM)
+			*denied = 1;
+		return fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -EINTR ? fd : 0;
+	}
+	if (is_mockgpu(fd))
+		ret = visit(fd, path, arg);
+	close(fd);
+	return ret;
+}
+
+/*
+ * Visits every device of ours.  Returns what stopped the walk, else 0; @denied
+ * becomes 1 when a node that might have been ours could not be opened.
+ */
+static int visit_all(visit_fn visit, void *arg, int *denied)
+{
+	drmDevicePtr devs[MAX_NODES];
+	int n, i, ret = 0;
+
+	*denied = 0;
+	n = drmGetDevices2(0, devs, MAX_NODES);
+	if (n == -ENOENT)	/* no /dev/dri at all */
+		return 0;
+	if (n < 0)
+		return n;
+	if (n > MAX_NODES)
+		n = MAX_NODES;
+
+	for (i = 0; i < n && !ret; i++) {
+		if (devs[i]->available_nodes & (1 << DRM_NODE_RENDER))
+			ret = visit_node(devs[i]->nodes[DRM_NODE_RENDER], visit, arg, denied);
+	}
+	drmFreeDevices(devs, n);
+	return ret;
+}
+
+/* Makes a handle of @fd, which it takes over also where it fails, and attaches. */
+static int adopt(struct mockgpu_device **dev, int fd, const char *path)
+{
+	struct drm_mockgpu_attach attach = { 0 };
+	size_t len = strlen(path) + 1;
+	struct mockgpu_device *new;
+	int ret;
+
+	ret = mockgpu_call(fd, DRM_IOCTL_MOCKGPU_ATTACH, &attach);
+	if (ret)
+		goto err_close;
+	new = malloc(sizeof(*new) + len);
+	if (!new) {
+		ret = -ENOMEM;
+		goto err_close;
+	}
+	new->fd = fd;
+	memcpy(new->path, path, len);
+	*dev = new;
+	return 0;
+
+err_close:
+	close(fd);
+	return ret;
+}
+
+struct wanted {
+	unsigned int index;
+	struct mockgpu_device *dev;
+};
+
+#define FOUND 1
+
+static int open_if_wanted(int fd, const char *path, void *arg)
+{
+	struct drm_mockgpu_device_info info;
+	struct wanted *w = arg;
+	int own, ret;
+
+	ret = mockgpu_query(fd, MOCKGPU_QUERY_DEVICE, &info, sizeof(info));
+	if (ret == -ENODEV)	/* it is leaving: as if it had not been there */
+		return 0;
+	if (ret)
+		return ret;
+	if (info.index != w->index)
+		return 0;
+
+	own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (own < 0)
+		return -errno;
+	ret = adopt(&w->dev, own, path);
+	return ret ? ret : FOUND;
+}
+
+int mockgpu_open(struct mockgpu_device **dev, unsigned int index)
+{
+	struct wanted w = { .index = index };
+	int denied, ret;
+
+	ret = visit_all(open_if_wanted, &w, &denied);
+	if (ret < 0)
+		return ret;
+	if (ret != FOUND)
+		return denied ? -EACCES : -ENOENT;
+	*dev = w.dev;
+	return 0;
+}
+
+int mockgpu_open_path(struct mockgpu_device **dev, const char *path)
+{
+	int fd = open_node(path);
+
+	if (fd < 0)
+		return fd;
+	if (!is_mockgpu(fd)) {
+		close(fd);
+		return -ENOTSUP;
+	}
+	return adopt(dev, fd, path);
+}
+
+static int count_one(int fd, const char *path, void *arg)
+{
+	(void)fd;
+	(void)path;
+	++*(int *)arg;
+	return 0;
+}
+
+int mockgpu_count(void)
+{
+	int denied, ret, n = 0;
+
+	ret = visit_all(count_one, &n, &denied);
+	if (ret)
+		return ret;
+	return n || !denied ? n : -EACCES;
+}
+
+void mockgpu_close(struct mockgpu_device *dev)
+{
+	if (!dev)
+		return;
+	close(dev->fd);
+	free(dev);
+}
+
+int mockgpu_fd(const struct mockgpu_device *dev)
+{
+	return dev->fd;
+}
+
+const char *mockgpu_path(const struct mockgpu_device *dev)
+{
+	return dev->path;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* What the parts of the command share: exit codes, opening a device, numbers. */
+#ifndef MOCKGPU_CMD_H
+#define MOCKGPU_CMD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mockgpu.h"
+
+/* Exit codes; mockgpu(1) documents them. */
+enum {
+	EXIT_FINE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_NO_DEVICE = 3,
+	EXIT_NO_PERMISSION = 4,
+};
+
+int cmd_info(int argc, char **argv);
+int cmd_map(int argc, char **argv);
+int cmd_demo(int argc, char **argv);
+
+/* Prints "mockgpu: ..." to stderr. */
+void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * Opens what --device names: an index, or the path of a node; NULL is index 0.
+ * Returns 0 or an exit code, having said why and what to do about it.
+ */
+int open_or_explain(struct mockgpu_device **dev, const char *which);
+
+/* The same explanation for an error of mockgpu_open() or mockgpu_count(). */
+int explain_open(int err, const char *which);
+
+/* "256 MiB": exact, in the largest unit that divides @bytes. */
+#define BYTES_STR_MAX 32
+const char *bytes_str(char buf[BYTES_STR_MAX], uint64_t bytes);
+
+/* "4096", "0x1000", "64K", "4M", "1G"; returns false and leaves @bytes on anything else. */
+bool parse_bytes(const char *s, uint64_t *bytes);
+
+/* The counters with their names, for people and for programs. */
+struct counter_desc {
+	const char *key;
+	const char *text;
+	size_t offset;
+	bool gauge;	/* bytes now, not a count since the start */
+};
+
+extern const struct counter_desc counter_descs[];
+extern const size_t counter_descs_len;
+
+static inline uint64_t counter_get(const struct drm_mockgpu_counters *c,
+				   const struct counter_desc *d)
+{
+	uint64_t n;
+
+	/* __u64 and uint64_t may be different types to the compiler's alias rules. */
+	memcpy(&n, (const char *)c + d->offset, sizeof(n));
+	return n;
+}
+
+#endif

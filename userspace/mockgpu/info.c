@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: MIT
+/* mockgpu info: what the devices are and can do, and their counters. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <xf86drm.h>
+
+#include "cmd.h"
+
+#define COUNTER(field, is_gauge, words) \
+	{ #field, words, offsetof(struct drm_mockgpu_counters, field), is_gauge }
+
+const struct counter_desc counter_descs[] = {
+	COUNTER(vram_used_bytes, true, "VRAM that holds data"),
+	COUNTER(vram_backing_bytes, true, "RAM that stands behind VRAM"),
+	COUNTER(vram_mapped_bytes, true, "VRAM that has page structures"),
+	COUNTER(client_used_bytes, true, "VRAM that holds data of this file"),
+	COUNTER(pages_to_vram, false, "pages moved to or made in VRAM"),
+	COUNTER(pages_hole, false, "... which were holes or the zero page"),
+	COUNTER(pages_to_system, false, "pages migrated to system memory"),
+	COUNTER(pages_evicted, false, "pages evicted to system memory"),
+	COUNTER(pages_cpu_fault, false, "pages that CPU faults brought home"),
+	COUNTER(cpu_faults, false, "CPU faults on VRAM"),
+	COUNTER(cpu_faults_retried, false, "... which moved nothing and were tried again"),
+	COUNTER(cpu_faults_failed, false, "... which ended in an error"),
+	COUNTER(gpu_faults, false, "pages faulted in by the device"),
+	COUNTER(gpu_fault_retries, false, "device faults begun anew"),
+	COUNTER(gpu_cow_breaks, false, "device writes that broke copy-on-write"),
+	COUNTER(gpu_bytes_read, false, "bytes read by the device"),
+	COUNTER(gpu_bytes_written, false, "bytes written by the device"),
+	COUNTER(invalidations, false, "notifier calls"),
+	COUNTER(invalidated_pages, false, "entries taken out of device page tables"),
+	COUNTER(migrate_retries, false, "further attempts to move a page"),
+	COUNTER(copy_failures, false, "pages whose copy failed"),
+	COUNTER(no_vram, false, "pages that stayed as VRAM was full"),
+	COUNTER(no_ram, false, "pages that stayed for want of RAM"),
+};
+
+const size_t counter_descs_len = sizeof(counter_descs) / sizeof(counter_descs[0]);
+
+static const struct {
+	uint64_t cap;
+	const char *key;
+	const char *text;
+} caps[] = {
+	{ MOCKGPU_CAP_PRIVATE, "private", "VRAM as device-private memory" },
+	{ MOCKGPU_CAP_COHERENT, "coherent", "VRAM as device-coherent memory" },
+	{ MOCKGPU_CAP_EXCLUSIVE, "exclusive", "device-exclusive atomics on system memory" },
+	{ MOCKGPU_CAP_HUGE, "huge", "2 MiB folios that stay whole in VRAM" },
+};
+
+#define CAPS_LEN (sizeof(caps) / sizeof(caps[0]))
+
+static const char help[] =
+	"Usage: mockgpu info [OPTION]...\n"
+	"What the devices are and can do, and their counters.\n"
+	"\n"
+	"  -d, --device N|NODE   this device only\n"
+	"  -j, --json            for programs\n"
+	"  -h, --help\n";
+
+/* Everything that is shown of one device. */
+struct report {
+	struct drm_mockgpu_device_info info;
+	struct drm_mockgpu_counters counters;
+	char path[64];
+	char version[32];
+	char desc[96];
+};
+
+static int get_report(struct mockgpu_device *dev, struct report *r)
+{
+	drmVersionPtr v;
+	int ret;
+
+	ret = mockgpu_info(dev, &r->info);
+	if (!ret)
+		ret = mockgpu_counters(dev, &r->counters);
+	if (ret)
+		return ret;
+	v = drmGetVersion(mockgpu_fd(dev));
+	if (!v)
+		return -ENODEV;
+	snprintf(r->path, sizeof(r->path), "%s", mockgpu_path(dev));
+	snprintf(r->version, sizeof(r->version), "%d.%d.%d", v->version_major, v->version_minor,
+		 v->version_patchlevel);
+	snprintf(r->desc, sizeof(r->desc), "%s", v->desc ? v->desc : "");
+	drmFreeVersion(v);
+	return 0;
+}
+
+static const char *vram_type_text(uint32_t type)
+{
+	switch (type) {
+	case MOCKGPU_VRAM_PRIVATE:
+		return "device-private: the CPU cannot reach it, its access brings the page home";
+	case MOCKGPU_VRAM_COHERENT:
+		return "device-coherent: the CPU reaches it like RAM";
+	default:
+		return "of a kind that this program does not know";
+	}
+}
+
+static const char *vram_type_key(uint32_t type)
+{
+	switch (type) {
+	case MOCKGPU_VRAM_PRIVATE:
+		return "private";
+	case MOCKGPU_VRAM_COHERENT:
+		return "coherent";
+	default:
+		return "unknown";
+	}
+}
+
+static void print_caps(uint64_t have, bool wanted, const char *title)
+{
+	bool any = false;
+	size_t i;
+
+	for (i = 0; i < CAPS_LEN; i++) {
+		if (!!(have & caps[i].cap) != wanted)
+			continue;
+		printf("  %-10s %s\n", any ? "" : title, caps[i].text);
+		any = true;
+	}
+	if (!any)
+		printf("  %-10s nothing that this program knows of\n", title);
+}
+
+static void print_counters(const struct drm_mockgpu_counters *c)
+{
+	char buf[BYTES_STR_MAX];
+	size_t i;
+
+	for (i = 0; i < counter_descs_len; i++) {
+		const struct counter_desc *d = &counter_descs[i];
+		uint64_t n = counter_get(c, d);
+
+		if (d->gauge)
+			printf("  %14s  %s\n", bytes_str(buf, n), d->text);
+		else
+			printf("  %14" PRIu64 "  %s\n", n, d->text);
+	}
+}
+
+static void print_text(const struct report *r)
+{
+	const struct drm_mockgpu_device_info *i = &r->info;
+	char size[BYTES_STR_MAX], block[BYTES_STR_MAX], page[BYTES_STR_MAX], atomic[BYTES_STR_MAX];
+
+	printf("\ndevice %u  %s\n", i->index, r->path);
+	printf("  %-10s %s %s, \"%s\"\n", "driver", MOCKGPU_DRIVER_NAME, r->version, r->desc);
+	printf("  %-10s %s\n", "VRAM", vram_type_text(i->vram_type));
+	printf("  %-10s %s, RAM behind it in blocks of %s, pages of %s\n", "size",
+	       bytes_str(size, i->vram_bytes), bytes_str(block, i->vram_block_bytes),
+	       bytes_str(page, i->page_bytes));
+	printf("  %-10s all-or-nothing migration of up to %s\n", "limit",
+	       bytes_str(atomic, i->atomic_max_bytes));
+	print_caps(i->caps, true, "can do");
+	print_caps(i->caps, false, "not here");
+	printf("  now, and since the device came up:\n");
+	print_counters(&r->counters);
+}
+
+static void print_json_string(const char *s)
+{
+	putchar('"');
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c == '"' || c == '\\')
+			printf("\\%c", c);
+		else if (c < 0x20)
+			printf("\\u%04x", c);
+		else
+			putchar(c);
+	}
+	putchar('"');
+}
+
+static void print_json_key(const char *indent, const char *key)
+{
+	printf("%s\"%s\": ", indent, key);
+}
+
+static void print_json(const struct report *r, bool first)
+{
+	const struct drm_mockgpu_device_info *d = &r->info;
+	const char *sep = "";
+	size_t i;
+
+	printf("%s\n    {\n      \"index\": %u,\n", first ? "" : ",", d->index);
+	print_json_key("      ", "node");
+	print_json_string(r->path);
+	printf(",\n");
+	print_json_key("      ", "driver_version");
+	print_json_string(r->version);
+	printf(",\n      \"vram_type\": \"%s\",\n", vram_type_key(d->vram_type));
+	printf("      \"vram_bytes\": %" PRIu64 ",\n", (uint64_t)d->vram_bytes);
+	printf("      \"vram_block_bytes\": %" PRIu64 ",\n", (uint64_t)d->vram_block_bytes);
+	printf("      \"page_bytes\": %u,\n", d->page_bytes);
+	printf("      \"atomic_max_bytes\": %" PRIu64 ",\n", (uint64_t)d->atomic_max_bytes);
+	printf("      \"capabilities\": [");
+	for (i = 0; i < CAPS_LEN; i++) {
+		if (d->caps & caps[i].cap) {
+			printf("%s\"%s\"", sep, caps[i].key);
+			sep = ", ";
+		}
+	}
+	printf("],\n      \"counters\": {\n");
+	for (i = 0; i < counter_descs_len; i++)
+		printf("        \"%s\": %" PRIu64 "%s\n", counter_descs[i].key,
+		       counter_get(&r->counters, &counter_descs[i]),
+		       i + 1 < counter_descs_len ? "," : "");
+	printf("      }\n    }");
+}
+
+static int report_one(const char *which, bool json, bool first)
+{
+	struct mockgpu_device *dev;
+	struct report r;
+	int ret;
+
+	ret = open_or_explain(&dev, which);
+	if (ret)
+		return ret;
+	ret = get_report(dev, &r);
+	mockgpu_close(dev);
+	if (ret) {
+		complain("device %s does not answer: %s", which, strerror(-ret));
+		return EXIT_FAILED;
+	}
+	if (json)
+		print_json(&r, first);
+	else
+		print_text(&r);
+	return 0;
+}
+
+/* Indices have gaps when a device has gone: RESIDENCY has room for 256 of them. */
+static int report_all(int count, bool json)
+{
+	struct mockgpu_device *dev;
+	unsigned int index;
+	int seen = 0, ret;
+
+	for (index = 0; index < 256 && seen < count; index++) {
+		char which[16];
+
+		ret = mockgpu_open(&dev, index);
+		if (ret == -ENOENT)
+			continue;
+		snprintf(which, sizeof(which), "%u", index);
+		if (ret)
+			return explain_open(ret, which);
+		mockgpu_close(dev);
+		ret = report_one(which, json, !seen);
+		if (ret)
+			return ret;
+		seen++;
+	}
+	return 0;
+}
+
+static int print_report(const char *which, bool json, int count)
+{
+	struct utsname u;
+	int ret;
+
+	if (uname(&u)) {
+		complain("uname: %s", strerror(errno));
+		return EXIT_FAILED;
+	}
+	if (json) {
+		printf("{\n  \"version\": \"%s\",\n  \"kernel\": ", MOCKGPU_VERSION);
+		print_json_string(u.release);
+		printf(",\n  \"machine\": ");
+		print_json_string(u.machine);
+		printf(",\n  \"devices\": [");
+	} else {
+		printf("mockgpu %s on Linux %s (%s), %d device%s\n", MOCKGPU_VERSION, u.release,
+		       u.machine, count, count == 1 ? "" : "s");
+	}
+	ret = which ? report_one(which, json, true) : report_all(count, json);
+	if (json && !ret)
+		printf("\n  ]\n}\n");
+	return ret;
+}
+
+int cmd_info(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "device", required_argument, NULL, 'd' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	const char *which = NULL;
+	bool json = false;
+	int opt, count;
+
+	while ((opt = getopt_long(argc, argv, "d:jh", options, NULL)) != -1) {
+		if (opt == 'd') {
+			which = optarg;
+		} else if (opt == 'j') {
+			json = true;
+		} else if (opt == 'h') {
+			fputs(help, stdout);
+			return EXIT_FINE;
+		} else {
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		complain("info takes no argument '%s'", argv[optind]);
+		return EXIT_USAGE;
+	}
+	count = mockgpu_count();
+	if (!count)
+		count = -ENOENT;
+	if (count < 0)
+		return explain_open(count, which ? which : "0");
+	return print_report(which, json, count);
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+/* The command's front: picks a subcommand. */
+#include <string.h>
+
+#include "cmd.h"
+
+static const char help[] =
+	"Usage: mockgpu COMMAND [OPTION]...\n"
+	"Look at, and play with, a GPU without the hardware.\n"
+	"\n"
+	"Commands:\n"
+	"  info    what the devices are and can do, and their counters\n"
+	"  demo    a tour of about a minute: pages go to VRAM and come home\n"
+	"  map     do things to a range of memory and draw where each page is\n"
+	"\n"
+	"  mockgpu COMMAND --help    options of a command\n"
+	"  mockgpu --version\n"
+	"\n"
+	"Exit status: 0 fine, 1 failed, 2 wrong usage, 3 no device, 4 no permission.\n";
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{ "info", cmd_info },
+	{ "demo", cmd_demo },
+	{ "map", cmd_map },
+};
+
+/* Output that did not get out is a failure like any other. */
+static int finish(int code)
+{
+	bool lost = ferror(stdout);
+
+	if (fflush(stdout))
+		lost = true;
+	if (lost && !code) {
+		complain("cannot write the output");
+		return EXIT_FAILED;
+	}
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	size_t i;
+
+	if (argc < 2) {
+		fputs(help, stderr);
+		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+		fputs(help, stdout);
+		return finish(EXIT_FINE);
+	}
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		puts("mockgpu " MOCKGPU_VERSION);
+		return finish(EXIT_FINE);
+	}
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (!strcmp(argv[1], commands[i].name))
+			return finish(commands[i].run(argc - 1, argv + 1));
+	}
+	complain("there is no command '%s' (mockgpu --help lists them)", argv[1]);
+	return EXIT_USAGE;
+}

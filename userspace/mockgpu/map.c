@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: MIT
+/*
+ * mockgpu map: does things to a range of its own memory, in the order given,
+ * and draws where each page is.  A process's memory can be asked about by that
+ * process alone, so there is no way to draw somebody else's.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "cmd.h"
+#include "picture.h"
+
+static const char help[] =
+	"Usage: mockgpu map [OPTION]... [OPERATION RANGE]...\n"
+	"Do things to a fresh range of memory and draw where each page is.\n"
+	"\n"
+	"  -d, --device N|NODE    the device (0)\n"
+	"  -s, --size SIZE        size of the range (1M)\n"
+	"      --steps            draw after each operation, not only at the end\n"
+	"      --svg FILE         write the picture there, too\n"
+	"      --color WHEN       auto, always, never\n"
+	"  -h, --help\n"
+	"\n"
+	"Operations, done in the order given; RANGE is OFFSET+LENGTH or 'all':\n"
+	"      --cpu-write RANGE  the CPU writes a byte to each page\n"
+	"      --cpu-read RANGE   the CPU reads a byte of each page\n"
+	"      --gpu-write RANGE  the device writes it (also --write)\n"
+	"      --gpu-read RANGE   the device reads it (also --read)\n"
+	"      --to-vram RANGE    migrate to the device's VRAM\n"
+	"      --to-system RANGE  migrate to system memory\n"
+	"      --evict RANGE      push out of VRAM as a full device does\n"
+	"      --unmap RANGE      drop the pages and leave nothing to access\n"
+	"\n"
+	"With no operation it does one of most kinds.  SIZE: bytes, or with K, M, G.\n"
+	"Example: mockgpu map --size 4M --cpu-write all --to-vram 1M+1M --gpu-write 1M+64K\n";
+
+#define MAX_STEPS 64
+
+/* Long options without a letter; operations come first, in the order of ops[]. */
+enum {
+	OPT_OP = 256,
+	OPT_STEPS = 512,
+	OPT_SVG,
+	OPT_COLOR,
+};
+
+struct map {
+	struct mockgpu_device *dev;
+	unsigned char *mem;
+	size_t len;
+	struct mockgpu_migrated moved;	/* of the operation that ran last */
+	bool migrated;
+};
+
+struct op {
+	const char *name;
+	int (*run)(struct map *m, size_t off, size_t len);
+	bool touches;	/* by the CPU: kills the process where nothing is mapped */
+};
+
+struct step {
+	const struct op *op;
+	size_t off;
+	size_t len;
+};
+
+struct plan {
+	const char *device;
+	const char *svg;
+	const char *color;
+	uint64_t size;
+	bool each;
+	struct step steps[MAX_STEPS];
+	const char *ranges[MAX_STEPS];	/* as typed: --size may come later */
+	size_t len;
+};
+
+static int op_cpu_write(struct map *m, size_t off, size_t len)
+{
+	volatile unsigned char *p = m->mem + off;
+	size_t i;
+
+	for (i = 0; i < len; i += MOCKGPU_PAGE_SIZE)
+		p[i] = (unsigned char)(i / MOCKGPU_PAGE_SIZE + 1);
+	return 0;
+}
+
+static int op_cpu_read(struct map *m, size_t off, size_t len)
+{
+	volatile unsigned char *p = m->mem + off;
+	size_t i;
+
+	for (i = 0; i < len; i += MOCKGPU_PAGE_SIZE)
+		(void)p[i];
+	return 0;
+}
+
+static int device_access(struct map *m, size_t off, size_t len, bool write)
+{
+	const size_t chunk = 1024 * 1024;
+	unsigned char *buf = malloc(chunk);
+	size_t done, n;
+	int ret = 0;
+
+	if (!buf)
+		return -ENOMEM;
+	memset(buf, 0xda, chunk);
+	for (done = 0; done < len && !ret; done += n) {
+		n = len - done < chunk ? len - done : chunk;
+		if (write)
+			ret = mockgpu_write(m->dev, m->mem + off + done, buf, n, NULL);
+		else
+			ret = mockgpu_read(m->dev, buf, m->mem + off + done, n, NULL);
+	}
+	free(buf);
+	return ret;
+}
+
+static int op_gpu_write(struct map *m, size_t off, size_t len)
+{
+	return device_access(m, off, len, true);
+}
+
+static int op_gpu_read(struct map *m, size_t off, size_t len)
+{
+	return device_access(m, off, len, false);
+}
+
+static int migrate(struct map *m, size_t off, size_t len, unsigned int target)
+{
+	m->migrated = true;
+	return mockgpu_migrate(m->dev, m->mem + off, len, target, 0, &m->moved, NULL);
+}
+
+static int op_to_vram(struct map *m, size_t off, size_t len)
+{
+	return migrate(m, off, len, MOCKGPU_TARGET_VRAM);
+}
+
+static int op_to_system(struct map *m, size_t off, size_t len)
+{
+	return migrate(m, off, len, MOCKGPU_TARGET_SYSTEM);
+}
+
+static int op_evict(struct map *m, size_t off, size_t len)
+{
+	return mockgpu_evict(m->dev, m->mem + off, len, NULL);
+}
+
+static int op_unmap(struct map *m, size_t off, size_t len)
+{
+	/*
+	 * The pages go as with munmap(), but the addresses stay taken: the next
+	 * malloc() could land there, and would then be in the picture.
+	 */
+	void *p = mmap(m->mem + off, len, PROT_NONE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+
+	return p == MAP_FAILED ? -errno : 0;
+}
+
+static const struct op ops[] = {
+	{ "cpu-write", op_cpu_write, true },
+	{ "cpu-read", op_cpu_read, true },
+	{ "gpu-write", op_gpu_write, false },
+	{ "gpu-read", op_gpu_read, false },
+	{ "to-vram", op_to_vram, false },
+	{ "to-system", op_to_system, false },
+	{ "evict", op_evict, false },
+	{ "unmap", op_unmap, false },
+};
+
+enum { CPU_WRITE, CPU_READ, GPU_WRITE, GPU_READ, TO_VRAM, TO_SYSTEM, EVICT, UNMAP };
+
+static const struct option options[] = {
+	{ "cpu-write", required_argument, NULL, OPT_OP + CPU_WRITE },
+	{ "cpu-read", required_argument, NULL, OPT_OP + CPU_READ },
+	{ "gpu-write", required_argument, NULL, OPT_OP + GPU_WRITE },
+	{ "gpu-read", required_argument, NULL, OPT_OP + GPU_READ },
+	{ "write", required_argument, NULL, OPT_OP + GPU_WRITE },
+	{ "read", required_argument, NULL, OPT_OP + GPU_READ },
+	{ "to-vram", required_argument, NULL, OPT_OP + TO_VRAM },
+	{ "to-system", required_argument, NULL, OPT_OP + TO_SYSTEM },
+	{ "evict", required_argument, NULL, OPT_OP + EVICT },
+	{ "unmap", required_argument, NULL, OPT_OP + UNMAP },
+	{ "device", required_argument, NULL, 'd' },
+	{ "size", required_argument, NULL, 's' },
+	{ "steps", no_argument, NULL, OPT_STEPS },
+	{ "svg", required_argument, NULL, OPT_SVG },
+	{ "color", required_argument, NULL, OPT_COLOR },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+static bool parse_range(const char *s, uint64_t size, struct step *step)
+{
+	const char *plus = strchr(s, '+');
+	uint64_t off, len;
+	char first[32];
+
+	step->off = 0;
+	step->len = size;
+	if (!strcmp(s, "all"))
+		return true;
+	if (!plus || (size_t)(plus - s) >= sizeof(first))
+		return false;
+	memcpy(first, s, (size_t)(plus - s));
+	first[plus - s] = '\0';
+	if (!parse_bytes(first, &off) || !parse_bytes(plus + 1, &len))
+		return false;
+	if (off % MOCKGPU_PAGE_SIZE || len % MOCKGPU_PAGE_SIZE || !len || off > size ||
+	    len > size - off)
+		return false;
+	step->off = off;
+	step->len = len;
+	return true;
+}
+
+static int add_step(struct plan *p, int op, const char *range)
+{
+	if (p->len == MAX_STEPS) {
+		complain("no more than %d operations", MAX_STEPS);
+		return EXIT_USAGE;
+	}
+	p->steps[p->len].op = &ops[op];
+	p->ranges[p->len++] = range;
+	return 0;
+}
+
+/* One of most kinds, on eighths of the range. */
+static int default_steps(struct plan *p)
+{
+	static const struct {
+		int op;
+		size_t from, eighths;
+	} recipe[] = {
+		{ CPU_WRITE, 0, 6 }, { TO_VRAM, 2, 5 }, { GPU_WRITE, 3, 1 }, { GPU_READ, 0, 1 },
+		{ CPU_READ, 5, 1 },
+	};
+	size_t eighth = p->size / 8 / MOCKGPU_PAGE_SIZE * MOCKGPU_PAGE_SIZE, i;
+
+	if (!eighth) {
+		complain("a range below 32K needs operations to be given");
+		return EXIT_USAGE;
+	}
+	for (i = 0; i < sizeof(recipe) / sizeof(recipe[0]); i++) {
+		p->steps[i].op = &ops[recipe[i].op];
+		p->steps[i].off = recipe[i].from * eighth;
+		p->steps[i].len = recipe[i].eighths * eighth;
+	}
+	p->len = i;
+	return 0;
+}
+
+/* The CPU must not touch what an earlier step unmapped. */
+static bool touches_hole(const struct plan *p, size_t i)
+{
+	const struct step *s = &p->steps[i], *u;
+
+	for (u = p->steps; s->op->touches && u < s; u++) {
+		if (u->op == &ops[UNMAP] && u->off < s->off + s->len && s->off < u->off + u->len)
+			return true;
+	}
+	return false;
+}
+
+static int resolve(struct plan *p)
+{
+	size_t i;
+
+	if (!p->size || p->size % MOCKGPU_PAGE_SIZE || p->size > SIZE_MAX / 2) {
+		complain("--size is a multiple of 4K");
+		return EXIT_USAGE;
+	}
+	if (!p->len)
+		return default_steps(p);
+	for (i = 0; i < p->len; i++) {
+		if (!parse_range(p->ranges[i], p->size, &p->steps[i])) {
+			complain("--%s %s: a range is OFFSET+LENGTH in pages of 4K within --size, or 'all'",
+				 p->steps[i].op->name, p->ranges[i]);
+			return EXIT_USAGE;
+		}
+		if (touches_hole(p, i)) {
+			complain("--%s %s: some of it was unmapped before", p->steps[i].op->name,
+				 p->ranges[i]);
+			return EXIT_USAGE;
+		}
+	}
+	return 0;
+}
+
+/* Returns an exit code, or -1 to go on. */
+static int parse(int argc, char **argv, struct plan *p)
+{
+	int opt, ret;
+
+	while ((opt = getopt_long(argc, argv, "d:s:h", options, NULL)) != -1) {
+		if (opt >= OPT_OP && opt < OPT_STEPS) {
+			ret = add_step(p, opt - OPT_OP, optarg);
+			if (ret)
+				return ret;
+		} else if (opt == 'd') {
+			p->device = optarg;
+		} else if (opt == 's') {
+			if (!parse_bytes(optarg, &p->size))
+				p->size = 0;
+		} else if (opt == OPT_STEPS) {
+			p->each = true;
+		} else if (opt == OPT_SVG) {
+			p->svg = optarg;
+		} else if (opt == OPT_COLOR) {
+			p->color = optarg;
+		} else if (opt == 'h') {
+			fputs(help, stdout);
+			return EXIT_FINE;
+		} else {
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		complain("map takes no argument '%s'", argv[optind]);
+		return EXIT_USAGE;
+	}
+	ret = resolve(p);
+	return ret ? ret : -1;
+}
+
+static void describe(const struct step *s, const struct map *m, int err, char *buf, size_t size)
+{
+	char off[BYTES_STR_MAX], len[BYTES_STR_MAX];
+	size_t used, i;
+
+	used = (size_t)snprintf(buf, size, "%s of %s at +%s", s->op->name, bytes_str(len, s->len),
+				s->off ? bytes_str(off, s->off) : "0");
+	for (i = 0; m->migrated && i < MOCKGPU_PAGE_STATUS_MAX && used < size; i++) {
+		if (m->moved.count[i])
+			used += (size_t)snprintf(buf + used, size - used, ", %llu %s",
+						 (unsigned long long)m->moved.count[i],
+						 mockgpu_page_status_name((unsigned int)i));
+	}
+	if (err && used < size)
+		snprintf(buf + used, size - used, ": %s", strerror(-err));
+}
+
+static int look(struct map *m, uint32_t *res, struct strip *strip, const struct term *t,
+		const char *caption, bool draw)
+{
+	struct seen seen = { 0 };
+	const struct frame *f;
+	size_t scale;
+	int ret;
+
+	ret = mockgpu_residency(m->dev, m->mem, m->len, res);
+	if (ret) {
+		complain("cannot see where the pages are: %s", strerror(-ret));
+		return EXIT_FAILED;
+	}
+	f = strip_add(strip, caption, "", res, m->len / MOCKGPU_PAGE_SIZE);
+	if (!f) {
+		complain("out of memory");
+		return EXIT_FAILED;
+	}
+	if (draw) {
+		term_draw(t, f, &seen, &scale);
+		term_legend(t, &seen, scale);
+	}
+	return 0;
+}
+
+static int run(const struct plan *p, struct map *m, const struct term *t, struct strip *strip)
+{
+	uint32_t *res = calloc(m->len / MOCKGPU_PAGE_SIZE, sizeof(*res));
+	int code = EXIT_FINE, ret;
+	size_t i;
+
+	if (!res) {
+		complain("out of memory");
+		return EXIT_FAILED;
+	}
+	for (i = 0; i < p->len; i++) {
+		bool last = i + 1 == p->len;
+		char caption[112];
+
+		m->migrated = false;
+		ret = p->steps[i].op->run(m, p->steps[i].off, p->steps[i].len);
+		describe(&p->steps[i], m, ret, caption, sizeof(caption));
+		puts(caption);
+		if (ret)
+			code = EXIT_FAILED;
+		if (!p->each && !last)
+			continue;
+		if (look(m, res, strip, t, p->each ? caption : "", true)) {
+			code = EXIT_FAILED;
+			break;
+		}
+	}
+	free(res);
+	return code;
+}
+
+static int draw_plan(const struct plan *p, const struct term *t)
+{
+	struct strip strip = { .title = "" };
+	struct map m = { .len = p->size };
+	char size[BYTES_STR_MAX];
+	int code, ret;
+
+	code = open_or_explain(&m.dev, p->device);
+	if (code)
+		return code;
+	m.mem = mmap(NULL, m.len, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (m.mem == MAP_FAILED) {
+		complain("cannot map %s: %s", bytes_str(size, p->size), strerror(errno));
+		mockgpu_close(m.dev);
+		return EXIT_FAILED;
+	}
+	snprintf(strip.title, sizeof(strip.title), "mockgpu map: where each page of %s is",
+		 bytes_str(size, p->size));
+	code = run(p, &m, t, &strip);
+	if (p->svg) {
+		ret = svg_write(&strip, p->svg);
+		if (ret) {
+			complain("cannot write %s: %s", p->svg, strerror(-ret));
+			code = EXIT_FAILED;
+		}
+	}
+	strip_free(&strip);
+	munmap(m.mem, m.len);
+	mockgpu_close(m.dev);
+	return code;
+}
+
+int cmd_map(int argc, char **argv)
+{
+	struct plan p = { .color = "auto", .size = 1024 * 1024 };
+	struct term t;
+	int code;
+
+	code = parse(argc, argv, &p);
+	if (code >= 0)
+		return code;
+	if (!term_init(&t, p.color)) {
+		complain("--color is auto, always or never, not '%s'", p.color);
+		return EXIT_USAGE;
+	}
+	return draw_plan(&p, &t);
+}

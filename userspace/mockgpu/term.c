@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+/* Pictures in a terminal: a letter a cell, coloured where that is wanted. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "picture.h"
+
+#define MAX_ROWS 16
+#define GUTTER 12
+
+bool term_init(struct term *t, const char *when)
+{
+	const char *name = getenv("TERM");
+	const char *no_color = getenv("NO_COLOR");
+	struct winsize ws = { 0 };
+	unsigned int width = 80;
+
+	t->person = isatty(STDOUT_FILENO);
+	if (!strcmp(when, "always"))
+		t->colour = true;
+	else if (!strcmp(when, "never"))
+		t->colour = false;
+	else if (!strcmp(when, "auto"))
+		t->colour = t->person && !(no_color && *no_color) && name && strcmp(name, "dumb");
+	else
+		return false;
+
+	if (t->person && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) && ws.ws_col)
+		width = ws.ws_col;
+	t->cols = 16;
+	while (t->cols < 128 && t->cols * 2 + GUTTER <= width)
+		t->cols *= 2;
+	return true;
+}
+
+static void draw_row(const struct term *t, const struct frame *f, size_t from, size_t to,
+		     size_t scale, struct seen *seen)
+{
+	const char *now = NULL;
+	size_t i;
+
+	for (i = from; i < to; i++) {
+		struct cell c = frame_cell(f, i, scale, seen);
+		enum look look = cell_look(&c);
+		const char *sgr = look == LOOK_MAX ? "38;5;16;48;5;250" : look_styles[look].sgr;
+
+		if (t->colour && sgr != now)
+			printf("\033[0;%sm", sgr);
+		now = sgr;
+		putchar(cell_letter(&c));
+	}
+	if (t->colour)
+		printf("\033[0m");
+	putchar('\n');
+}
+
+void term_draw(const struct term *t, const struct frame *f, struct seen *seen, size_t *scale)
+{
+	size_t cells, from;
+
+	*scale = frame_scale(f->pages, (size_t)t->cols * MAX_ROWS);
+	cells = frame_cells(f, *scale);
+	for (from = 0; from < cells; from += t->cols) {
+		size_t to = from + t->cols < cells ? from + t->cols : cells;
+		char offset[OFFSET_STR_MAX];
+
+		/* A name stands in the place of the first offset, which is 0. */
+		printf("%*s ", GUTTER - 1, !from && *f->who ? f->who :
+		       offset_str(offset, from / t->cols, t->cols, *scale));
+		draw_row(t, f, from, to, *scale, seen);
+	}
+}
+
+void term_legend(const struct term *t, const struct seen *seen, size_t scale)
+{
+	char size[BYTES_STR_MAX];
+	int i;
+
+	printf("%*s a cell is %s: ", GUTTER - 1, "", bytes_str(size, scale * MOCKGPU_PAGE_SIZE));
+	for (i = 0; i < LOOK_MAX; i++) {
+		const struct look_style *s = &look_styles[i];
+
+		if (!seen->look[i])
+			continue;
+		if (t->colour)
+			printf("\033[0;%sm%c\033[0m %s  ", s->sgr, s->letter, s->text);
+		else
+			printf("%c %s  ", s->letter, s->text);
+	}
+	if (seen->mixed)
+		printf("+ mixed  ");
+	putchar('\n');
+	if (seen->gpu)
+		printf("%*s CAPITAL: the device has it in its page table\n", GUTTER - 1, "");
+}
