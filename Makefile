@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+#
+# `make help` lists what can be made.  Nothing is written into this tree: all
+# that is built lives in the cache folder, see MOCKGPU_CACHE below.
+
+# The module for another kernel than the running one: make KDIR=/path/to/headers
+KDIR ?= /lib/modules/$(shell uname -r)/build
+# Everything generated; may be moved, and may be deleted at any time.
+export MOCKGPU_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mockgpu
+prefix ?= /usr/local
+
+VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"$$/\1/p' dkms.conf)
+# Two checkouts never build in the same folder.
+BUILD := $(MOCKGPU_CACHE)/build/$(shell printf %s '$(CURDIR)' | sha256sum | cut -c1-12)
+DKMS_TREE := $(DESTDIR)/usr/src/mockgpu-$(VERSION)
+DKMS_SOURCES := dkms.conf Kbuild module include
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := all
+
+##@ See it work, in a virtual machine
+
+demo: guest-needs ## show mockgpu at work in a guest with a stock Debian kernel
+	@tests/vm/demo
+
+check: guest-needs ## run all tests; T=A1 or T=A1,B6 runs the tests of these rows
+	@tests/vm/check $(T)
+
+vm: guest-needs ## a root shell in the guest, everything loaded; leave it with exit
+	@tests/vm/run -i 'exec bash -l'
+
+vm-run: guest-needs ## run CMD='...' in the guest and return its exit status
+	@tests/vm/run $(if $(TTY),-i) '$(subst ','\'',$(CMD))'
+
+lint: guest-needs ## checkpatch, sparse, W=1, gcc -fanalyzer, shellcheck, man pages
+	@tests/lint/lint
+
+##@ Use it on this machine
+
+all: module userspace ## module and userspace for this kernel, or for KDIR=...
+
+module: ## the kernel module alone
+	@KDIR='$(filter-out /lib/modules/%,$(KDIR))' tests/vm/needs module
+	@mkdir -p $(BUILD)/module && cp -Rpu $(DKMS_SOURCES) $(BUILD)/module/
+	$(MAKE) -C $(KDIR) M=$(BUILD)/module modules
+	@echo 'built $(BUILD)/module/module/mockgpu.ko'
+
+userspace: ## library, command and man pages
+	@tests/vm/needs userspace
+	$(MAKE) -C userspace OUT=$(BUILD)/userspace prefix=$(prefix) all
+	@echo 'built $(BUILD)/userspace'
+
+install: userspace ## install library, command and man pages; prefix= and DESTDIR=
+	$(MAKE) -C userspace OUT=$(BUILD)/userspace prefix=$(prefix) DESTDIR=$(DESTDIR) install
+
+dkms-install: ## install the module by DKMS, rebuilt with each new kernel (as root)
+	@tests/vm/needs module dkms
+	@$(MAKE) dkms-remove
+	@$(MAKE) dkms-tree
+	dkms install -m mockgpu -v $(VERSION)
+	@echo 'now: modprobe mockgpu'
+
+dkms-remove: ## take it out again (as root)
+	@if dkms status -m mockgpu 2>/dev/null | grep -q .; then \
+		modprobe -r mockgpu; \
+		dkms status -m mockgpu | sed -n 's|^mockgpu/\([^,:]*\).*|\1|p' | sort -u | \
+		while read -r version; do \
+			dkms remove -m mockgpu -v "$$version" --all && \
+			rm -rf "/usr/src/mockgpu-$$version"; \
+		done; \
+	fi
+
+# What DKMS builds from.
+dkms-tree:
+	@rm -rf $(DKMS_TREE) && mkdir -p $(DKMS_TREE)
+	@cp -R $(DKMS_SOURCES) $(DKMS_TREE)/
+
+##@ Clean up
+
+clean: ## remove what was built for this machine
+	rm -rf $(BUILD)
+
+distclean: ## remove the whole cache folder, the guest's images included
+	@tests/vm/guest --clean
+	rm -rf '$(MOCKGPU_CACHE)'
+
+help: ## this list
+	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@printf '\nEverything generated is in %s (MOCKGPU_CACHE).\n' '$(MOCKGPU_CACHE)'
+
+guest-needs:
+	@tests/vm/needs guest
+
+.PHONY: all module userspace install demo check vm vm-run lint dkms-install dkms-remove \
+	dkms-tree clean distclean help guest-needs

@@ -1,0 +1,137 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# The module's parameters, and what it costs to load and leaves behind when it
+# goes.
+
+# shellcheck source=tests/tap/tap.sh
+. "$(dirname "$0")/../tap/tap.sh"
+
+plain=$(mktemp -d)/mockgpu.ko
+# insmod itself is what is measured below, not the decompression before it
+xz --decompress --stdout "$(modinfo -F filename mockgpu)" >"$plain"
+modprobe --show-depends mockgpu | sed -n '$d; s/^insmod //p' | while read -r needed; do
+	modprobe -q "$(basename "${needed%%.ko*}")"
+done
+
+loaded() { grep -q '^mockgpu ' /proc/modules; }
+
+unload()
+{
+	! loaded || rmmod mockgpu || fail 'rmmod failed'
+	! loaded || fail 'still loaded after rmmod'
+}
+
+# Whatever a test did, the next program finds the module as modprobe loads it.
+trap 'rmmod mockgpu 2>/dev/null; modprobe mockgpu; rm -rf "$(dirname "$plain")"' EXIT
+
+free_kib()
+{
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+	awk '$1 == "MemFree:" { print $2 }' /proc/meminfo
+}
+
+render_nodes() { find /dev/dri -name 'renderD*' 2>/dev/null | wc -l; }
+
+# refused PARAMETERS: not loaded, and the kernel log says which parameter and why
+refused()
+{
+	local name=${1%%=*}
+	unload
+	echo "tests/system: refused $1?" >/dev/kmsg
+	if insmod "$plain" "$1" 2>/dev/null; then
+		fail "insmod $1 was accepted"
+	fi
+	! loaded || fail "insmod $1 failed and left the module loaded"
+	dmesg_since "tests/system: refused $1?" | grep -q "$name" ||
+		fail "the kernel log does not say what is wrong with $1"
+}
+
+dmesg_since()
+{
+	dmesg | awk -v mark="$1" 'index($0, mark) { n = NR; delete line } { line[NR] = $0 }
+		END { for (i = n + 1; i <= NR; i++) print line[i] }'
+}
+
+module_refuses_devices_out_of_range()
+{
+	refused devices=0
+	refused devices=17
+	refused devices=-1
+	refused devices=many
+}
+
+module_refuses_vram_out_of_range()
+{
+	refused vram_mb=0
+	refused vram_mb=1
+	refused vram_mb=3
+	refused vram_mb=1048578
+	refused vram_mb=4294967298
+}
+
+module_makes_as_many_devices_as_asked_for()
+{
+	local count
+	for count in 1 3 16; do
+		unload
+		insmod "$plain" devices=$count || fail "devices=$count was refused"
+		expect "render nodes with devices=$count" "$(render_nodes)" "^$count\$"
+	done
+	unload
+	expect 'render nodes after rmmod' "$(render_nodes)" '^0$'
+}
+
+module_takes_the_smallest_and_the_largest_vram()
+{
+	local size
+	for size in 2 1048576; do
+		unload
+		insmod "$plain" vram_mb=$size || fail "vram_mb=$size was refused"
+	done
+	unload
+}
+
+# A figure that anything else on the machine can only make worse: best of five.
+module_loads_64_GiB_in_100_ms_and_4_MiB()
+{
+	local turn start ms used best_ms=999999 best_used=999999999 before
+	for turn in 1 2 3 4 5; do
+		unload
+		before=$(free_kib)
+		start=${EPOCHREALTIME/./}
+		insmod "$plain" vram_mb=65536
+		ms=$(((${EPOCHREALTIME/./} - start) / 1000))
+		used=$((before - $(free_kib)))
+		echo "# turn $turn: $ms ms, $used KiB"
+		((ms >= best_ms)) || best_ms=$ms
+		((used >= best_used)) || best_used=$used
+	done
+	((best_ms < 100)) || fail "insmod vram_mb=65536 takes $best_ms ms"
+	((best_used < 4096)) || fail "insmod vram_mb=65536 takes $best_used KiB"
+}
+
+module_gives_its_memory_back_in_20_reloads()
+{
+	local turn before after
+	unload
+	insmod "$plain"
+	unload
+	before=$(free_kib)
+	for ((turn = 0; turn < 20; turn++)); do
+		insmod "$plain" devices=4 vram_mb=1024
+		rmmod mockgpu
+	done
+	after=$(free_kib)
+	echo "# MemFree $before KiB before, $after KiB after"
+	((after > before - 2048)) || fail "$((before - after)) KiB less after 20 reloads"
+}
+
+run_tests \
+	module_refuses_devices_out_of_range \
+	module_refuses_vram_out_of_range \
+	module_makes_as_many_devices_as_asked_for \
+	module_takes_the_smallest_and_the_largest_vram \
+	module_loads_64_GiB_in_100_ms_and_4_MiB \
+	module_gives_its_memory_back_in_20_reloads

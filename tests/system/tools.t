@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# What a user sees of the module with the tools that every distribution has.
+
+# shellcheck source=tests/tap/tap.sh
+. "$(dirname "$0")/../tap/tap.sh"
+
+tools_modinfo_describes_the_module()
+{
+	local field
+	for field in filename license description author version; do
+		expect "modinfo -F $field" "$(modinfo -F "$field" mockgpu | head -n 1)" '[^ ]'
+	done
+	expect filename "$(modinfo -F filename mockgpu)" '/updates/dkms/mockgpu\.ko'
+	expect license "$(modinfo -F license mockgpu)" GPL
+}
+
+tools_modinfo_states_the_range_of_each_parameter()
+{
+	local parameters
+	parameters=$(modinfo -F parm mockgpu)
+	expect devices "$(grep '^devices:' <<<"$parameters")" '1.*16'
+	expect vram_mb "$(grep '^vram_mb:' <<<"$parameters")" '2.*1048576'
+}
+
+tools_lsmod_shows_it_unused()
+{
+	expect lsmod "$(lsmod | grep '^mockgpu ')" '^mockgpu +[0-9]+ +0$'
+}
+
+tools_dkms_status_says_installed()
+{
+	expect 'dkms status' "$(dkms status -m mockgpu)" \
+		"^mockgpu/[0-9.]+, $(uname -r | sed 's/[+.]/\\&/g'), x86_64: installed$"
+}
+
+tools_drmdevice_lists_the_node()
+{
+	local out
+	out=$(drmdevice) || fail "drmdevice ended with $?"
+	expect drmdevice "$out" 'renderD[0-9]+'
+	expect drmdevice "$out" 'mockgpu'
+}
+
+tools_drm_info_names_the_driver()
+{
+	expect drm_info "$(drm_info 2>&1)" 'Driver: mockgpu'
+}
+
+tools_mockgpu_info_names_kernel_and_sizes()
+{
+	local out
+	out=$(mockgpu info) || fail "mockgpu info ended with $?"
+	expect 'mockgpu info' "$out" "$(uname -r | sed 's/[+.]/\\&/g')"
+	expect 'mockgpu info' "$out" '[Pp]rivate'
+	expect 'mockgpu info' "$out" 'MiB'
+}
+
+run_tests \
+	tools_modinfo_describes_the_module \
+	tools_modinfo_states_the_range_of_each_parameter \
+	tools_lsmod_shows_it_unused \
+	tools_dkms_status_says_installed \
+	tools_drmdevice_lists_the_node \
+	tools_drm_info_names_the_driver \
+	tools_mockgpu_info_names_kernel_and_sizes

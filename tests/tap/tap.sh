@@ -1,0 +1,82 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+#
+# Tests written in bash: a program sources this file, defines one function for
+# each test, and ends with `run_tests NAME...`.  A test fails when its function
+# returns non-zero, or when one of the checks below fails in it; it runs in a
+# subshell, so that it may change directory and variables, and may exit.
+#
+# MOCKGPU_T selects: comma-separated prefixes of test names, as in the C tests;
+# a prefix that ends in a figure does not go on with one: A1 is not A10.
+
+fail()
+{
+	echo "# $*"
+	exit 1
+}
+
+# Ends the test, which could not be made here.
+skip()
+{
+	echo "$*" >&3
+	exit 77
+}
+
+# expect WHAT ACTUAL PATTERN: ACTUAL matches the extended regular expression
+expect()
+{
+	[[ $2 =~ $3 ]] || fail "$1: \"$2\" does not match \"$3\""
+}
+
+selected()
+{
+	local prefix prefixes rest
+	[ -n "${MOCKGPU_T-}" ] || return 0
+	IFS=, read -ra prefixes <<<"$MOCKGPU_T"
+	for prefix in "${prefixes[@]}"; do
+		rest=${1#"$prefix"}
+		if [ -z "$prefix" ] || [ "$prefix$rest" != "$1" ]; then
+			continue
+		fi
+		[[ $prefix =~ [0-9]$ && $rest =~ ^[0-9] ]] || return 0
+	done
+	return 1
+}
+
+run_tests()
+{
+	local name number=0 wanted=() status reason
+	for name; do
+		if selected "$name"; then
+			wanted+=("$name")
+		fi
+	done
+	if [ ${#wanted[@]} = 0 ]; then
+		echo '1..0 # SKIP nothing selected'
+		return 0
+	fi
+	echo "1..${#wanted[@]}"
+	reason=$(mktemp)
+	for name in "${wanted[@]}"; do
+		number=$((number + 1))
+		status=0
+		# not in a condition, where bash would ignore set -e
+		set +e
+		(
+			set -e
+			"$name"
+		) 3>"$reason"
+		status=$?
+		case $status in
+		0) echo "ok $number - $name" ;;
+		77) echo "ok $number - $name # SKIP $(cat "$reason")" ;;
+		*)
+			echo "not ok $number - $name"
+			echo "# $name ended with $status"
+			failures=yes
+			;;
+		esac
+	done
+	rm -f "$reason"
+	[ -z "${failures-}" ]
+}

@@ -1,0 +1,18 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# The tests of library and command that need no module, as one test here; what
+# they print is shown when one fails.
+
+# shellcheck source=tests/tap/tap.sh
+. "$(dirname "$0")/../tap/tap.sh"
+
+top=$(cd "$(dirname "$0")/../.." && pwd)
+
+userspace_check()
+{
+	make -C "$top/userspace" OUT=/mnt/build/guest-userspace check 2>&1 </dev/null | sed 's/^/# /'
+	return "${PIPESTATUS[0]}"
+}
+
+run_tests userspace_check
