@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Runs the scenarios of a program; see harness.h.
+ *
+ * What the harness and the processes of a scenario share lies in one page of shared memory: why it
+ * was skipped, and whether an assertion failed anywhere.  A failing process that is not the
+ * scenario's first one kills the whole process group, so that nobody waits for it until the
+ * deadline.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/klog.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "kmsg.h"
+#include "module.h"
+
+#define DEADLINE_S	60
+#define SKIP_STATUS	77
+#define LEAK_WAIT_MS	1000
+#define KILL_WAIT_MS	15000
+
+struct shared {
+	pid_t leader;
+	bool failed;
+	bool oom_report;
+	char skip_reason[256];
+};
+
+static struct shared *shared;
+static uint64_t seed, random_state;
+
+uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+void sleep_ms(unsigned int ms)
+{
+	struct timespec ts = { ms / 1000, (long)(ms % 1000) * 1000000 };
+
+	while (nanosleep(&ts, &ts) && errno == EINTR)
+		;
+}
+
+uint64_t random_u64(void)
+{
+	/* splitmix64: any seed will do, 0 too */
+	uint64_t z = (random_state += 0x9e3779b97f4a7c15ULL);
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+	return z ^ (z >> 31);
+}
+
+uint64_t random_below(uint64_t n)
+{
+	return random_u64() % n;
+}
+
+/* One write for a line: several processes share the output. */
+static void print_line(const char *prefix, const char *format, va_list args)
+{
+	char line[1024];
+	int n = snprintf(line, sizeof(line), "# %s", prefix);
+
+	n += vsnprintf(line + n, sizeof(line) - (size_t)n - 1, format, args);
+	if (n > (int)sizeof(line) - 2)
+		n = sizeof(line) - 2;
+	line[n++] = '\n';
+	if (write(STDOUT_FILENO, line, (size_t)n) != n)
+		_exit(2);
+}
+
+void note(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	print_line("", format, args);
+	va_end(args);
+}
+
+void fail_at(const char *file, int line, const char *format, ...)
+{
+	char where[128];
+	va_list args;
+
+	snprintf(where, sizeof(where), "%s:%d: ", file, line);
+	va_start(args, format);
+	print_line(where, format, args);
+	va_end(args);
+	shared->failed = true;
+	if (getpid() != shared->leader)
+		kill(0, SIGKILL);
+	_exit(1);
+}
+
+void skip(const char *reason)
+{
+	snprintf(shared->skip_reason, sizeof(shared->skip_reason), "%s", reason);
+	_exit(SKIP_STATUS);
+}
+
+void expect_oom_report(void)
+{
+	shared->oom_report = true;
+	klogctl(6, NULL, 0);	/* console off; the harness turns it on again */
+}
+
+void check_eq(const char *file, int line, const char *what, long long actual, long long expected)
+{
+	if (actual != expected)
+		fail_at(file, line, "%s: expected %lld (0x%llx), got %lld (0x%llx)", what,
+			expected, (unsigned long long)expected, actual, (unsigned long long)actual);
+}
+
+void check_between(const char *file, int line, const char *what, long long actual,
+		   long long least, long long most)
+{
+	if (actual < least)
+		fail_at(file, line, "%s: expected at least %lld, got %lld", what, least, actual);
+	if (actual > most)
+		fail_at(file, line, "%s: expected at most %lld, got %lld", what, most, actual);
+}
+
+long check_sys(const char *file, int line, const char *what, long result)
+{
+	if (result == -1)
+		fail_at(file, line, "%s: %s", what, strerror(errno));
+	return result;
+}
+
+/*
+ * Whether @name is asked for.  A prefix that ends in a figure does not go on with a figure: A1
+ * means the row A1, not A10 as well.
+ */
+static bool selected(const char *name)
+{
+	const char *list = getenv("MOCKGPU_T");
+
+	if (!list || !*list)
+		return true;
+	while (*list) {
+		size_t n = strcspn(list, ",");
+
+		if (n && !strncmp(name, list, n) &&
+		    !(strchr("0123456789", list[n - 1]) && name[n] && strchr("0123456789", name[n])))
+			return true;
+		list += n + (list[n] == ',');
+	}
+	return false;
+}
+
+static uint64_t hash(const char *s)
+{
+	uint64_t h = 0xcbf29ce484222325ULL;
+
+	for (; *s; s++)
+		h = (h ^ (unsigned char)*s) * 0x100000001b3ULL;
+	return h;
+}
+
+/* Waits for @pid until @deadline; false: it is still there. */
+static bool wait_until(int pidfd, pid_t pid, uint64_t deadline, int *status)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	for (;;) {
+		uint64_t now = now_ns();
+
+		if (now >= deadline)
+			return false;
+		if (poll(&p, 1, (int)((deadline - now) / 1000000) + 1) > 0)
+			return waitpid(pid, status, 0) == pid;
+	}
+}
+
+/* The process of the scenario @s.  Returns its wait status; *timed_out tells the rest. */
+static int run_forked(const struct scenario *s, bool *timed_out)
+{
+	unsigned int seconds = s->deadline ? s->deadline : DEADLINE_S;
+	int status = 0, pidfd;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0)
+		return -1;
+	if (!pid) {
+		setpgid(0, 0);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		shared->leader = getpid();
+		random_state = seed ^ hash(s->name);
+		s->run();
+		_exit(0);
+	}
+	setpgid(pid, pid);
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	*timed_out = !wait_until(pidfd, pid, now_ns() + seconds * NS_PER_S, &status);
+	/* Also what a scenario that passed has left behind: nothing may go on beside the next. */
+	kill(-pid, SIGKILL);
+	if (*timed_out &&
+	    !wait_until(pidfd, pid, now_ns() + KILL_WAIT_MS * 1000000ULL, &status)) {
+		printf("Bail out! %s is stuck in the kernel and cannot be killed\n", s->name);
+		exit(1);
+	}
+	close(pidfd);
+	return status;
+}
+
+/* VRAM is exclusively ours: what a scenario took has to be free again a moment after it. */
+static bool leaks_vram(uint64_t before)
+{
+	uint64_t end = now_ns() + LEAK_WAIT_MS * 1000000ULL, used = 0;
+
+	for (;;) {
+		if (module_vram_used(&used) == 0 && used == before)
+			return false;
+		if (now_ns() > end)
+			break;
+		sleep_ms(10);
+	}
+	note("VRAM in use: expected %llu bytes as before, got %llu",
+	     (unsigned long long)before, (unsigned long long)used);
+	return true;
+}
+
+static bool run_one(const struct scenario *s, unsigned int number)
+{
+	bool timed_out = false, ok, skipped;
+	uint64_t before = 0, start = now_ns();
+	int status;
+
+	memset(shared, 0, sizeof(*shared));
+	if (module_vram_used(&before)) {
+		printf("Bail out! no mockgpu device: is the module loaded?\n");
+		exit(1);
+	}
+	kmsg_begin(s->name);
+	status = run_forked(s, &timed_out);
+	if (shared->oom_report)
+		klogctl(7, NULL, 0);
+	skipped = WIFEXITED(status) && WEXITSTATUS(status) == SKIP_STATUS && !shared->failed;
+	ok = WIFEXITED(status) && (!WEXITSTATUS(status) || skipped) && !shared->failed;
+	if (timed_out)
+		note("no end within %u s", s->deadline ? s->deadline : DEADLINE_S);
+	else if (WIFSIGNALED(status) && !shared->failed)
+		note("killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+	if ((s->flags & RELOADS) && module_restore()) {
+		printf("Bail out! cannot load the module with its defaults after %s\n", s->name);
+		exit(1);
+	}
+	if (leaks_vram(s->flags & RELOADS ? 0 : before))
+		ok = false;
+	if (kmsg_end(s->name, shared->oom_report))
+		ok = false;
+	printf("%s %u - %s%s%s\n", ok ? "ok" : "not ok", number, s->name,
+	       skipped && ok ? " # SKIP " : "", skipped && ok ? shared->skip_reason : "");
+	printf("# %s took %llu ms\n", s->name, (unsigned long long)(now_ns() - start) / 1000000);
+	return ok;
+}
+
+int main(void)
+{
+	const char *text = getenv("MOCKGPU_SEED");
+	unsigned int wanted = 0, number = 0;
+	const struct scenario *s;
+	bool ok = true;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (s = scenarios; s->name; s++)
+		wanted += selected(s->name);
+	if (!wanted) {
+		printf("1..0 # SKIP nothing selected\n");
+		return 0;
+	}
+	if (!kmsg_open()) {
+		printf("Bail out! the kernel log cannot be watched: %s\n", kmsg_error());
+		return 1;
+	}
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		      -1, 0);
+	if (shared == MAP_FAILED)
+		return 1;
+	seed = text && *text ? strtoull(text, NULL, 0) : now_ns() & 0xffffffff;
+	printf("1..%u\n# MOCKGPU_SEED=%llu\n", wanted, (unsigned long long)seed);
+	for (s = scenarios; s->name; s++)
+		if (selected(s->name))
+			ok &= run_one(s, ++number);
+	return !ok;
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The module is loaded with finit_module() and taken out with delete_module(), not with modprobe:
+ * that would take out drm as well, and its time would be that of a shell and a decompressor.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <mockgpu.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "module.h"
+
+#define KO "/run/mockgpu-scenarios.ko"
+
+int module_vram_used(uint64_t *bytes)
+{
+	int n = mockgpu_count();
+
+	if (n <= 0)
+		return n ? n : -ENOENT;
+	*bytes = 0;
+	for (int i = 0; i < n; i++) {
+		struct drm_mockgpu_counters counters;
+		struct mockgpu_device *dev;
+		int err = mockgpu_open(&dev, (unsigned int)i);
+
+		if (err)
+			return err;
+		err = mockgpu_counters(dev, &counters);
+		mockgpu_close(dev);
+		if (err)
+			return err;
+		*bytes += counters.vram_used_bytes;
+	}
+	return 0;
+}
+
+void module_prepare(void)
+{
+	/* What modprobe would load, from wherever it was installed. */
+	int status = system("f=$(modinfo -n mockgpu) && case $f in "
+			    "*.xz) xz -dc \"$f\" ;; *.zst) zstd -qdc \"$f\" ;; "
+			    "*.gz) gzip -dc \"$f\" ;; *) cat \"$f\" ;; esac >" KO);
+
+	CHECK_EQ(status, 0);
+}
+
+int module_load(const char *parameters, uint64_t *ns)
+{
+	int fd = open(KO, O_RDONLY | O_CLOEXEC), err;
+	uint64_t start;
+
+	if (fd < 0)
+		return -errno;
+	start = now_ns();
+	err = syscall(SYS_finit_module, fd, parameters, 0) ? -errno : 0;
+	if (ns)
+		*ns = now_ns() - start;
+	close(fd);
+	return err;
+}
+
+int module_unload(void)
+{
+	return syscall(SYS_delete_module, "mockgpu", O_NONBLOCK) ? -errno : 0;
+}
+
+/* udev opens new nodes for a moment, and so holds the module. */
+static int unload_when_idle(void)
+{
+	uint64_t end = now_ns() + 5 * NS_PER_S;
+	int err;
+
+	do {
+		err = module_unload();
+		if (err != -EWOULDBLOCK && err != -EBUSY)
+			break;
+		sleep_ms(20);
+	} while (now_ns() < end);
+	return err;
+}
+
+void module_reload(unsigned int devices, unsigned int vram_mb)
+{
+	char parameters[64];
+
+	module_prepare();
+	CHECK_EQ(unload_when_idle(), 0);
+	snprintf(parameters, sizeof(parameters), "devices=%u vram_mb=%u", devices, vram_mb);
+	CHECK_EQ(module_load(parameters, NULL), 0);
+	CHECK_EQ(mockgpu_count(), devices);
+}
+
+int module_restore(void)
+{
+	struct drm_mockgpu_device_info info;
+	struct mockgpu_device *dev;
+	int err = unload_when_idle();
+
+	if (err && err != -ENOENT)
+		note("rmmod: %s", strerror(-err));
+	if (system("modprobe mockgpu"))
+		return -1;
+	if (mockgpu_count() != (int)DEFAULT_DEVICES || mockgpu_open(&dev, 0))
+		return -1;
+	err = mockgpu_info(dev, &info);
+	mockgpu_close(dev);
+	return err || info.vram_bytes != (uint64_t)DEFAULT_VRAM_MB << 20 ? -1 : 0;
+}

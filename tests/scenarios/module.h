@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* Loading and unloading the module, and looking at it from outside of a scenario. */
+#ifndef MODULE_H
+#define MODULE_H
+
+#include <stdint.h>
+
+/* The parameters that scenarios find when they start. */
+#define DEFAULT_DEVICES	1U
+#define DEFAULT_VRAM_MB	256U
+
+/* VRAM in use, on all devices; 0 or a negative errno. */
+int module_vram_used(uint64_t *bytes);
+
+/* The module's file, ready for module_load(); call it before what is to be timed. */
+void module_prepare(void);
+/* insmod with @parameters; 0 or a negative errno.  @ns: time that the call took, or NULL. */
+int module_load(const char *parameters, uint64_t *ns);
+/* rmmod; 0 or a negative errno. */
+int module_unload(void);
+/* Both, in a scenario with the flag RELOADS; fails it where they fail. */
+void module_reload(unsigned int devices, unsigned int vram_mb);
+/* Back to the defaults; 0 or -1. */
+int module_restore(void);
+
+#endif

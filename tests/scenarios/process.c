@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+/* See process.h. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "process.h"
+
+pid_t spawn(void (*fn)(void *), void *arg)
+{
+	pid_t pid = (pid_t)CHECK_SYS(fork());
+
+	if (!pid) {
+		fn(arg);
+		_exit(0);
+	}
+	return pid;
+}
+
+static int wait_for(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) != pid)
+		if (errno != EINTR)
+			FAIL("waitpid: %s", strerror(errno));
+	return status;
+}
+
+void join(pid_t pid)
+{
+	int status = wait_for(pid);
+
+	if (WIFSIGNALED(status))
+		FAIL("child %d was killed by signal %d (%s)", (int)pid, WTERMSIG(status),
+		     strsignal(WTERMSIG(status)));
+	CHECK_EQ(WEXITSTATUS(status), 0);
+}
+
+void join_killed(pid_t pid, int signal)
+{
+	int status = wait_for(pid);
+
+	CHECK(WIFSIGNALED(status));
+	CHECK_EQ(WTERMSIG(status), signal);
+}
+
+int gate_new(void)
+{
+	return (int)CHECK_SYS(eventfd(0, EFD_SEMAPHORE));
+}
+
+void gate_open(int gate, unsigned int times)
+{
+	uint64_t n = times;
+
+	CHECK_EQ(write(gate, &n, sizeof(n)), sizeof(n));
+}
+
+void gate_wait(int gate)
+{
+	uint64_t n;
+	ssize_t got;
+
+	do
+		got = read(gate, &n, sizeof(n));
+	while (got < 0 && errno == EINTR);
+	CHECK_EQ(got, sizeof(n));
+}
+
+pthread_t thread_start(void *(*fn)(void *), void *arg)
+{
+	pthread_t thread;
+
+	CHECK_EQ(pthread_create(&thread, NULL, fn, arg), 0);
+	return thread;
+}
+
+void thread_join(pthread_t thread)
+{
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+}

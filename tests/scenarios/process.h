@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* Children and threads of a scenario, and gates that they wait at. */
+#ifndef PROCESS_H
+#define PROCESS_H
+
+#include <pthread.h>
+#include <sys/types.h>
+
+#include "harness.h"
+
+/* A child that runs @fn and ends well; a failed assertion in it ends the scenario. */
+pid_t spawn(void (*fn)(void *), void *arg);
+/* Waits for a child, which must have ended well. */
+void join(pid_t pid);
+/* Waits for a child that must have died of @signal. */
+void join_killed(pid_t pid, int signal);
+
+/* A gate lets through as many as it was opened for; processes share it over fork(). */
+int gate_new(void);
+void gate_open(int gate, unsigned int times);
+void gate_wait(int gate);
+
+pthread_t thread_start(void *(*fn)(void *), void *arg);
+void thread_join(pthread_t thread);
+
+#endif
