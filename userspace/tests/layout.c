@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The layout of the ioctl structures, in numbers: compiled for 64-bit, for
+ * 32-bit (i386 aligns a u64 to 4, so a hole shows) and as C++.  A number here
+ * never changes once released; a structure that grows gets a line more.
+ */
+#include <drm/mockgpu_drm.h>
+
+#ifdef __cplusplus
+#define CHECK(e) static_assert(e, #e)
+#else
+#define CHECK(e) _Static_assert(e, #e)
+#endif
+
+#define SIZE(s, n) CHECK(sizeof(struct drm_mockgpu_##s) == (n))
+#define AT(s, f, n) CHECK(__builtin_offsetof(struct drm_mockgpu_##s, f) == (n))
+
+SIZE(query, 24);
+AT(query, query, 0);
+AT(query, flags, 4);
+AT(query, ptr, 8);
+AT(query, size, 16);
+AT(query, pad, 20);
+
+SIZE(device_info, 48);
+AT(device_info, index, 0);
+AT(device_info, vram_type, 4);
+AT(device_info, vram_bytes, 8);
+AT(device_info, vram_block_bytes, 16);
+AT(device_info, caps, 24);
+AT(device_info, atomic_max_bytes, 32);
+AT(device_info, page_bytes, 40);
+AT(device_info, pad, 44);
+
+SIZE(counters, 23 * 8);
+AT(counters, vram_used_bytes, 0);
+AT(counters, vram_backing_bytes, 8);
+AT(counters, vram_mapped_bytes, 16);
+AT(counters, client_used_bytes, 24);
+AT(counters, pages_to_vram, 32);
+AT(counters, pages_hole, 40);
+AT(counters, pages_to_system, 48);
+AT(counters, pages_evicted, 56);
+AT(counters, pages_cpu_fault, 64);
+AT(counters, cpu_faults, 72);
+AT(counters, cpu_faults_retried, 80);
+AT(counters, cpu_faults_failed, 88);
+AT(counters, gpu_faults, 96);
+AT(counters, gpu_fault_retries, 104);
+AT(counters, gpu_cow_breaks, 112);
+AT(counters, gpu_bytes_read, 120);
+AT(counters, gpu_bytes_written, 128);
+AT(counters, invalidations, 136);
+AT(counters, invalidated_pages, 144);
+AT(counters, migrate_retries, 152);
+AT(counters, copy_failures, 160);
+AT(counters, no_vram, 168);
+AT(counters, no_ram, 176);
+
+SIZE(attach, 8);
+AT(attach, flags, 0);
+AT(attach, pad, 4);
+
+SIZE(migrate, 160);
+AT(migrate, start, 0);
+AT(migrate, len, 8);
+AT(migrate, target, 16);
+AT(migrate, flags, 20);
+AT(migrate, status_ptr, 24);
+AT(migrate, count, 32);
+
+SIZE(residency, 40);
+AT(residency, start, 0);
+AT(residency, len, 8);
+AT(residency, pages_ptr, 16);
+AT(residency, flags, 24);
+AT(residency, pad, 28);
+AT(residency, done, 32);
+
+SIZE(rw, 56);
+AT(rw, addr, 0);
+AT(rw, buf_ptr, 8);
+AT(rw, len, 16);
+AT(rw, flags, 24);
+AT(rw, pad, 28);
+AT(rw, done, 32);
+AT(rw, fault_addr, 40);
+AT(rw, faults, 48);
+
+SIZE(evict, 40);
+AT(evict, scope, 0);
+AT(evict, flags, 4);
+AT(evict, start, 8);
+AT(evict, len, 16);
+AT(evict, evicted, 24);
+AT(evict, busy, 32);
+
+/* An ioctl number carries the structure's size, so this pins both. */
+CHECK(DRM_IOCTL_MOCKGPU_QUERY == 0xc0186440);
+CHECK(DRM_IOCTL_MOCKGPU_ATTACH == 0x40086441);
+CHECK(DRM_IOCTL_MOCKGPU_MIGRATE == 0xc0a06442);
+CHECK(DRM_IOCTL_MOCKGPU_RESIDENCY == 0xc0286443);
+CHECK(DRM_IOCTL_MOCKGPU_RW == 0xc0386444);
+CHECK(DRM_IOCTL_MOCKGPU_EVICT == 0xc0286445);

@@ -1,0 +1,101 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The command against the model of the driver: mockgpu-fake is the first argument.
+set -u
+cmd=$1
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+n=0
+failed=0
+
+ok() { # STATUS WORDS
+	n=$((n + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $n - $2"
+	else
+		echo "not ok $n - $2"
+		failed=1
+		sed 's/^/# /' "$dir/out" "$dir/err"
+	fi
+}
+
+# Runs the command, expects this exit status, then a pattern in stdout or stderr.
+run() { # STATUS PATTERN WORDS ARGUMENT...
+	want=$1 pattern=$2 words=$3
+	shift 3
+	"$cmd" "$@" >"$dir/out" 2>"$dir/err"
+	got=$?
+	[ "$got" -eq "$want" ] && cat "$dir/out" "$dir/err" | grep -Eq -- "$pattern"
+	ok $? "$words: exit $want and '$pattern' (exit $got)"
+}
+
+run 0 'Commands:' 'help' --help
+run 2 'Commands:' 'no command'
+run 2 "no command 'frob'" 'unknown command' frob
+run 0 '^mockgpu [0-9]+\.' 'version' --version
+
+run 0 'VRAM +device-private' 'info' info
+run 0 '256 MiB, RAM behind it in blocks of 2 MiB' 'info: sizes' info
+run 0 'not here +VRAM as device-coherent' 'info: what it cannot' info
+run 0 "on Linux $(uname -r)" 'info: the kernel' info
+run 3 'no device 7|not loaded' 'info of a device that is not there' info -d 7
+run 3 'is not a mockgpu device' "info of another driver's node" info -d /dev/full
+run 2 'from 0 to 255' 'info of a nonsense device' info -d x
+run 2 '' 'info: unknown option' info --frob
+run 2 "no argument 'x'" 'info: an argument' info x
+run 0 '"vram_bytes": 268435456' 'info as JSON' info --json
+if command -v python3 >/dev/null; then
+	python3 - "$dir/out" <<-'EOF' >"$dir/err" 2>&1
+	import json, sys
+	info = json.load(open(sys.argv[1]))
+	assert len(info["devices"]) == 1, info
+	assert info["devices"][0]["capabilities"] == ["private"], info
+	assert info["devices"][0]["counters"]["no_ram"] == 0, info
+	EOF
+	ok $? 'info as JSON: a JSON parser agrees'
+fi
+FAKE_BREAK=no-device
+export FAKE_BREAK
+run 3 'no device' 'info without a device' info
+run 3 'no device' 'demo without a device' demo
+unset FAKE_BREAK
+
+run 0 '^ +\+0 sv\.$' 'map: three pages' \
+	map --size 12K --cpu-write 0+8K --to-vram 4K+4K --color never
+run 0 '^ +\+0 sVs\.$' 'map: in the order given, ranges before the size' \
+	map --cpu-write 0+12K --to-vram 4K+8K --cpu-read 8K+4K --gpu-write 4K+4K --size 16K
+run 0 'to-vram of 12 KiB at \+0, 1 moved, 2 already there' 'map: counts by reason' \
+	map --size 12K --to-vram 0+8K --to-vram all
+run 0 'cpu-read of 128 KiB at \+640 KiB' 'map: with nothing to do' map
+run 2 'a range is OFFSET' 'map: beyond the end' map --size 8K --to-vram 4K+8K
+run 2 'a range is OFFSET' 'map: not whole pages' map --size 8K --to-vram 1+4K
+run 2 'a range is OFFSET' 'map: an empty range' map --size 8K --to-vram 0+0
+run 2 'multiple of 4K' 'map: size 0' map --size 0
+run 2 'multiple of 4K' 'map: a size that is none' map --size 4X
+run 2 'was unmapped before' 'map: the CPU may not touch a hole' \
+	map --size 16K --unmap 4K+4K --cpu-write all
+run 2 'auto, always or never' 'map: colour' map --color blue
+run 1 'cannot write' 'map: SVG to nowhere' map --svg /nonexistent/x.svg
+run 0 'a cell is 16 KiB' 'map: a large range is drawn coarsely' map --size 16M --cpu-write 0+4K
+run 0 '\+ mixed' 'map: mixed cells' map --size 16M --cpu-write 0+4K
+"$cmd" map --svg "$dir/a.svg" --steps >"$dir/out" 2>"$dir/err" &&
+	"$cmd" map --svg "$dir/b.svg" --steps >"$dir/out" 2>"$dir/err" &&
+	cmp "$dir/a.svg" "$dir/b.svg" >>"$dir/err" && [ "$(grep -c 'class="c"' "$dir/a.svg")" -eq 5 ]
+ok $? 'map: the SVG has a caption a step and is the same each time'
+"$cmd" map >/dev/full 2>"$dir/err"
+[ $? -eq 1 ]
+ok $? 'map: output that is lost is a failure'
+
+run 0 'all as told, [0-9]+ checks' 'demo' demo --svg "$dir/demo.svg"
+[ "$(grep -c 'class="c"' "$dir/demo.svg")" -eq 8 ]
+ok $? 'demo: the SVG has all eight steps'
+# A demo that cannot fail shows nothing: each lie of the driver must be found.
+for lie in lost-byte not-moved moves-on-write write-dropped uncounted-fault vram-leak \
+	fork-copies child-dies; do
+	FAKE_BREAK=$lie
+	export FAKE_BREAK
+	run 1 'NOT AS TOLD' "demo finds the driver out: $lie" demo
+done
+unset FAKE_BREAK
+echo "1..$n"
+exit $failed
