@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The page table of the device: 57 bits of virtual address, five levels.
+ *
+ * A pure data structure: it knows numbers, nothing of mm.  Tables are never
+ * allocated here where an entry is set, as that happens under a lock that
+ * reclaim may want: the caller finds out beforehand how many are missing,
+ * brings them along in a stash, and keeps what was not needed.
+ *
+ * Tables are freed when a range is cleared that covers all that they map.
+ *
+ * Locking: the owner's, over everything but the stash, which belongs to its
+ * caller.  Only gpu_pt_stash_fill() sleeps.
+ */
+#include <linux/errno.h>
+#include <linux/minmax.h>
+#include <linux/slab.h>
+
+#include "gpu_pt.h"
+
+#define SLOTS		(1U << GPU_PT_LEVEL_BITS)
+#define ADDR_BITS	(GPU_PTE_SHIFT + GPU_PT_LEVELS * GPU_PT_LEVEL_BITS)
+
+/* A slot holds a table of the level below, or on level 0 an entry. */
+union gpu_pt_slot {
+	union gpu_pt_slot *table;
+	u64 pte;
+};
+
+/* Bits of an address below those that @level translates. */
+static unsigned int level_shift(unsigned int level)
+{
+	return GPU_PTE_SHIFT + level * GPU_PT_LEVEL_BITS;
+}
+
+static unsigned int slot_index(u64 addr, unsigned int level)
+{
+	return (addr >> level_shift(level)) & (SLOTS - 1);
+}
+
+static union gpu_pt_slot *table_alloc(void)
+{
+	return kcalloc(SLOTS, sizeof(union gpu_pt_slot), GFP_KERNEL);
+}
+
+static void table_free(union gpu_pt_slot *table, unsigned int level)
+{
+	unsigned int i;
+
+	if (!table)
+		return;
+	for (i = 0; level && i < SLOTS; i++)
+		table_free(table[i].table, level - 1);
+	kfree(table);
+}
+
+/**
+ * gpu_pt_init() - start with no entries
+ * @pt: page table
+ */
+void gpu_pt_init(struct gpu_pt *pt)
+{
+	pt->root = NULL;
+}
+
+/**
+ * gpu_pt_fini() - free all tables
+ * @pt: page table; as after gpu_pt_init() afterwards
+ */
+void gpu_pt_fini(struct gpu_pt *pt)
+{
+	table_free(pt->root, GPU_PT_LEVELS - 1);
+	pt->root = NULL;
+}
+
+/**
+ * gpu_pt_get() - translate an address
+ * @pt: page table
+ * @addr: any address
+ *
+ * Return: the entry, or 0 where there is none.
+ */
+u64 gpu_pt_get(const struct gpu_pt *pt, u64 addr)
+{
+	const union gpu_pt_slot *table = pt->root;
+	unsigned int level;
+
+	if (addr >> ADDR_BITS)
+		return 0;
+	for (level = GPU_PT_LEVELS - 1; table && level; level--)
+		table = table[slot_index(addr, level)].table;
+	return table ? table[slot_index(addr, 0)].pte : 0;
+}
+
+/**
+ * gpu_pt_missing() - how many tables an entry would need that do not exist
+ * @pt: page table
+ * @addr: address of the entry
+ *
+ * Return: 0 to GPU_PT_LEVELS.
+ */
+unsigned int gpu_pt_missing(const struct gpu_pt *pt, u64 addr)
+{
+	const union gpu_pt_slot *table = pt->root;
+	unsigned int level = GPU_PT_LEVELS - 1;
+
+	if (!table)
+		return GPU_PT_LEVELS;
+	for (; level; level--) {
+		table = table[slot_index(addr, level)].table;
+		if (!table)
+			return level;
+	}
+	return 0;
+}
+
+/**
+ * gpu_pt_stash_fill() - allocate tables
+ * @stash: stash
+ * @count: how many it shall hold, up to GPU_PT_LEVELS
+ *
+ * Context: may sleep; no lock held that reclaim or a notifier takes.
+ * Return: 0 or -ENOMEM; the stash may hold some then.
+ */
+int gpu_pt_stash_fill(struct gpu_pt_stash *stash, unsigned int count)
+{
+	while (stash->count < count) {
+		union gpu_pt_slot *table = table_alloc();
+
+		if (!table)
+			return -ENOMEM;
+		stash->table[stash->count++] = table;
+	}
+	return 0;
+}
+
+/**
+ * gpu_pt_stash_drop() - free what a stash still holds
+ * @stash: stash; empty afterwards
+ */
+void gpu_pt_stash_drop(struct gpu_pt_stash *stash)
+{
+	while (stash->count)
+		kfree(stash->table[--stash->count]);
+}
+
+/**
+ * gpu_pt_set() - set an entry
+ * @pt: page table
+ * @stash: tables for the levels that do not exist yet; used ones are taken out
+ * @addr: address
+ * @pte: entry
+ *
+ * Return: 0, -ENOMEM (the stash had too few tables; no entry was set), or
+ * -EFAULT (an address that the device cannot translate).
+ */
+int gpu_pt_set(struct gpu_pt *pt, struct gpu_pt_stash *stash, u64 addr, u64 pte)
+{
+	union gpu_pt_slot **table = &pt->root;
+	unsigned int level = GPU_PT_LEVELS - 1;
+
+	if (addr >> ADDR_BITS)
+		return -EFAULT;
+	for (;; level--) {
+		if (!*table) {
+			if (!stash->count)
+				return -ENOMEM;
+			*table = stash->table[--stash->count];
+		}
+		if (!level)
+			break;
+		table = &(*table)[slot_index(addr, level)].table;
+	}
+	(*table)[slot_index(addr, 0)].pte = pte;
+	return 0;
+}
+
+/* Clear [@start, @last] below @table, whose first slot maps @base. */
+static unsigned long table_clear(union gpu_pt_slot *table, unsigned int level, u64 base,
+				 u64 start, u64 last)
+{
+	unsigned int shift = level_shift(level);
+	u64 first = max(start, base), end = min(last, base + ((u64)SLOTS << shift) - 1);
+	unsigned int i = slot_index(first, level), stop = slot_index(end, level);
+	unsigned long cleared = 0;
+
+	for (; i <= stop; i++) {
+		u64 slot_base = base + ((u64)i << shift);
+		u64 slot_last = slot_base + (1ULL << shift) - 1;
+
+		if (!level) {
+			cleared += !!table[i].pte;
+			table[i].pte = 0;
+			continue;
+		}
+		if (!table[i].table)
+			continue;
+		cleared += table_clear(table[i].table, level - 1, slot_base, start, last);
+		if (start <= slot_base && slot_last <= last) {
+			table_free(table[i].table, level - 1);
+			table[i].table = NULL;
+		}
+	}
+	return cleared;
+}
+
+/**
+ * gpu_pt_clear() - remove all entries of a range
+ * @pt: page table
+ * @start: first address
+ * @end: address behind the last; may be as large as U64_MAX
+ *
+ * Return: how many entries there were.
+ */
+unsigned long gpu_pt_clear(struct gpu_pt *pt, u64 start, u64 end)
+{
+	u64 last = min(end - 1, (1ULL << ADDR_BITS) - 1);
+
+	if (!pt->root || start > last)
+		return 0;
+	return table_clear(pt->root, GPU_PT_LEVELS - 1, 0, start, last);
+}

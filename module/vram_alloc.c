@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Which pages of VRAM are taken.
+ *
+ * A pure data structure: it knows blocks of 512 pages and bits, nothing of page
+ * structures or of the RAM behind them.  Its owner gives it blocks when it has
+ * put something behind them and takes empty ones away again.
+ *
+ * Pages come from blocks that are in use already as long as there are any, so
+ * that others become empty and can be given back.
+ *
+ * Locking: the owner's; every function here must be serialised by it.  None
+ * sleeps or allocates.
+ */
+#include <linux/bug.h>
+
+#include "vram_alloc.h"
+
+/**
+ * vram_alloc_init() - start with no blocks
+ * @alloc: allocator
+ */
+void vram_alloc_init(struct vram_alloc *alloc)
+{
+	INIT_LIST_HEAD(&alloc->partial);
+	INIT_LIST_HEAD(&alloc->empty);
+	alloc->free = 0;
+	alloc->used = 0;
+}
+
+/**
+ * vram_alloc_add() - give the allocator a block
+ * @alloc: allocator
+ * @block: block that is on no list; all its pages count as free
+ */
+void vram_alloc_add(struct vram_alloc *alloc, struct vram_block *block)
+{
+	bitmap_zero(block->map, VRAM_BLOCK_PAGES);
+	block->used = 0;
+	list_add_tail(&block->node, &alloc->empty);
+	alloc->free += VRAM_BLOCK_PAGES;
+}
+
+/**
+ * vram_alloc_pop_empty() - take an empty block away from the allocator
+ * @alloc: allocator
+ *
+ * Return: a block that is on no list now, or NULL where none is empty.
+ */
+struct vram_block *vram_alloc_pop_empty(struct vram_alloc *alloc)
+{
+	struct vram_block *block;
+
+	block = list_first_entry_or_null(&alloc->empty, struct vram_block, node);
+	if (block) {
+		list_del_init(&block->node);
+		alloc->free -= VRAM_BLOCK_PAGES;
+	}
+	return block;
+}
+
+/**
+ * vram_alloc_get() - take a run of pages
+ * @alloc: allocator
+ * @want: pages wanted, at least 1
+ * @first: index in the block of the first page taken
+ * @count: pages taken, from 1 to @want, one after the other
+ *
+ * Return: the block, or NULL where no page is free.
+ */
+struct vram_block *vram_alloc_get(struct vram_alloc *alloc, unsigned int want,
+				  unsigned int *first, unsigned int *count)
+{
+	struct vram_block *block;
+	unsigned long start, end;
+
+	block = list_first_entry_or_null(&alloc->partial, struct vram_block, node);
+	if (!block)
+		block = list_first_entry_or_null(&alloc->empty, struct vram_block, node);
+	if (!block)
+		return NULL;
+
+	start = find_first_zero_bit(block->map, VRAM_BLOCK_PAGES);
+	end = find_next_bit(block->map, VRAM_BLOCK_PAGES, start + 1);
+	if (end > start + want)
+		end = start + want;
+
+	bitmap_set(block->map, start, end - start);
+	block->used += end - start;
+	alloc->used += end - start;
+	alloc->free -= end - start;
+
+	if (block->used == VRAM_BLOCK_PAGES)
+		list_del_init(&block->node);
+	else
+		list_move(&block->node, &alloc->partial);
+
+	*first = start;
+	*count = end - start;
+	return block;
+}
+
+/**
+ * vram_alloc_put() - give pages back
+ * @alloc: allocator
+ * @block: block that they were taken from
+ * @first: index of the first page
+ * @count: pages
+ *
+ * Return: whether the block is empty now.
+ */
+bool vram_alloc_put(struct vram_alloc *alloc, struct vram_block *block,
+		    unsigned int first, unsigned int count)
+{
+	if (WARN_ON_ONCE(find_next_zero_bit(block->map, first + count, first) < first + count))
+		return false;
+
+	bitmap_clear(block->map, first, count);
+	block->used -= count;
+	alloc->used -= count;
+	alloc->free += count;
+
+	if (!block->used) {
+		list_move_tail(&block->node, &alloc->empty);
+		return true;
+	}
+	/* A block that was full is on no list; to move it is to add it. */
+	list_move(&block->node, &alloc->partial);
+	return false;
+}

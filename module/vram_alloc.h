@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef MOCKGPU_VRAM_ALLOC_H
+#define MOCKGPU_VRAM_ALLOC_H
+
+#include <linux/bitmap.h>
+#include <linux/list.h>
+#include <linux/types.h>
+
+/* Pages in a block: what one huge page holds, 2 MiB. */
+#define VRAM_BLOCK_ORDER	9
+#define VRAM_BLOCK_PAGES	(1U << VRAM_BLOCK_ORDER)
+
+/**
+ * struct vram_block - a block of pages to hand out
+ * @node: on one of the allocator's lists, or alone while every page is taken
+ * @used: pages that are taken
+ * @map: a bit for each page, set while it is taken
+ */
+struct vram_block {
+	struct list_head node;
+	unsigned int used;
+	DECLARE_BITMAP(map, VRAM_BLOCK_PAGES);
+};
+
+/**
+ * struct vram_alloc - hands out pages of the blocks that it was given
+ * @partial: blocks with some pages taken and some not
+ * @empty: blocks with no page taken
+ * @free: pages that can be had now
+ * @used: pages that are taken
+ *
+ * Has no lock; its owner locks.
+ */
+struct vram_alloc {
+	struct list_head partial;
+	struct list_head empty;
+	u64 free;
+	u64 used;
+};
+
+void vram_alloc_init(struct vram_alloc *alloc);
+void vram_alloc_add(struct vram_alloc *alloc, struct vram_block *block);
+struct vram_block *vram_alloc_pop_empty(struct vram_alloc *alloc);
+struct vram_block *vram_alloc_get(struct vram_alloc *alloc, unsigned int want,
+				  unsigned int *first, unsigned int *count);
+bool vram_alloc_put(struct vram_alloc *alloc, struct vram_block *block,
+		    unsigned int first, unsigned int count);
+
+#endif
