@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * VRAM: device pages, and what stands behind each of them.
+ *
+ * VRAM grows on demand, in two steps.  Page structures are made for 128 MiB at
+ * a time (a chunk), memory is put behind them for 2 MiB at a time (a block).
+ * So a device that is declared large costs nothing until it is used.  Memory
+ * behind a block is given back a moment after the last of its pages became
+ * free; page structures stay until the device goes.
+ *
+ * What is behind a page is found from its page frame number: chunk, block,
+ * offset.  The page structure is not used for it, as its driver word does not
+ * survive being a tail page.
+ *
+ * There is no policy here: not which page moves, and not what to do when VRAM
+ * is full.
+ *
+ * Locking: &vram.grow_lock is for what allocates memory and page structures.
+ * It must not be taken under mmap_lock: making page structures takes the memory
+ * hotplug lock.  Pages are therefore taken before a migration starts, and
+ * those that it did not need are put back.  &vram.lock is for who has which
+ * page; the free callback takes it under page table locks.
+ */
+#include <linux/slab.h>
+
+#include "compat/compat.h"
+#include "vram.h"
+
+/* How long an empty block keeps its memory, in case it is wanted again. */
+#define VRAM_SHRINK_DELAY	msecs_to_jiffies(200)
+
+/* All devices' page maps have one owner, so that they can reach each other's pages. */
+static char vram_owner_cookie;
+
+/**
+ * vram_owner() - the owner of every page map of this driver
+ *
+ * Return: value for &dev_pagemap.owner and whatever is compared with it.
+ */
+void *vram_owner(void)
+{
+	return &vram_owner_cookie;
+}
+
+static struct vram_chunk *vram_page_chunk(const struct page *page)
+{
+	return container_of(page_pgmap(page), struct vram_chunk, pgmap);
+}
+
+static struct vram_part *vram_page_part(const struct page *page, unsigned int *index)
+{
+	struct vram_chunk *chunk = vram_page_chunk(page);
+	unsigned long offset = page_to_pfn(page) - chunk->first_pfn;
+
+	*index = offset % VRAM_BLOCK_PAGES;
+	return &chunk->parts[offset / VRAM_BLOCK_PAGES];
+}
+
+/**
+ * vram_of_page() - the VRAM that a device page belongs to
+ * @page: page of this driver's; the caller holds a reference on it, or keeps
+ *	its mapping from being invalidated
+ */
+struct vram *vram_of_page(const struct page *page)
+{
+	return vram_page_chunk(page)->vram;
+}
+
+/**
+ * vram_page_data() - the memory behind a device page
+ * @page: page that is taken
+ *
+ * Return: address of PAGE_SIZE bytes.
+ */
+void *vram_page_data(const struct page *page)
+{
+	unsigned int index;
+	struct vram_part *part = vram_page_part(page, &index);
+
+	return part->data + (size_t)index * PAGE_SIZE;
+}
+
+/* A page of @part has become free, or was never used.  Caller holds the lock. */
+static void vram_put_page(struct vram *vram, struct vram_part *part, unsigned int index)
+{
+	struct vram_charge *charge = part->charge[index];
+
+	lockdep_assert_held(&vram->lock);
+
+	part->charge[index] = NULL;
+	if (!--charge->pages && !charge->open)
+		kfree(charge);
+
+	if (vram_alloc_put(&vram->alloc, &part->block, index, 1) && !vram->closing)
+		schedule_delayed_work(&vram->shrink, VRAM_SHRINK_DELAY);
+}
+
+static void vram_folio_free(struct folio *folio)
+{
+	struct page *page = folio_page(folio, 0);
+	struct vram *vram = vram_of_page(page);
+	unsigned int index;
+	struct vram_part *part = vram_page_part(page, &index);
+	unsigned long flags;
+
+	spin_lock_irqsave(&vram->lock, flags);
+	vram_put_page(vram, part, index);
+	spin_unlock_irqrestore(&vram->lock, flags);
+}
+
+/* Make page structures for one more chunk; its blocks are bare. */
+static int vram_add_chunk(struct vram *vram)
+{
+	u64 left = vram->bytes - vram->nr_chunks * VRAM_CHUNK_BYTES;
+	unsigned int blocks = min(left, VRAM_CHUNK_BYTES) / VRAM_BLOCK_BYTES;
+	struct vram_chunk *chunk;
+	unsigned int i;
+	void *addr;
+	int ret;
+
+	lockdep_assert_held(&vram->grow_lock);
+
+	chunk = kvzalloc(sizeof(*chunk), GFP_KERNEL);
+	if (!chunk)
+		return -ENOMEM;
+	chunk->vram = vram;
+	chunk->pgmap.type = vram->source->type;
+	chunk->pgmap.ops = &vram->pgmap_ops;
+	chunk->pgmap.owner = vram_owner();
+	chunk->pgmap.nr_range = 1;
+
+	ret = vram->source->claim(chunk);
+	if (ret)
+		goto err_free;
+	chunk->first_pfn = PHYS_PFN(chunk->pgmap.range.start);
+
+	addr = memremap_pages(&chunk->pgmap, numa_mem_id());
+	if (IS_ERR(addr)) {
+		ret = PTR_ERR(addr);
+		goto err_release;
+	}
+
+	for (i = 0; i < blocks; i++) {
+		chunk->parts[i].chunk = chunk;
+		list_add_tail(&chunk->parts[i].block.node, &vram->bare);
+	}
+	vram->chunks[vram->nr_chunks] = chunk;
+	spin_lock_irq(&vram->lock);
+	vram->nr_chunks++;
+	spin_unlock_irq(&vram->lock);
+	return 0;
+
+err_release:
+	vram->source->release(chunk);
+err_free:
+	kvfree(chunk);
+	return ret;
+}
+
+static void vram_remove_chunk(struct vram *vram, struct vram_chunk *chunk)
+{
+	unsigned int i;
+
+	memunmap_pages(&chunk->pgmap);
+	vram->source->release(chunk);
+	for (i = 0; i < VRAM_CHUNK_BLOCKS; i++) {
+		if (chunk->parts[i].data)
+			vram->source->unback(chunk->parts[i].data);
+		kfree(chunk->parts[i].charge);
+	}
+	kvfree(chunk);
+}
+
+/* Put memory behind one more block. */
+static int vram_grow_locked(struct vram *vram)
+{
+	struct vram_part *part;
+	int ret;
+
+	lockdep_assert_held(&vram->grow_lock);
+
+	if (list_empty(&vram->bare)) {
+		if (vram->nr_chunks * VRAM_CHUNK_BYTES >= vram->bytes)
+			return -ENOSPC;
+		ret = vram_add_chunk(vram);
+		if (ret)
+			return -ENOMEM;
+	}
+
+	part = list_first_entry(&vram->bare, struct vram_part, block.node);
+	part->charge = kcalloc(VRAM_BLOCK_PAGES, sizeof(*part->charge), GFP_KERNEL);
+	if (!part->charge)
+		return -ENOMEM;
+	part->data = vram->source->back();
+	if (!part->data) {
+		kfree(part->charge);
+		part->charge = NULL;
+		return -ENOMEM;
+	}
+
+	list_del_init(&part->block.node);
+	spin_lock_irq(&vram->lock);
+	vram_alloc_add(&vram->alloc, &part->block);
+	vram->backed_blocks++;
+	spin_unlock_irq(&vram->lock);
+	return 0;
+}
+
+/* Make sure that a page was free a moment ago. */
+static int vram_grow(struct vram *vram)
+{
+	int ret = 0;
+
+	might_sleep();
+
+	if (mutex_lock_killable(&vram->grow_lock))
+		return -EINTR;
+	/* Another caller may have made room while we waited for the lock. */
+	if (!READ_ONCE(vram->alloc.free))
+		ret = vram_grow_locked(vram);
+	mutex_unlock(&vram->grow_lock);
+	return ret;
+}
+
+static void vram_shrink(struct work_struct *work)
+{
+	struct vram *vram = container_of(work, struct vram, shrink.work);
+	struct vram_block *block;
+	struct vram_part *part;
+
+	mutex_lock(&vram->grow_lock);
+	for (;;) {
+		spin_lock_irq(&vram->lock);
+		block = vram_alloc_pop_empty(&vram->alloc);
+		if (block)
+			vram->backed_blocks--;
+		spin_unlock_irq(&vram->lock);
+		if (!block)
+			break;
+
+		part = container_of(block, struct vram_part, block);
+		vram->source->unback(part->data);
+		part->data = NULL;
+		kfree(part->charge);
+		part->charge = NULL;
+		list_add(&block->node, &vram->bare);
+		cond_resched();
+	}
+	mutex_unlock(&vram->grow_lock);
+}
+
+/* Take up to @want pages that are free now. */
+static unsigned int vram_take(struct vram *vram, struct vram_charge *charge, unsigned int want,
+			      struct page **pages)
+{
+	unsigned int got = 0, first, count, i;
+	struct vram_block *block;
+	struct vram_part *part;
+	unsigned long pfn;
+
+	lockdep_assert_held(&vram->lock);
+
+	while (got < want) {
+		block = vram_alloc_get(&vram->alloc, want - got, &first, &count);
+		if (!block)
+			break;
+		part = container_of(block, struct vram_part, block);
+		pfn = part->chunk->first_pfn +
+		      (part - part->chunk->parts) * VRAM_BLOCK_PAGES + first;
+		for (i = 0; i < count; i++) {
+			part->charge[first + i] = charge;
+			pages[got + i] = pfn_to_page(pfn + i);
+		}
+		got += count;
+	}
+	charge->pages += got;
+	return got;
+}
+
+/**
+ * vram_get_pages() - take pages of VRAM
+ * @vram: VRAM
+ * @charge: client that takes them
+ * @want: pages wanted
+ * @pages: room for @want pages; they have no reference yet and hold whatever
+ *	was there before
+ * @why: where fewer than @want were had: -ENOSPC (VRAM is full), -ENOMEM (no RAM
+ *	to stand behind it), -ENODEV (the device leaves), -EINTR (a fatal signal);
+ *	else 0
+ *
+ * Every page must go on to vram_page_init() or back to vram_put_unused().
+ *
+ * Context: may sleep; mmap_lock not held.
+ * Return: how many pages were had, 0 to @want.
+ */
+unsigned int vram_get_pages(struct vram *vram, struct vram_charge *charge, unsigned int want,
+			    struct page **pages, int *why)
+{
+	unsigned int got = 0;
+
+	*why = 0;
+	for (;;) {
+		spin_lock_irq(&vram->lock);
+		if (vram->closing)
+			*why = -ENODEV;
+		else
+			got += vram_take(vram, charge, want - got, pages + got);
+		spin_unlock_irq(&vram->lock);
+		if (*why || got == want)
+			return got;
+
+		*why = vram_grow(vram);
+		if (*why)
+			return got;
+	}
+}
+
+/**
+ * vram_put_unused() - give back pages that were taken and not used
+ * @vram: VRAM
+ * @pages: pages, none of which went through vram_page_init()
+ * @count: how many
+ *
+ * Context: any.
+ */
+void vram_put_unused(struct vram *vram, struct page **pages, unsigned int count)
+{
+	struct vram_part *part;
+	unsigned int i, index;
+	unsigned long flags;
+
+	spin_lock_irqsave(&vram->lock, flags);
+	for (i = 0; i < count; i++) {
+		part = vram_page_part(pages[i], &index);
+		vram_put_page(vram, part, index);
+	}
+	spin_unlock_irqrestore(&vram->lock, flags);
+}
+
+/**
+ * vram_page_init() - make a page that was taken the target of a migration
+ * @page: page from vram_get_pages()
+ *
+ * The page comes back locked and with one reference, as migrate_vma_pages()
+ * wants it.  From now on the memory manager frees it.
+ */
+void vram_page_init(struct page *page)
+{
+	zone_device_page_init(page, &vram_page_chunk(page)->pgmap, 0);
+}
+
+/**
+ * vram_next_used() - walk the blocks that have pages in use
+ * @vram: VRAM
+ * @cursor: 0 to begin with; moved on
+ *
+ * A block that comes into use behind the cursor is not met.
+ *
+ * Context: any.
+ * Return: the page frame number of the block's first page, or 0 at the end.
+ */
+unsigned long vram_next_used(struct vram *vram, unsigned long *cursor)
+{
+	unsigned long pfn = 0, flags;
+	struct vram_chunk *chunk;
+	unsigned int i;
+
+	spin_lock_irqsave(&vram->lock, flags);
+	while (!pfn && *cursor < (unsigned long)vram->nr_chunks * VRAM_CHUNK_BLOCKS) {
+		chunk = vram->chunks[*cursor / VRAM_CHUNK_BLOCKS];
+		i = *cursor % VRAM_CHUNK_BLOCKS;
+		if (chunk->parts[i].block.used)
+			pfn = chunk->first_pfn + i * VRAM_BLOCK_PAGES;
+		++*cursor;
+	}
+	spin_unlock_irqrestore(&vram->lock, flags);
+	return pfn;
+}
+
+/**
+ * vram_read_usage() - how much of VRAM is in use
+ * @vram: VRAM
+ * @usage: answer, all of one instant
+ *
+ * Context: any.
+ */
+void vram_read_usage(struct vram *vram, struct vram_usage *usage)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&vram->lock, flags);
+	usage->used = vram->alloc.used * PAGE_SIZE;
+	usage->backing = vram->backed_blocks * VRAM_BLOCK_BYTES;
+	usage->mapped = min(vram->nr_chunks * VRAM_CHUNK_BYTES, vram->bytes);
+	spin_unlock_irqrestore(&vram->lock, flags);
+}
+
+/**
+ * vram_charge_create() - an account for a new client
+ *
+ * Return: the account, or NULL where there is no memory.
+ */
+struct vram_charge *vram_charge_create(void)
+{
+	struct vram_charge *charge = kzalloc(sizeof(*charge), GFP_KERNEL);
+
+	if (charge)
+		charge->open = true;
+	return charge;
+}
+
+/**
+ * vram_charge_close() - the client of an account has gone
+ * @vram: VRAM that it took pages of
+ * @charge: account; not to be used any more
+ *
+ * The client's pages stay where they are, and the account until they have gone.
+ */
+void vram_charge_close(struct vram *vram, struct vram_charge *charge)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&vram->lock, flags);
+	charge->open = false;
+	if (!charge->pages)
+		kfree(charge);
+	spin_unlock_irqrestore(&vram->lock, flags);
+}
+
+/**
+ * vram_charge_pages() - how many pages a client has in VRAM
+ * @vram: VRAM
+ * @charge: account
+ */
+u64 vram_charge_pages(struct vram *vram, struct vram_charge *charge)
+{
+	unsigned long flags;
+	u64 pages;
+
+	spin_lock_irqsave(&vram->lock, flags);
+	pages = charge->pages;
+	spin_unlock_irqrestore(&vram->lock, flags);
+	return pages;
+}
+
+/**
+ * vram_init() - declare the memory of a device
+ * @vram: VRAM
+ * @source: where it comes from
+ * @bytes: how large it may get, a multiple of VRAM_BLOCK_BYTES
+ * @index: number of the device
+ * @migrate_to_ram: what to do when a CPU touches one of its pages
+ * @stats: counters of the device
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int vram_init(struct vram *vram, const struct vram_source *source, u64 bytes, unsigned int index,
+	      vm_fault_t (*migrate_to_ram)(struct vm_fault *vmf), struct mockgpu_stats *stats)
+{
+	vram->source = source;
+	vram->pgmap_ops.folio_free = vram_folio_free;
+	vram->pgmap_ops.migrate_to_ram = migrate_to_ram;
+	vram->stats = stats;
+	vram->index = index;
+	vram->bytes = bytes;
+	spin_lock_init(&vram->lock);
+	vram_alloc_init(&vram->alloc);
+	mutex_init(&vram->grow_lock);
+	INIT_LIST_HEAD(&vram->bare);
+	INIT_DELAYED_WORK(&vram->shrink, vram_shrink);
+
+	vram->chunks = kvcalloc(DIV_ROUND_UP_ULL(bytes, VRAM_CHUNK_BYTES), sizeof(*vram->chunks),
+				GFP_KERNEL);
+	return vram->chunks ? 0 : -ENOMEM;
+}
+
+/**
+ * vram_close() - let no page be taken any more
+ * @vram: VRAM
+ *
+ * Pages in use stay in use.
+ */
+void vram_close(struct vram *vram)
+{
+	spin_lock_irq(&vram->lock);
+	vram->closing = true;
+	spin_unlock_irq(&vram->lock);
+}
+
+/**
+ * vram_fini() - undo vram_init()
+ * @vram: VRAM that is closed and has no page in use
+ *
+ * Context: sleeps until the memory manager has let go of the last page.
+ */
+void vram_fini(struct vram *vram)
+{
+	unsigned int i;
+
+	cancel_delayed_work_sync(&vram->shrink);
+	for (i = 0; i < vram->nr_chunks; i++)
+		vram_remove_chunk(vram, vram->chunks[i]);
+	vram->nr_chunks = 0;
+	kvfree(vram->chunks);
+	vram->chunks = NULL;
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef MOCKGPU_VRAM_H
+#define MOCKGPU_VRAM_H
+
+#include <linux/memremap.h>
+#include <linux/mm_types.h>
+#include <linux/mutex.h>
+#include <linux/sizes.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+
+#include "vram_alloc.h"
+
+struct mockgpu_stats;
+struct resource;
+struct vram_chunk;
+
+#define VRAM_BLOCK_BYTES	(VRAM_BLOCK_PAGES * PAGE_SIZE)
+
+/*
+ * VRAM gets page structures in chunks of this size.  128 MiB is a memory
+ * section, the unit in which page structures can be made and unmade without
+ * sharing one with RAM.
+ */
+#define VRAM_CHUNK_BYTES	((u64)SZ_128M)
+#define VRAM_CHUNK_BLOCKS	((unsigned int)(VRAM_CHUNK_BYTES / VRAM_BLOCK_BYTES))
+
+/**
+ * struct vram_source - where the memory of a kind of VRAM comes from
+ * @type: MEMORY_DEVICE_*
+ * @claim: find a physical range of VRAM_CHUNK_BYTES and set it in the chunk's
+ *	page map; may sleep; returns 0 or a negative errno
+ * @release: give that range back; may sleep
+ * @back: get memory that holds VRAM_BLOCK_BYTES; may sleep; returns its
+ *	address, or NULL where there is none
+ * @unback: give that memory back; may sleep
+ */
+struct vram_source {
+	enum memory_type type;
+	int (*claim)(struct vram_chunk *chunk);
+	void (*release)(struct vram_chunk *chunk);
+	void *(*back)(void);
+	void (*unback)(void *data);
+};
+
+extern const struct vram_source vram_private;
+
+/**
+ * struct vram_charge - how much VRAM one client's calls have taken
+ * @pages: pages in use; under &vram.lock
+ * @open: the client is still there; under &vram.lock
+ *
+ * Lives until both the client and the last of its pages have gone.
+ */
+struct vram_charge {
+	u64 pages;
+	bool open;
+};
+
+/**
+ * struct vram_part - a block of pages and what stands behind them
+ * @block: which of them are taken; under &vram.lock
+ * @chunk: chunk that it is part of; fixed
+ * @data: memory behind the pages, or NULL; written under &vram.grow_lock while
+ *	no page is taken, so that whoever holds a page can read it
+ * @charge: client that took each page, NULL for free ones; under &vram.lock
+ */
+struct vram_part {
+	struct vram_block block;
+	struct vram_chunk *chunk;
+	void *data;
+	struct vram_charge **charge;
+};
+
+/**
+ * struct vram_chunk - a range of VRAM that has page structures
+ * @pgmap: what the memory manager knows of it
+ * @vram: VRAM that it is part of; fixed
+ * @res: physical range, for the source
+ * @first_pfn: page frame number of the first page; fixed
+ * @parts: its blocks
+ */
+struct vram_chunk {
+	struct dev_pagemap pgmap;
+	struct vram *vram;
+	struct resource *res;
+	unsigned long first_pfn;
+	struct vram_part parts[VRAM_CHUNK_BLOCKS];
+};
+
+/**
+ * struct vram - the memory of one device
+ * @source: where it comes from; fixed
+ * @pgmap_ops: callbacks of all its page maps; fixed
+ * @stats: counters of the device; fixed
+ * @index: number of the device; fixed
+ * @bytes: how large it may get; fixed
+ * @lock: protects what says so; taken in the free callback, that is under page
+ *	table locks, so with interrupts off
+ * @alloc: which pages are taken; under @lock
+ * @closing: no page may be taken any more; under @lock
+ * @backed_blocks: blocks that have memory behind them; under @lock
+ * @nr_chunks: chunks that exist; written under @lock and @grow_lock
+ * @grow_lock: protects growth and shrinkage; the outermost lock here, taken
+ *	without any lock of the memory manager held
+ * @chunks: room for the chunks; entries below @nr_chunks are fixed
+ * @bare: blocks with nothing behind them; under @grow_lock
+ * @shrink: gives memory behind empty blocks back, some time after they became
+ *	empty
+ */
+struct vram {
+	const struct vram_source *source;
+	struct dev_pagemap_ops pgmap_ops;
+	struct mockgpu_stats *stats;
+	unsigned int index;
+	u64 bytes;
+
+	spinlock_t lock;
+	struct vram_alloc alloc;
+	bool closing;
+	u64 backed_blocks;
+	unsigned int nr_chunks;
+
+	struct mutex grow_lock;
+	struct vram_chunk **chunks;
+	struct list_head bare;
+	struct delayed_work shrink;
+};
+
+/**
+ * struct vram_usage - gauges of a device's memory, in bytes
+ * @used: holds data
+ * @backing: RAM behind it
+ * @mapped: has page structures
+ */
+struct vram_usage {
+	u64 used;
+	u64 backing;
+	u64 mapped;
+};
+
+int vram_init(struct vram *vram, const struct vram_source *source, u64 bytes, unsigned int index,
+	      vm_fault_t (*migrate_to_ram)(struct vm_fault *vmf), struct mockgpu_stats *stats);
+void vram_close(struct vram *vram);
+void vram_fini(struct vram *vram);
+
+struct vram_charge *vram_charge_create(void);
+void vram_charge_close(struct vram *vram, struct vram_charge *charge);
+u64 vram_charge_pages(struct vram *vram, struct vram_charge *charge);
+
+unsigned int vram_get_pages(struct vram *vram, struct vram_charge *charge, unsigned int want,
+			    struct page **pages, int *why);
+void vram_put_unused(struct vram *vram, struct page **pages, unsigned int count);
+void vram_page_init(struct page *page);
+
+void *vram_owner(void);
+struct vram *vram_of_page(const struct page *page);
+void *vram_page_data(const struct page *page);
+unsigned long vram_next_used(struct vram *vram, unsigned long *cursor);
+void vram_read_usage(struct vram *vram, struct vram_usage *usage);
+
+#endif
