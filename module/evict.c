@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Emptying VRAM: some pages, all of them, or all of them for good when the
+ * device leaves.
+ *
+ * An eviction goes by the physical page.  It finds the page's users through the
+ * memory manager, whoever and wherever they are.  A page that somebody holds at
+ * that moment, such as a CPU fault that is bringing it home, is passed over and
+ * tried again.
+ *
+ * Locking: none of its own, and nothing is held that a CPU fault needs.
+ */
+#include <linux/delay.h>
+#include <linux/jiffies.h>
+#include <linux/printk.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "evict.h"
+#include "migrate.h"
+#include "vram.h"
+
+/* How long pages that are busy are tried again. */
+#define EVICT_TIMEOUT		HZ
+
+/* How often a leaving device says that it still waits. */
+#define EVICT_REPORT_INTERVAL	(5 * HZ)
+
+/**
+ * struct evict_scratch - what an eviction works with
+ * @src: a slot for each page of a block
+ * @dst: likewise
+ */
+struct evict_scratch {
+	unsigned long src[VRAM_BLOCK_PAGES];
+	unsigned long dst[VRAM_BLOCK_PAGES];
+};
+
+/* Whether a device page is in use; free ones have no reference. */
+static bool evict_page_in_use(unsigned long pfn)
+{
+	return page_count(pfn_to_page(pfn)) > 0;
+}
+
+/**
+ * evict_pfns() - evict some pages
+ * @vram: VRAM that they belong to
+ * @pfns: their page frame numbers; overwritten
+ * @npages: how many, up to VRAM_BLOCK_PAGES
+ * @evicted: pages that went; added to
+ * @busy: pages that stayed; added to
+ *
+ * A page that its owner freed in the meantime counts as neither.
+ *
+ * Context: may sleep.
+ * Return: 0, -ENOMEM, -EIO or -EINTR.
+ */
+int evict_pfns(struct vram *vram, unsigned long *pfns, unsigned int npages,
+	       u64 *evicted, u64 *busy)
+{
+	unsigned long deadline = jiffies + EVICT_TIMEOUT;
+	struct evict_scratch *scratch;
+	unsigned int i, left;
+	int ret = 0;
+
+	scratch = kmalloc(sizeof(*scratch), GFP_KERNEL);
+	if (!scratch)
+		return -ENOMEM;
+
+	while (npages) {
+		memcpy(scratch->src, pfns, npages * sizeof(*pfns));
+		*evicted += migrate_evict_pfns(vram, npages, scratch->src, scratch->dst, &ret);
+		for (i = 0, left = 0; i < npages; i++) {
+			if (!migrate_evict_moved(scratch->src[i], scratch->dst[i]) &&
+			    evict_page_in_use(pfns[i]))
+				pfns[left++] = pfns[i];
+		}
+		npages = left;
+		if (!left || ret || time_after(jiffies, deadline))
+			break;
+		if (signal_pending(current)) {
+			ret = -EINTR;
+			break;
+		}
+		usleep_range(500, 1000);
+	}
+	*busy += npages;
+	kfree(scratch);
+	return ret;
+}
+
+/* Evict a block once.  Adds to the counts; returns what migrate_evict_range() says. */
+static int evict_block(struct vram *vram, unsigned long pfn, struct evict_scratch *scratch,
+		       u64 *evicted, u64 *busy)
+{
+	unsigned int i;
+	int ret;
+
+	*evicted += migrate_evict_range(vram, pfn, VRAM_BLOCK_PAGES, scratch->src, scratch->dst,
+					&ret);
+	for (i = 0; i < VRAM_BLOCK_PAGES; i++) {
+		if (!migrate_evict_moved(scratch->src[i], scratch->dst[i]) &&
+		    evict_page_in_use(pfn + i))
+			++*busy;
+	}
+	return ret;
+}
+
+/* Evict every block once.  With @killable, a signal ends it. */
+static int evict_sweep(struct vram *vram, struct evict_scratch *scratch, bool killable,
+		       u64 *evicted, u64 *busy)
+{
+	unsigned long cursor = 0, pfn;
+	int ret = 0, err;
+
+	*busy = 0;
+	while ((pfn = vram_next_used(vram, &cursor))) {
+		err = evict_block(vram, pfn, scratch, evicted, busy);
+		if (err)
+			ret = err;
+		if (killable && signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return ret;
+}
+
+/**
+ * evict_all() - evict every page once
+ * @vram: VRAM
+ * @evicted: pages that went
+ * @busy: pages that stayed
+ *
+ * Others may bring pages in at the same time; it is not tried to keep VRAM empty.
+ *
+ * Context: may sleep.
+ * Return: 0, -ENOMEM, -EIO or -EINTR.
+ */
+int evict_all(struct vram *vram, u64 *evicted, u64 *busy)
+{
+	unsigned long deadline = jiffies + EVICT_TIMEOUT;
+	struct evict_scratch *scratch;
+	int ret;
+
+	*evicted = 0;
+	*busy = 0;
+	scratch = kmalloc(sizeof(*scratch), GFP_KERNEL);
+	if (!scratch)
+		return -ENOMEM;
+
+	for (;;) {
+		ret = evict_sweep(vram, scratch, true, evicted, busy);
+		if (ret || !*busy || time_after(jiffies, deadline))
+			break;
+		usleep_range(500, 1000);
+	}
+	kfree(scratch);
+	return ret;
+}
+
+/**
+ * evict_for_good() - empty VRAM that is closed
+ * @vram: VRAM after vram_close()
+ *
+ * There is no way back: the device is leaving, and its pages hold somebody's
+ * data.  So this waits for as long as it takes, and says so.
+ *
+ * Context: may sleep.
+ */
+void evict_for_good(struct vram *vram)
+{
+	unsigned long report = jiffies + EVICT_REPORT_INTERVAL;
+	struct evict_scratch *scratch;
+	struct vram_usage usage;
+	u64 evicted = 0, busy;
+
+	scratch = kmalloc(sizeof(*scratch), GFP_KERNEL | __GFP_NOFAIL);
+	for (;;) {
+		evict_sweep(vram, scratch, false, &evicted, &busy);
+		vram_read_usage(vram, &usage);
+		if (!usage.used)
+			break;
+		if (time_after(jiffies, report)) {
+			pr_info("mockgpu: device %u leaves; %llu KiB of VRAM still in use\n",
+				vram->index, usage.used / SZ_1K);
+			report = jiffies + EVICT_REPORT_INTERVAL;
+		}
+		usleep_range(500, 1000);
+	}
+	kfree(scratch);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef MOCKGPU_MIGRATE_H
+#define MOCKGPU_MIGRATE_H
+
+#include <linux/migrate.h>
+#include <linux/types.h>
+
+struct mockgpu_stats;
+struct vm_fault;
+struct vram;
+struct vram_charge;
+
+/* Not an answer yet; beside MOCKGPU_PAGE_* in &migrate_run.status. */
+#define MIGRATE_PENDING		0xff
+
+/**
+ * struct migrate_pool - pages of VRAM, taken before a migration
+ * @vram: where they come from
+ * @charge: who takes them
+ * @pages: the pages
+ * @count: how many there are
+ * @used: how many of them have gone into a migration
+ * @why: why there are not more: 0 or an errno of vram_get_pages()
+ */
+struct migrate_pool {
+	struct vram *vram;
+	struct vram_charge *charge;
+	struct page **pages;
+	unsigned int count;
+	unsigned int used;
+	int why;
+};
+
+void migrate_pool_fill(struct migrate_pool *pool, unsigned int want);
+void migrate_pool_drain(struct migrate_pool *pool);
+
+/**
+ * struct migrate_run - a run of pages of one VMA, on their way
+ * @args: what the memory manager knows of it; @args.src and @args.dst have a
+ *	slot for each page
+ * @status: a byte for each page: MIGRATE_PENDING until its fate is known
+ * @guess: a byte for each page: what to report if a page stays pending
+ * @stats: counters of the device that asked
+ */
+struct migrate_run {
+	struct migrate_vma args;
+	u8 *status;
+	u8 *guess;
+	struct mockgpu_stats *stats;
+};
+
+int migrate_run_start(struct migrate_run *run, bool to_vram);
+void migrate_run_fill_vram(struct migrate_run *run, struct migrate_pool *pool);
+void migrate_run_fill_system(struct migrate_run *run);
+void migrate_run_commit(struct migrate_run *run, bool to_vram);
+void migrate_run_cancel(struct migrate_run *run);
+
+vm_fault_t migrate_to_ram(struct vm_fault *vmf);
+
+/**
+ * migrate_evict_moved() - did a page move?
+ * @src: its entry after migrate_evict_range() or migrate_evict_pfns()
+ * @dst: likewise
+ */
+static inline bool migrate_evict_moved(unsigned long src, unsigned long dst)
+{
+	return dst && (src & MIGRATE_PFN_MIGRATE);
+}
+
+unsigned int migrate_evict_range(struct vram *vram, unsigned long pfn, unsigned int npages,
+				 unsigned long *src, unsigned long *dst, int *why);
+unsigned int migrate_evict_pfns(struct vram *vram, unsigned int npages,
+				unsigned long *src, unsigned long *dst, int *why);
+
+#endif
