@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The device's page table against the process's.
+ *
+ * The device may use a page for as long as its page table has an entry for it,
+ * and it has an entry for no longer than the process's page table has.  An
+ * interval notifier sees to that: every change of the process's page table
+ * first takes the entries of its range out of the device's, also a change that
+ * this driver itself makes by migrating.
+ *
+ * A fault goes the other way: hmm_range_fault() tells which pages are there,
+ * without holding them.  By the time that it returns they may have gone.  So
+ * what it said is believed, and the pages are touched, only under the lock that
+ * the notifier takes, once the notifier's sequence number shows that nothing
+ * changed since before it was asked.
+ *
+ * Locking: &mirror.lock nests inside mmap_lock and everything that the memory
+ * manager holds when it calls a notifier, reclaim included.  So nothing is
+ * allocated and no user memory is accessed under it; the access itself goes to
+ * or from kernel memory, and happens under it.
+ */
+#include <linux/highmem.h>
+#include <linux/hmm.h>
+#include <linux/jiffies.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "compat/compat.h"
+#include "mirror.h"
+#include "mockgpu_drm.h"
+#include "stats.h"
+#include "vram.h"
+
+/* How long a fault is tried again while others keep changing the mapping. */
+#define MIRROR_FAULT_TIMEOUT	HZ
+
+/* Pages that are faulted in together. */
+#define MIRROR_FAULT_PAGES	64U
+
+static bool mirror_invalidate(struct mmu_interval_notifier *notifier,
+			      const struct mmu_notifier_range *range, unsigned long seq)
+{
+	struct mirror *mirror = container_of(notifier, struct mirror, notifier);
+	unsigned long cleared;
+
+	if (mmu_notifier_range_blockable(range))
+		mutex_lock(&mirror->lock);
+	else if (!mutex_trylock(&mirror->lock))
+		return false;
+
+	mmu_interval_set_seq(notifier, seq);
+	cleared = gpu_pt_clear(&mirror->pt, range->start, range->end);
+	mutex_unlock(&mirror->lock);
+
+	stats_add(mirror->stats, STAT_INVALIDATIONS, 1);
+	stats_add(mirror->stats, STAT_INVALIDATED_PAGES, cleared);
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops mirror_notifier_ops = {
+	.invalidate = mirror_invalidate,
+};
+
+/**
+ * mirror_init() - begin to mirror an address space
+ * @mirror: mirror
+ * @mm: address space, in use by the caller
+ * @stats: counters of the device
+ *
+ * Context: may sleep; takes mmap_lock for write.
+ * Return: 0 or a negative errno: -ENOMEM, -EINTR.
+ */
+int mirror_init(struct mirror *mirror, struct mm_struct *mm, struct mockgpu_stats *stats)
+{
+	int ret;
+
+	mirror->mm = mm;
+	mirror->stats = stats;
+	mutex_init(&mirror->lock);
+	gpu_pt_init(&mirror->pt);
+
+	/* Reclaim calls the notifier: let lockdep know before it happens. */
+	fs_reclaim_acquire(GFP_KERNEL);
+	might_lock(&mirror->lock);
+	fs_reclaim_release(GFP_KERNEL);
+
+	ret = mmu_interval_notifier_insert(&mirror->notifier, mm, 0, ULONG_MAX & PAGE_MASK,
+					   &mirror_notifier_ops);
+	if (ret)
+		return ret;
+	mmgrab(mm);
+	return 0;
+}
+
+/**
+ * mirror_fini() - undo mirror_init()
+ * @mirror: mirror that nobody uses any more
+ *
+ * Context: sleeps until a notifier call that is under way has ended.
+ */
+void mirror_fini(struct mirror *mirror)
+{
+	mmu_interval_notifier_remove(&mirror->notifier);
+	gpu_pt_fini(&mirror->pt);
+	mmdrop(mirror->mm);
+}
+
+/*
+ * Ask what the process's page table says about a range, and fault in where
+ * @flags ask for it.  The answer counts only as mirror_answer_holds() says.
+ */
+static int mirror_ask(struct mirror *mirror, struct hmm_range *range, unsigned long start,
+		      unsigned long end, unsigned long flags, unsigned long *pfns)
+{
+	int ret;
+
+	*range = (struct hmm_range) {
+		.notifier = &mirror->notifier,
+		.start = start,
+		.end = end,
+		.hmm_pfns = pfns,
+		.default_flags = flags,
+		.dev_private_owner = vram_owner(),
+	};
+	memset(pfns, 0, (end - start) / PAGE_SIZE * sizeof(*pfns));
+	range->notifier_seq = mmu_interval_read_begin(&mirror->notifier);
+
+	if (mmap_read_lock_killable(mirror->mm))
+		return -EINTR;
+	ret = hmm_range_fault(range);
+	mmap_read_unlock(mirror->mm);
+	return ret;
+}
+
+/* Whether what mirror_ask() said is still true; stays so until the lock is dropped. */
+static bool mirror_answer_holds(struct mirror *mirror, struct hmm_range *range)
+{
+	lockdep_assert_held(&mirror->lock);
+	return !mmu_interval_read_retry(&mirror->notifier, range->notifier_seq);
+}
+
+/*
+ * A page that cannot be faulted in for the device: have the CPU's fault path
+ * say why, or put it right.
+ *
+ * This is also how a write breaks the sharing of a page that lies in VRAM:
+ * hmm_range_fault() shows our own page as present, without the right to write,
+ * and never faults it.
+ */
+static int mirror_fault_by_cpu(struct mirror *mirror, unsigned long addr, bool write)
+{
+	struct vm_area_struct *vma;
+	bool unlocked = false;
+	int ret;
+
+	if (mmap_read_lock_killable(mirror->mm))
+		return -EINTR;
+	vma = vma_lookup(mirror->mm, addr);
+	if (!vma || !(vma->vm_flags & VM_READ) || (vma->vm_flags & (VM_IO | VM_PFNMAP)))
+		ret = -EFAULT;
+	else if (write && !(vma->vm_flags & VM_WRITE))
+		ret = -EPERM;
+	else
+		ret = fixup_user_fault(mirror->mm, addr, write ? FAULT_FLAG_WRITE : 0, &unlocked);
+	mmap_read_unlock(mirror->mm);
+
+	return ret == -EHWPOISON ? -EIO : ret;
+}
+
+/* Break the sharing of those pages of an answer that a write needs for itself. */
+static int mirror_break_cow(struct mirror *mirror, const struct hmm_range *range, bool *broken)
+{
+	unsigned int i, npages = (range->end - range->start) / PAGE_SIZE;
+	int ret;
+
+	*broken = false;
+	for (i = 0; i < npages; i++) {
+		if (range->hmm_pfns[i] & HMM_PFN_WRITE)
+			continue;
+		ret = mirror_fault_by_cpu(mirror, range->start + i * PAGE_SIZE, true);
+		if (ret)
+			return ret;
+		stats_add(mirror->stats, STAT_GPU_COW_BREAKS, 1);
+		*broken = true;
+	}
+	return 0;
+}
+
+/* Take over an answer that holds.  Counts the entries that were not there before. */
+static int mirror_install(struct mirror *mirror, const struct hmm_range *range,
+			  struct gpu_pt_stash *stash, u64 *faults)
+{
+	unsigned int i, npages = (range->end - range->start) / PAGE_SIZE;
+	u64 installed = 0;
+	int ret = 0;
+
+	lockdep_assert_held(&mirror->lock);
+
+	for (i = 0; i < npages; i++) {
+		struct page *page = hmm_pfn_to_page(range->hmm_pfns[i]);
+		u64 addr = range->start + i * PAGE_SIZE;
+		u64 pte = ((u64)page_to_pfn(page) << GPU_PTE_SHIFT) | GPU_PTE_VALID;
+
+		if (range->hmm_pfns[i] & HMM_PFN_WRITE)
+			pte |= GPU_PTE_WRITE;
+		if (is_device_private_page(page))
+			pte |= GPU_PTE_VRAM;
+		if (gpu_pt_get(&mirror->pt, addr) == pte)
+			continue;
+		ret = gpu_pt_set(&mirror->pt, stash, addr, pte);
+		if (ret)
+			break;
+		installed++;
+	}
+	*faults += installed;
+	stats_add(mirror->stats, STAT_GPU_FAULTS, installed);
+	return ret;
+}
+
+/*
+ * One attempt to fault a range in.  Returns 0 with the lock held and all entries
+ * there; -EBUSY where something came in between; or an error.
+ */
+static int mirror_fault_once(struct mirror *mirror, unsigned long start, unsigned long end,
+			     bool write, struct gpu_pt_stash *stash, u64 *faults)
+{
+	unsigned long pfns[MIRROR_FAULT_PAGES];
+	struct hmm_range range;
+	unsigned int missing;
+	bool broken;
+	int ret;
+
+	ret = mirror_ask(mirror, &range, start, end,
+			 HMM_PFN_REQ_FAULT | (write ? HMM_PFN_REQ_WRITE : 0), pfns);
+	if (ret)
+		return ret;
+
+	if (write) {
+		ret = mirror_break_cow(mirror, &range, &broken);
+		if (ret || broken)
+			return ret ? : -EBUSY;
+	}
+
+	/* The range lies within one table of the lowest level. */
+	mutex_lock(&mirror->lock);
+	missing = gpu_pt_missing(&mirror->pt, start);
+	mutex_unlock(&mirror->lock);
+	ret = gpu_pt_stash_fill(stash, missing);
+	if (ret)
+		return ret;
+
+	mutex_lock(&mirror->lock);
+	if (mirror_answer_holds(mirror, &range))
+		ret = mirror_install(mirror, &range, stash, faults);
+	else
+		ret = -EBUSY;
+	if (ret)
+		mutex_unlock(&mirror->lock);
+	return ret;
+}
+
+/*
+ * Fault in the page at @start and, where that is as easy, those behind it.
+ * Returns 0 with the lock held, so that what was faulted in can be used before
+ * it is taken away again: a fault makes progress.
+ */
+static int mirror_fault(struct mirror *mirror, unsigned long start, unsigned long end, bool write,
+			u64 *faults)
+{
+	unsigned long deadline = jiffies + MIRROR_FAULT_TIMEOUT;
+	struct gpu_pt_stash stash = {};
+	int ret;
+
+	for (;;) {
+		ret = mirror_fault_once(mirror, start, end, write, &stash, faults);
+		if (!ret)
+			break;
+		if (signal_pending(current)) {
+			ret = -EINTR;
+			break;
+		}
+		if (ret == -EBUSY) {
+			stats_add(mirror->stats, STAT_GPU_FAULT_RETRIES, 1);
+		} else if (end - start > PAGE_SIZE) {
+			/* Perhaps only a page further on cannot be had. */
+			end = start + PAGE_SIZE;
+		} else {
+			ret = mirror_fault_by_cpu(mirror, start, write);
+			if (ret)
+				break;
+			ret = -EBUSY;
+		}
+		if (time_after(jiffies, deadline))
+			break;
+		cond_resched();
+	}
+	gpu_pt_stash_drop(&stash);
+	return ret;
+}
+
+/* Copy between a page that the device has mapped and kernel memory. */
+static int mirror_copy(u64 pte, unsigned int offset, void *buf, size_t len, bool write)
+{
+	struct page *page = pfn_to_page(gpu_pte_pfn(pte));
+	bool vram = pte & GPU_PTE_VRAM;
+	void *data = vram ? vram_page_data(page) : kmap_local_page(page);
+	int ret = 0;
+
+	if (write)
+		memcpy(data + offset, buf, len);
+	else if (copy_mc_to_kernel(buf, data + offset, len))
+		ret = -EIO;
+	if (!vram)
+		kunmap_local(data);
+	return ret;
+}
+
+/* Do as much of an access as the page table allows. */
+static int mirror_access_mapped(struct mirror *mirror, struct mirror_access *access)
+{
+	u64 need = GPU_PTE_VALID | (access->write ? GPU_PTE_WRITE : 0);
+	int ret;
+
+	lockdep_assert_held(&mirror->lock);
+
+	while (access->len) {
+		unsigned int offset = offset_in_page(access->addr);
+		size_t len = min_t(size_t, access->len, PAGE_SIZE - offset);
+		u64 pte = gpu_pt_get(&mirror->pt, access->addr);
+
+		if ((pte & need) != need)
+			break;
+		ret = mirror_copy(pte, offset, access->buf, len, access->write);
+		if (ret)
+			return ret;
+		access->addr += len;
+		access->buf += len;
+		access->len -= len;
+	}
+	return 0;
+}
+
+/**
+ * mirror_access() - have the device read or write
+ * @mirror: mirror
+ * @access: what; on return @access->addr and @access->len say how far it came
+ *
+ * Context: may sleep; takes mmap_lock for read.  The address space is in use by
+ *	the caller.
+ * Return: 0 when all is done, else why the byte at @access->addr could not be
+ * accessed: -EFAULT, -EPERM (not writable), -ENOMEM, -EIO (memory error), -EBUSY
+ * (the mapping kept changing), -EINTR (a signal).
+ */
+int mirror_access(struct mirror *mirror, struct mirror_access *access)
+{
+	unsigned long start, end;
+	int ret;
+
+	mutex_lock(&mirror->lock);
+	for (;;) {
+		ret = mirror_access_mapped(mirror, access);
+		if (ret || !access->len)
+			break;
+		mutex_unlock(&mirror->lock);
+
+		start = access->addr & PAGE_MASK;
+		end = PAGE_ALIGN(access->addr + access->len);
+		end = min(end, start + MIRROR_FAULT_PAGES * PAGE_SIZE);
+		end = min(end, round_down(start, GPU_PT_LEAF_BYTES) + (unsigned long)GPU_PT_LEAF_BYTES);
+		ret = mirror_fault(mirror, start, end, access->write, &access->faults);
+		if (ret)
+			return ret;
+	}
+	mutex_unlock(&mirror->lock);
+	return ret;
+}
+
+/* What there is to say of one page.  The lock is held and the answer true. */
+static u32 mirror_describe(unsigned long pfn, u64 pte, unsigned int device)
+{
+	unsigned int order, owner;
+	struct page *page;
+	u32 res = 0;
+
+	if (pte & GPU_PTE_VALID)
+		res |= MOCKGPU_RES_GPU;
+	if (pte & GPU_PTE_WRITE)
+		res |= MOCKGPU_RES_GPU_WRITE;
+	if (pfn & HMM_PFN_ERROR)
+		return res | MOCKGPU_RES_UNMAPPED;
+	if (!(pfn & HMM_PFN_VALID))
+		return res;
+
+	page = hmm_pfn_to_page(pfn);
+	order = hmm_pfn_to_map_order(pfn);
+	res |= MOCKGPU_RES_PRESENT | MOCKGPU_RES_READ | (order << 16);
+	if (pfn & HMM_PFN_WRITE)
+		res |= MOCKGPU_RES_WRITE;
+	if (is_device_private_page(page)) {
+		owner = vram_of_page(page)->index;
+		res |= MOCKGPU_RES_VRAM | (owner << 24);
+		if (owner == device)
+			res |= MOCKGPU_RES_LOCAL;
+	} else if (compat_is_zero_page(page, order)) {
+		res |= MOCKGPU_RES_ZERO;
+	}
+	return res;
+}
+
+/**
+ * mirror_snapshot() - say where pages are, without faulting any
+ * @mirror: mirror
+ * @start: address of the first page
+ * @npages: how many, up to MIRROR_WINDOW_PAGES
+ * @device: number of the device that is local
+ * @res: answer, MOCKGPU_RES_* for each page
+ * @vram_pfns: answer, the page frame number of each page that lies in the VRAM of
+ *	@device, else 0; or NULL.  The pages are not held.
+ *
+ * Context: may sleep; takes mmap_lock for read.  The address space is in use by
+ *	the caller.
+ * Return: 0, -ENOMEM, -EINTR (a signal), or -EBUSY (the mapping kept changing).
+ */
+int mirror_snapshot(struct mirror *mirror, unsigned long start, unsigned int npages,
+		    unsigned int device, u32 *res, unsigned long *vram_pfns)
+{
+	unsigned long deadline = jiffies + MIRROR_FAULT_TIMEOUT;
+	struct hmm_range range;
+	unsigned long *pfns;
+	unsigned int i;
+	int ret;
+
+	pfns = kcalloc(npages, sizeof(*pfns), GFP_KERNEL);
+	if (!pfns)
+		return -ENOMEM;
+
+	for (;;) {
+		ret = mirror_ask(mirror, &range, start, start + npages * PAGE_SIZE, 0, pfns);
+		if (ret && ret != -EBUSY)
+			break;
+		mutex_lock(&mirror->lock);
+		if (!ret && mirror_answer_holds(mirror, &range))
+			break;
+		mutex_unlock(&mirror->lock);
+
+		ret = -EBUSY;
+		if (signal_pending(current)) {
+			ret = -EINTR;
+			break;
+		}
+		if (time_after(jiffies, deadline))
+			break;
+		cond_resched();
+	}
+
+	if (!ret) {
+		for (i = 0; i < npages; i++) {
+			res[i] = mirror_describe(pfns[i],
+						 gpu_pt_get(&mirror->pt, start + i * PAGE_SIZE),
+						 device);
+			if (vram_pfns)
+				vram_pfns[i] = res[i] & MOCKGPU_RES_LOCAL ?
+					       page_to_pfn(hmm_pfn_to_page(pfns[i])) : 0;
+		}
+		mutex_unlock(&mirror->lock);
+	}
+	kfree(pfns);
+	return ret;
+}

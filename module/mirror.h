@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef MOCKGPU_MIRROR_H
+#define MOCKGPU_MIRROR_H
+
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+
+#include "gpu_pt.h"
+
+struct mm_struct;
+struct mockgpu_stats;
+
+/* Pages that one call looks at or faults in at the most. */
+#define MIRROR_WINDOW_PAGES	512U
+
+/**
+ * struct mirror - a device's view of one address space
+ * @notifier: tells of changes; over the whole address space
+ * @mm: the address space; its structure, not its contents, is held
+ * @stats: counters of the device; fixed
+ * @lock: the lock that a change takes: under it, and if the notifier's sequence
+ *	fits, what the page table says is true and stays so
+ * @pt: the device's page table; under @lock
+ */
+struct mirror {
+	struct mmu_interval_notifier notifier;
+	struct mm_struct *mm;
+	struct mockgpu_stats *stats;
+	struct mutex lock;
+	struct gpu_pt pt;
+};
+
+/**
+ * struct mirror_access - one access of the device
+ * @addr: in: first address; moved on by what was done
+ * @buf: in: kernel memory; moved on likewise
+ * @len: in: bytes; what is left to do
+ * @write: in: write to @addr, or read from it
+ * @faults: pages that had to be faulted in; added to
+ */
+struct mirror_access {
+	unsigned long addr;
+	void *buf;
+	size_t len;
+	bool write;
+	u64 faults;
+};
+
+int mirror_init(struct mirror *mirror, struct mm_struct *mm, struct mockgpu_stats *stats);
+void mirror_fini(struct mirror *mirror);
+int mirror_access(struct mirror *mirror, struct mirror_access *access);
+int mirror_snapshot(struct mirror *mirror, unsigned long start, unsigned int npages,
+		    unsigned int device, u32 *res, unsigned long *vram_pfns);
+
+#endif
