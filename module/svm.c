@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * One process's shared virtual memory: made when a process attaches its memory
+ * to an open file, gone when the file is closed.
+ *
+ * The address space is not kept alive by it.  It is used only by calls that the
+ * process itself makes, so it is there while they run; in between, the process
+ * may exit, and the notifier then empties the device's page table.  Pages that
+ * are in VRAM belong to the process, not to this object, and outlive it.
+ *
+ * Moving pages is in svm_migrate.c.
+ *
+ * Locking: the mirror's; there is no other state that changes.
+ */
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "evict.h"
+#include "svm.h"
+#include "vram.h"
+
+/**
+ * svm_create() - share the calling process's memory
+ * @vram: memory of the device
+ * @charge: account of the file
+ * @stats: counters of the device
+ *
+ * Context: may sleep; takes mmap_lock for write.
+ * Return: the object, or an ERR_PTR: -ENOMEM, -EINTR.
+ */
+struct svm *svm_create(struct vram *vram, struct vram_charge *charge, struct mockgpu_stats *stats)
+{
+	struct svm *svm = kzalloc(sizeof(*svm), GFP_KERNEL);
+	int ret;
+
+	if (!svm)
+		return ERR_PTR(-ENOMEM);
+	svm->vram = vram;
+	svm->charge = charge;
+	svm->stats = stats;
+	ret = mirror_init(&svm->mirror, current->mm, stats);
+	if (ret) {
+		kfree(svm);
+		return ERR_PTR(ret);
+	}
+	return svm;
+}
+
+/**
+ * svm_destroy() - undo svm_create()
+ * @svm: object that nobody uses any more
+ *
+ * Context: may sleep.
+ */
+void svm_destroy(struct svm *svm)
+{
+	mirror_fini(&svm->mirror);
+	kfree(svm);
+}
+
+/**
+ * svm_is_of() - is this the memory that is shared?
+ * @svm: object
+ * @mm: address space
+ */
+bool svm_is_of(const struct svm *svm, const struct mm_struct *mm)
+{
+	return svm->mirror.mm == mm;
+}
+
+/**
+ * svm_window() - how many pages to work on in one step
+ * @start: address of the first page
+ * @end: end of the range
+ *
+ * Steps end where 2 MiB of addresses do, so that huge pages come whole.
+ *
+ * Return: pages, 1 to SVM_WINDOW_PAGES.
+ */
+unsigned int svm_window(unsigned long start, unsigned long end)
+{
+	const unsigned long window = SVM_WINDOW_PAGES * PAGE_SIZE;
+	/* The last window of the address space ends at 0. */
+	unsigned long left = round_down(start, window) + window - start;
+
+	return min(left, end - start) / PAGE_SIZE;
+}
+
+/**
+ * svm_access() - have the device read or write
+ * @svm: memory of the calling process
+ * @access: what
+ *
+ * Context and return value: mirror_access().
+ */
+int svm_access(struct svm *svm, struct mirror_access *access)
+{
+	return mirror_access(&svm->mirror, access);
+}
+
+/**
+ * svm_residency() - say where pages are
+ * @svm: memory of the calling process
+ * @start: address of the first page
+ * @npages: how many, up to SVM_WINDOW_PAGES
+ * @res: MOCKGPU_RES_* for each
+ *
+ * Context and return value: mirror_snapshot().
+ */
+int svm_residency(struct svm *svm, unsigned long start, unsigned int npages, u32 *res)
+{
+	return mirror_snapshot(&svm->mirror, start, npages, svm->vram->index, res, NULL);
+}
+
+/**
+ * svm_evict() - push pages out of the device's VRAM
+ * @svm: memory of the calling process
+ * @start: address of the first page
+ * @npages: how many, up to SVM_WINDOW_PAGES
+ * @evicted: pages that went; added to
+ * @busy: pages that stayed; added to
+ *
+ * Context: may sleep; takes mmap_lock for read.
+ * Return: 0, an errno of mirror_snapshot(), or -ENOMEM, -EINTR, -EIO of
+ * evict_pfns().
+ */
+int svm_evict(struct svm *svm, unsigned long start, unsigned int npages, u64 *evicted, u64 *busy)
+{
+	unsigned long *pfns;
+	unsigned int i, n = 0;
+	u32 *res;
+	int ret = -ENOMEM;
+
+	pfns = kmalloc_array(npages, sizeof(*pfns), GFP_KERNEL);
+	res = kmalloc_array(npages, sizeof(*res), GFP_KERNEL);
+	if (!pfns || !res)
+		goto out;
+
+	ret = mirror_snapshot(&svm->mirror, start, npages, svm->vram->index, res, pfns);
+	if (ret)
+		goto out;
+	for (i = 0; i < npages; i++) {
+		if (pfns[i])
+			pfns[n++] = pfns[i];
+	}
+	ret = evict_pfns(svm->vram, pfns, n, evicted, busy);
+out:
+	kfree(res);
+	kfree(pfns);
+	return ret;
+}

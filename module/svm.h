@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef MOCKGPU_SVM_H
+#define MOCKGPU_SVM_H
+
+#include <linux/types.h>
+
+#include "mirror.h"
+
+struct mm_struct;
+struct mockgpu_stats;
+struct vram;
+struct vram_charge;
+
+/* Pages that one step works on: what a block of VRAM holds, and 2 MiB of addresses. */
+#define SVM_WINDOW_PAGES	MIRROR_WINDOW_PAGES
+
+/**
+ * struct svm - one process's memory, as one open file of a device shares it
+ * @mirror: the device's view of it
+ * @vram: the device's memory; fixed
+ * @charge: account of the file; fixed
+ * @stats: counters of the device; fixed
+ */
+struct svm {
+	struct mirror mirror;
+	struct vram *vram;
+	struct vram_charge *charge;
+	struct mockgpu_stats *stats;
+};
+
+struct svm *svm_create(struct vram *vram, struct vram_charge *charge, struct mockgpu_stats *stats);
+void svm_destroy(struct svm *svm);
+bool svm_is_of(const struct svm *svm, const struct mm_struct *mm);
+unsigned int svm_window(unsigned long start, unsigned long end);
+int svm_access(struct svm *svm, struct mirror_access *access);
+int svm_residency(struct svm *svm, unsigned long start, unsigned int npages, u32 *res);
+int svm_evict(struct svm *svm, unsigned long start, unsigned int npages, u64 *evicted, u64 *busy);
+
+#endif

@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Moving a range of a process's memory as a whole, or not at all.
+ *
+ * The whole range is taken out of use and filled first, and committed only if
+ * no page is missing; otherwise everything is put back.  A page that was merely
+ * in use makes the whole be tried again, for as long as a best-effort migration
+ * would wait.  Should the memory manager refuse a page at the commit, when the
+ * others have moved, those are moved back.
+ *
+ * Locking: mmap_lock is held for reading over the whole range, from the first
+ * start to the last commit.
+ */
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "migrate.h"
+#include "mockgpu_drm.h"
+#include "stats.h"
+#include "svm_migrate.h"
+#include "vram.h"
+
+/**
+ * struct svm_atomic - a range on its way
+ * @mig: the call
+ * @start: address of the first page
+ * @npages: how many
+ * @status: a byte for each
+ * @guess: likewise
+ * @still: likewise: what to answer where a page is not collected, if that is as
+ *	it should be, else MIGRATE_PENDING
+ * @src: a slot for each
+ * @dst: likewise
+ * @pool: VRAM to use
+ * @runs: the parts that have been started
+ * @nr_runs: how many
+ * @room: how many fit in @runs
+ */
+struct svm_atomic {
+	struct svm_migration *mig;
+	unsigned long start;
+	unsigned int npages;
+	u8 *status;
+	u8 *guess;
+	u8 *still;
+	unsigned long *src;
+	unsigned long *dst;
+	struct migrate_pool pool;
+	struct migrate_run *runs;
+	unsigned int nr_runs;
+	unsigned int room;
+};
+
+static void svm_atomic_fini(struct svm_atomic *atomic)
+{
+	kvfree(atomic->guess);
+	kvfree(atomic->still);
+	kvfree(atomic->src);
+	kvfree(atomic->dst);
+	kvfree(atomic->pool.pages);
+	kfree(atomic->runs);
+}
+
+static int svm_atomic_init(struct svm_atomic *atomic, struct svm_migration *mig,
+			   unsigned long start, unsigned int npages, u8 *status)
+{
+	*atomic = (struct svm_atomic) {
+		.mig = mig,
+		.start = start,
+		.npages = npages,
+		.status = status,
+		.guess = kvcalloc(npages, sizeof(u8), GFP_KERNEL),
+		.still = kvcalloc(npages, sizeof(u8), GFP_KERNEL),
+		.src = kvcalloc(npages, sizeof(unsigned long), GFP_KERNEL),
+		.dst = kvcalloc(npages, sizeof(unsigned long), GFP_KERNEL),
+		.pool = {
+			.vram = mig->svm->vram,
+			.charge = mig->svm->charge,
+			.pages = kvcalloc(npages, sizeof(struct page *), GFP_KERNEL),
+		},
+	};
+	if (atomic->guess && atomic->still && atomic->src && atomic->dst && atomic->pool.pages)
+		return 0;
+	svm_atomic_fini(atomic);
+	return -ENOMEM;
+}
+
+/* Call something for each window of the range. */
+static int svm_atomic_windows(struct svm_atomic *atomic,
+			      int (*fn)(struct svm_atomic *atomic, unsigned int first,
+					unsigned int npages))
+{
+	unsigned long end = atomic->start + atomic->npages * PAGE_SIZE;
+	unsigned int first, n;
+	int ret = 0;
+
+	for (first = 0; first < atomic->npages && !ret; first += n) {
+		n = svm_window(atomic->start + first * PAGE_SIZE, end);
+		ret = fn(atomic, first, n);
+	}
+	return ret;
+}
+
+/* The answer for a page that need not move, from where it is now. */
+static u8 svm_atomic_still(u32 res, bool to_vram)
+{
+	if (to_vram)
+		return res & MOCKGPU_RES_LOCAL ? MOCKGPU_PAGE_ALREADY : MIGRATE_PENDING;
+	if (res & MOCKGPU_RES_VRAM)
+		return MIGRATE_PENDING;
+	if (res & MOCKGPU_RES_PRESENT)
+		return MOCKGPU_PAGE_ALREADY;
+	return res & MOCKGPU_RES_UNMAPPED ? MOCKGPU_PAGE_NO_ACCESS : MOCKGPU_PAGE_ABSENT;
+}
+
+static int svm_atomic_look(struct svm_atomic *atomic, unsigned int first, unsigned int npages)
+{
+	struct svm_migration *mig = atomic->mig;
+	unsigned int i;
+	int ret;
+
+	ret = svm_residency(mig->svm, atomic->start + first * PAGE_SIZE, npages, mig->res);
+	for (i = 0; i < npages && !ret; i++)
+		atomic->still[first + i] = svm_atomic_still(mig->res[i], mig->to_vram);
+	return ret;
+}
+
+static int svm_atomic_explain(struct svm_atomic *atomic, unsigned int first, unsigned int npages)
+{
+	return svm_explain(atomic->mig, atomic->start + first * PAGE_SIZE, npages,
+			   atomic->status + first, atomic->guess + first);
+}
+
+/* Take VRAM for all that has to move.  Returns -ENOMEM if it is not to be had. */
+static int svm_atomic_reserve(struct svm_atomic *atomic)
+{
+	struct migrate_pool *pool = &atomic->pool;
+	unsigned int i, short_by;
+
+	migrate_pool_fill(pool, svm_pending(atomic->still, atomic->npages));
+	if (!pool->why)
+		return 0;
+	if (pool->why == -EINTR || pool->why == -ENODEV)
+		return pool->why;
+
+	short_by = svm_pending(atomic->still, atomic->npages) - pool->count;
+	for (i = atomic->npages; i-- && short_by; ) {
+		if (atomic->still[i] != MIGRATE_PENDING)
+			continue;
+		atomic->status[i] = pool->why == -ENOSPC ? MOCKGPU_PAGE_NO_VRAM :
+							   MOCKGPU_PAGE_NO_RAM;
+		short_by--;
+	}
+	return -ENOMEM;
+}
+
+static struct migrate_run *svm_atomic_new_run(struct svm_atomic *atomic)
+{
+	if (atomic->nr_runs == atomic->room) {
+		unsigned int room = atomic->room ? atomic->room * 2 : 4;
+		struct migrate_run *runs;
+
+		runs = krealloc_array(atomic->runs, room, sizeof(*runs), GFP_KERNEL);
+		if (!runs)
+			return NULL;
+		atomic->runs = runs;
+		atomic->room = room;
+	}
+	return &atomic->runs[atomic->nr_runs];
+}
+
+static int svm_atomic_stretch(void *data, struct vm_area_struct *vma, unsigned long start,
+			      unsigned long end)
+{
+	struct svm_atomic *atomic = data;
+	unsigned int first = (start - atomic->start) / PAGE_SIZE;
+	unsigned int npages = (end - start) / PAGE_SIZE;
+	u8 answer = svm_stretch_answer(vma, atomic->mig->to_vram);
+	struct migrate_run *run;
+
+	if (answer != MIGRATE_PENDING) {
+		svm_settle(atomic->status + first, npages, answer);
+		return 0;
+	}
+	memset(atomic->guess + first,
+	       vma_is_anonymous(vma) ? MOCKGPU_PAGE_BUSY : MOCKGPU_PAGE_ABSENT, npages);
+
+	run = svm_atomic_new_run(atomic);
+	if (!run)
+		return -ENOMEM;
+	*run = (struct migrate_run) {
+		.args = {
+			.vma = vma,
+			.start = start,
+			.end = end,
+			.src = atomic->src + first,
+			.dst = atomic->dst + first,
+		},
+		.status = atomic->status + first,
+		.guess = atomic->guess + first,
+		.stats = atomic->mig->svm->stats,
+	};
+	if (migrate_run_start(run, atomic->mig->to_vram))
+		svm_settle(run->status, npages, MOCKGPU_PAGE_SPECIAL);
+	else
+		atomic->nr_runs++;
+	return 0;
+}
+
+/* Whether an answer stands in the way of the whole. */
+static bool svm_atomic_blocks(u8 answer, bool to_vram)
+{
+	switch (answer) {
+	case SVM_SKIP:
+	case MOCKGPU_PAGE_MOVED:
+	case MOCKGPU_PAGE_ALREADY:
+	case MOCKGPU_PAGE_NOT_TRIED:
+		return false;
+	case MOCKGPU_PAGE_ABSENT:
+	case MOCKGPU_PAGE_NO_ACCESS:
+		return to_vram;
+	default:
+		return true;
+	}
+}
+
+static bool svm_atomic_blocked(const struct svm_atomic *atomic)
+{
+	unsigned int i;
+
+	for (i = 0; i < atomic->npages; i++) {
+		if (svm_atomic_blocks(atomic->status[i], atomic->mig->to_vram))
+			return true;
+	}
+	return false;
+}
+
+/* All runs are started: fill them, and answer for pages that were not collected. */
+static void svm_atomic_fill(struct svm_atomic *atomic)
+{
+	unsigned int i;
+
+	for (i = 0; i < atomic->nr_runs; i++) {
+		if (atomic->mig->to_vram)
+			migrate_run_fill_vram(&atomic->runs[i], &atomic->pool);
+		else
+			migrate_run_fill_system(&atomic->runs[i]);
+	}
+	for (i = 0; i < atomic->npages; i++) {
+		if (atomic->status[i] != MIGRATE_PENDING)
+			continue;
+		atomic->status[i] = atomic->dst[i] ? SVM_SKIP : atomic->still[i];
+	}
+}
+
+/* One attempt.  Returns whether the range was committed, or an error. */
+static int svm_atomic_attempt(struct svm_atomic *atomic)
+{
+	struct mm_struct *mm = atomic->mig->svm->mirror.mm;
+	unsigned int i;
+	bool blocked;
+	int ret;
+
+	atomic->nr_runs = 0;
+	memset(atomic->status, MIGRATE_PENDING, atomic->npages);
+	memset(atomic->src, 0, atomic->npages * sizeof(*atomic->src));
+	memset(atomic->dst, 0, atomic->npages * sizeof(*atomic->dst));
+	memset(atomic->still, MIGRATE_PENDING, atomic->npages);
+
+	ret = svm_atomic_windows(atomic, svm_atomic_look);
+	if (!ret && atomic->mig->to_vram)
+		ret = svm_atomic_reserve(atomic);
+	if (ret)
+		return ret;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	ret = svm_for_each_stretch(mm, atomic->start, atomic->start + atomic->npages * PAGE_SIZE,
+				   svm_atomic_stretch, atomic);
+	if (!ret)
+		svm_atomic_fill(atomic);
+	blocked = ret || svm_atomic_blocked(atomic);
+	for (i = 0; i < atomic->nr_runs; i++) {
+		if (blocked)
+			migrate_run_cancel(&atomic->runs[i]);
+		else
+			migrate_run_commit(&atomic->runs[i], atomic->mig->to_vram);
+	}
+	mmap_read_unlock(mm);
+	return ret ? : !blocked;
+}
+
+/* Move back what a commit moved. */
+static int svm_atomic_roll_back_window(struct svm_atomic *atomic, unsigned int first,
+				       unsigned int npages)
+{
+	struct svm_migration *mig = atomic->mig;
+	u8 *status = atomic->guess + first;
+	unsigned int i;
+
+	/* The guesses have done their duty; their array serves for this. */
+	for (i = 0; i < npages; i++)
+		status[i] = atomic->status[first + i] == MOCKGPU_PAGE_MOVED ? MIGRATE_PENDING :
+									      SVM_SKIP;
+	svm_move_pending(mig, atomic->start + first * PAGE_SIZE, npages, status);
+	for (i = 0; i < npages; i++) {
+		if (status[i] == MOCKGPU_PAGE_MOVED || status[i] == MOCKGPU_PAGE_ALREADY)
+			atomic->status[first + i] = MOCKGPU_PAGE_NOT_TRIED;
+	}
+	return 0;
+}
+
+/* The range was committed: did every page go along? */
+static int svm_atomic_committed(struct svm_atomic *atomic)
+{
+	unsigned int i, refused = 0;
+
+	for (i = 0; i < atomic->npages; i++) {
+		if (atomic->status[i] == SVM_SKIP) {
+			atomic->status[i] = MOCKGPU_PAGE_BUSY;
+			refused++;
+		}
+	}
+	if (!refused)
+		return 0;
+	atomic->mig->to_vram = !atomic->mig->to_vram;
+	svm_atomic_windows(atomic, svm_atomic_roll_back_window);
+	atomic->mig->to_vram = !atomic->mig->to_vram;
+	return -EBUSY;
+}
+
+/* Nothing has moved: turn what is known into answers. */
+static void svm_atomic_answer(struct svm_atomic *atomic, int ret)
+{
+	unsigned int i;
+
+	for (i = 0; i < atomic->npages; i++) {
+		u8 *status = &atomic->status[i];
+
+		if (*status == MIGRATE_PENDING)
+			*status = atomic->still[i];
+		if (*status == SVM_SKIP || (*status == MIGRATE_PENDING && ret != -EBUSY))
+			*status = MOCKGPU_PAGE_NOT_TRIED;
+		else if (*status == MIGRATE_PENDING)
+			*status = atomic->guess[i];
+	}
+}
+
+static int svm_atomic_error(const struct svm_atomic *atomic)
+{
+	unsigned int i;
+
+	for (i = 0; i < atomic->npages; i++) {
+		if (atomic->status[i] == MOCKGPU_PAGE_NO_VRAM ||
+		    atomic->status[i] == MOCKGPU_PAGE_NO_RAM)
+			return -ENOMEM;
+	}
+	return -EBUSY;
+}
+
+/* Whether there is a page that no further attempt will move. */
+static bool svm_atomic_hopeless(const struct svm_atomic *atomic)
+{
+	unsigned int i;
+
+	for (i = 0; i < atomic->npages; i++) {
+		if (atomic->status[i] != MIGRATE_PENDING &&
+		    svm_atomic_blocks(atomic->status[i], atomic->mig->to_vram))
+			return true;
+	}
+	return false;
+}
+
+static int svm_atomic_move(struct svm_atomic *atomic)
+{
+	struct svm_migration *mig = atomic->mig;
+	unsigned int attempt;
+	int ret;
+
+	for (attempt = 1;; attempt++) {
+		ret = svm_atomic_attempt(atomic);
+		if (mig->to_vram)
+			migrate_pool_drain(&atomic->pool);
+		if (ret > 0)
+			return svm_atomic_committed(atomic);
+		if (ret)
+			return ret;
+
+		ret = svm_atomic_windows(atomic, svm_atomic_explain);
+		if (ret)
+			return ret;
+		if (svm_atomic_hopeless(atomic))
+			return svm_atomic_error(atomic);
+		ret = svm_pause(mig, attempt, atomic->status, atomic->guess, atomic->npages);
+		if (ret)
+			return ret < 0 ? ret : -EBUSY;
+		stats_add(mig->svm->stats, STAT_MIGRATE_RETRIES, atomic->npages);
+	}
+}
+
+/**
+ * svm_migrate_atomic() - move a range as a whole, or not at all
+ * @mig: from svm_migration_create(), for the calling process's memory
+ * @start: address of the first page
+ * @npages: how many, up to SVM_ATOMIC_PAGES
+ * @status: answer, MOCKGPU_PAGE_* for each page
+ *
+ * Context: may sleep; takes mmap_lock for read.
+ * Return: 0 when every page is at the target; -ENOMEM where VRAM or RAM lacked;
+ * -EBUSY where a page could not move for another reason; -EINTR (a signal); -ENODEV.
+ */
+int svm_migrate_atomic(struct svm_migration *mig, unsigned long start, unsigned int npages,
+		       u8 *status)
+{
+	struct svm_atomic atomic;
+	int ret;
+
+	ret = svm_atomic_init(&atomic, mig, start, npages, status);
+	if (ret) {
+		memset(status, MOCKGPU_PAGE_NOT_TRIED, npages);
+		return ret;
+	}
+	ret = svm_atomic_move(&atomic);
+	svm_atomic_answer(&atomic, ret);
+	svm_count_failures(mig->svm, status, npages);
+	svm_atomic_fini(&atomic);
+	return ret;
+}

@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Moving a range of a process's memory, as far as it can be moved.
+ *
+ * A range is moved a window at a time.  In each window, every page ends with an
+ * answer: it moved, or why it did not.  The memory manager only says that a page
+ * could not be collected, so the reason is looked for afterwards, among those
+ * that are left; a page that merely was in use is tried again, at once a few
+ * times and then with pauses, as long as the call's patience lasts.
+ *
+ * Locking: mmap_lock is held for reading for one pass over a window.  VRAM is
+ * taken before it, since that may make page structures.
+ */
+#include <linux/delay.h>
+#include <linux/ksm.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "compat/compat.h"
+#include "migrate.h"
+#include "mockgpu_drm.h"
+#include "stats.h"
+#include "svm_migrate.h"
+#include "vram.h"
+
+/* Attempts at a page without a pause, and how long a call pauses in all. */
+#define SVM_QUICK_ATTEMPTS	3
+#define SVM_PATIENCE_US		(100 * USEC_PER_MSEC)
+
+/**
+ * svm_migration_create() - get ready to migrate
+ * @svm: memory of the calling process
+ * @to_vram: which way
+ *
+ * Return: what the functions below work with, or NULL where there is no memory.
+ */
+struct svm_migration *svm_migration_create(struct svm *svm, bool to_vram)
+{
+	struct svm_migration *mig = kvzalloc(sizeof(*mig), GFP_KERNEL);
+
+	if (mig) {
+		mig->svm = svm;
+		mig->to_vram = to_vram;
+	}
+	return mig;
+}
+
+/**
+ * svm_migration_destroy() - undo svm_migration_create()
+ * @mig: what it returned
+ */
+void svm_migration_destroy(struct svm_migration *mig)
+{
+	kvfree(mig);
+}
+
+/**
+ * svm_pending() - how many pages have no answer yet
+ * @status: a byte for each page
+ * @npages: how many
+ */
+unsigned int svm_pending(const u8 *status, unsigned int npages)
+{
+	unsigned int i, pending = 0;
+
+	for (i = 0; i < npages; i++)
+		pending += status[i] == MIGRATE_PENDING;
+	return pending;
+}
+
+/**
+ * svm_settle() - give all pages that have no answer yet the same
+ * @status: a byte for each page
+ * @npages: how many
+ * @answer: MOCKGPU_PAGE_*
+ */
+void svm_settle(u8 *status, unsigned int npages, u8 answer)
+{
+	unsigned int i;
+
+	for (i = 0; i < npages; i++) {
+		if (status[i] == MIGRATE_PENDING)
+			status[i] = answer;
+	}
+}
+
+/**
+ * svm_stretch_answer() - the answer for all pages of a VMA
+ * @vma: VMA, or NULL where nothing is mapped
+ * @to_vram: which way
+ *
+ * Return: MOCKGPU_PAGE_*, or MIGRATE_PENDING where each page has its own.
+ */
+u8 svm_stretch_answer(struct vm_area_struct *vma, bool to_vram)
+{
+	if (!vma)
+		return MOCKGPU_PAGE_UNMAPPED;
+	if (is_vm_hugetlb_page(vma) || (vma->vm_flags & VM_SPECIAL) || vma_is_dax(vma))
+		return MOCKGPU_PAGE_SPECIAL;
+	/* What was there before the mapping changed may still come home. */
+	if (!to_vram)
+		return MIGRATE_PENDING;
+	if (!(vma->vm_flags & VM_ACCESS_FLAGS))
+		return MOCKGPU_PAGE_NO_ACCESS;
+	if (vma->vm_flags & VM_SHARED)
+		return MOCKGPU_PAGE_FILE;
+	return MIGRATE_PENDING;
+}
+
+/**
+ * svm_for_each_stretch() - walk the parts of a range that lie in one VMA, or in none
+ * @mm: address space
+ * @start: first address
+ * @end: end of the range
+ * @fn: called for each part, with NULL where nothing is mapped; an error ends it
+ * @data: for @fn
+ *
+ * Context: mmap_lock held.
+ * Return: 0 or the error of @fn.
+ */
+int svm_for_each_stretch(struct mm_struct *mm, unsigned long start, unsigned long end,
+			 svm_stretch_fn fn, void *data)
+{
+	struct vm_area_struct *vma;
+	unsigned long stop;
+	int ret = 0;
+
+	mmap_assert_locked(mm);
+
+	for (; start < end && !ret; start = stop) {
+		vma = find_vma(mm, start);
+		if (vma && vma->vm_start <= start) {
+			stop = min(end, vma->vm_end);
+		} else {
+			stop = vma ? min(end, vma->vm_start) : end;
+			vma = NULL;
+		}
+		ret = fn(data, vma, start, stop);
+	}
+	return ret;
+}
+
+/* Best effort: one pass over a window. */
+struct svm_pass {
+	struct svm_migration *mig;
+	struct migrate_pool *pool;
+	unsigned long start;
+	u8 *status;
+};
+
+static void svm_pass_run(struct svm_pass *pass, struct vm_area_struct *vma, unsigned int first,
+			 unsigned int last)
+{
+	struct svm_migration *mig = pass->mig;
+	struct migrate_run run = {
+		.args = {
+			.vma = vma,
+			.start = pass->start + first * PAGE_SIZE,
+			.end = pass->start + last * PAGE_SIZE,
+			.src = mig->src + first,
+			.dst = mig->dst + first,
+		},
+		.status = pass->status + first,
+		.guess = mig->guess + first,
+		.stats = mig->svm->stats,
+	};
+
+	if (migrate_run_start(&run, mig->to_vram)) {
+		svm_settle(run.status, last - first, MOCKGPU_PAGE_SPECIAL);
+		return;
+	}
+	if (mig->to_vram)
+		migrate_run_fill_vram(&run, pass->pool);
+	else
+		migrate_run_fill_system(&run);
+	migrate_run_commit(&run, mig->to_vram);
+}
+
+static int svm_pass_stretch(void *data, struct vm_area_struct *vma, unsigned long start,
+			    unsigned long end)
+{
+	struct svm_pass *pass = data;
+	unsigned int first = (start - pass->start) / PAGE_SIZE;
+	unsigned int stop = (end - pass->start) / PAGE_SIZE, last;
+	u8 answer = svm_stretch_answer(vma, pass->mig->to_vram);
+
+	if (answer != MIGRATE_PENDING) {
+		svm_settle(pass->status + first, stop - first, answer);
+		return 0;
+	}
+	/* The hole of a file cannot be filled; a hole elsewhere is collected. */
+	memset(pass->mig->guess + first,
+	       vma_is_anonymous(vma) ? MOCKGPU_PAGE_BUSY : MOCKGPU_PAGE_ABSENT, stop - first);
+
+	for (; first < stop; first = last) {
+		last = first + 1;
+		if (pass->status[first] != MIGRATE_PENDING)
+			continue;
+		while (last < stop && pass->status[last] == MIGRATE_PENDING)
+			last++;
+		svm_pass_run(pass, vma, first, last);
+	}
+	return 0;
+}
+
+static int svm_pass(struct svm_migration *mig, unsigned long start, unsigned int npages,
+		    u8 *status)
+{
+	struct svm *svm = mig->svm;
+	struct mm_struct *mm = svm->mirror.mm;
+	struct migrate_pool pool = {
+		.vram = svm->vram,
+		.charge = svm->charge,
+		.pages = mig->pages,
+	};
+	struct svm_pass pass = { mig, &pool, start, status };
+	int ret = -EINTR;
+
+	if (mig->to_vram) {
+		migrate_pool_fill(&pool, svm_pending(status, npages));
+		if (pool.why == -EINTR || pool.why == -ENODEV) {
+			ret = pool.why;
+			goto out;
+		}
+	}
+	if (mmap_read_lock_killable(mm))
+		goto out;
+	ret = svm_for_each_stretch(mm, start, start + npages * PAGE_SIZE, svm_pass_stretch, &pass);
+	mmap_read_unlock(mm);
+out:
+	migrate_pool_drain(&pool);
+	return ret;
+}
+
+/*
+ * A page that is present in system memory and was not collected: why?  Only what
+ * the caller itself maps can be looked at; it is the process that asked.
+ */
+static u8 svm_explain_system_page(unsigned long addr, u8 *guess)
+{
+	struct folio *folio;
+	struct page *page;
+	u8 answer = MIGRATE_PENDING;
+
+	*guess = MOCKGPU_PAGE_BUSY;
+	if (get_user_pages_fast_only(addr, 1, 0, &page) != 1)
+		return answer;
+	folio = page_folio(page);
+	if (compat_is_zero_page(page, 0))
+		*guess = MOCKGPU_PAGE_BUSY;
+	else if (folio_test_ksm(folio))
+		answer = MOCKGPU_PAGE_KSM;
+	else if (!folio_test_anon(folio))
+		answer = MOCKGPU_PAGE_FILE;
+	else if (folio_maybe_dma_pinned(folio))
+		*guess = MOCKGPU_PAGE_PINNED;
+	put_page(page);
+	return answer;
+}
+
+/* A page of an anonymous mapping that is neither there nor a hole: it is swapped out. */
+static int svm_swap_in(struct svm *svm, unsigned long addr)
+{
+	struct mm_struct *mm = svm->mirror.mm;
+	bool unlocked = false;
+	int ret;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	ret = fixup_user_fault(mm, addr, 0, &unlocked);
+	mmap_read_unlock(mm);
+	return ret == -EINTR ? ret : 0;
+}
+
+static int svm_explain_page(struct svm_migration *mig, unsigned long addr, u32 res, u8 *status,
+			    u8 *guess)
+{
+	if (res & MOCKGPU_RES_UNMAPPED) {
+		*guess = MOCKGPU_PAGE_NO_ACCESS;
+	} else if (res & MOCKGPU_RES_VRAM) {
+		if (mig->to_vram)
+			*status = res & MOCKGPU_RES_LOCAL ? MOCKGPU_PAGE_ALREADY : MOCKGPU_PAGE_PEER;
+		else
+			*guess = MOCKGPU_PAGE_BUSY;
+	} else if (res & MOCKGPU_RES_PRESENT) {
+		if (mig->to_vram)
+			*status = svm_explain_system_page(addr, guess);
+		else
+			*status = MOCKGPU_PAGE_ALREADY;
+	} else if (*guess == MOCKGPU_PAGE_BUSY && mig->to_vram) {
+		return svm_swap_in(mig->svm, addr);
+	} else {
+		*guess = MOCKGPU_PAGE_ABSENT;
+	}
+	return 0;
+}
+
+/**
+ * svm_explain() - find out about those pages of a window that are pending
+ * @mig: migration
+ * @start: address of the first page
+ * @npages: how many, up to SVM_WINDOW_PAGES
+ * @status: gets an answer where there is no hope
+ * @guess: gets what to say if a page stays pending
+ *
+ * Context: may sleep; takes mmap_lock for read.
+ * Return: 0, -EINTR or -ENOMEM.
+ */
+int svm_explain(struct svm_migration *mig, unsigned long start, unsigned int npages,
+		u8 *status, u8 *guess)
+{
+	unsigned int i;
+	int ret;
+
+	ret = svm_residency(mig->svm, start, npages, mig->res);
+	/* A mapping that never stands still has busy pages. */
+	if (ret == -EBUSY)
+		return 0;
+	for (i = 0; i < npages && !ret; i++) {
+		if (status[i] == MIGRATE_PENDING)
+			ret = svm_explain_page(mig, start + i * PAGE_SIZE, mig->res[i],
+					       &status[i], &guess[i]);
+	}
+	return ret;
+}
+
+/* Whether waiting may help any page that is pending. */
+static bool svm_worth_waiting(const u8 *status, const u8 *guess, unsigned int npages)
+{
+	unsigned int i;
+
+	for (i = 0; i < npages; i++) {
+		if (status[i] == MIGRATE_PENDING &&
+		    (guess[i] == MOCKGPU_PAGE_BUSY || guess[i] == MOCKGPU_PAGE_PINNED))
+			return true;
+	}
+	return false;
+}
+
+/**
+ * svm_pause() - before the next attempt
+ * @mig: migration, whose patience may have an end
+ * @attempt: how many there were
+ * @status: which pages are pending
+ * @guess: why they may be
+ * @npages: how many pages there are
+ *
+ * Context: may sleep.
+ * Return: 0 to go on, 1 to give up, -EINTR for a signal.
+ */
+int svm_pause(struct svm_migration *mig, unsigned int attempt, const u8 *status,
+	      const u8 *guess, unsigned int npages)
+{
+	unsigned int us;
+
+	if (signal_pending(current))
+		return -EINTR;
+	if (attempt < SVM_QUICK_ATTEMPTS) {
+		cond_resched();
+		return 0;
+	}
+	if (mig->waited >= SVM_PATIENCE_US || !svm_worth_waiting(status, guess, npages))
+		return 1;
+	us = min(50U << min(attempt - SVM_QUICK_ATTEMPTS, 7U), SVM_PATIENCE_US - mig->waited);
+	usleep_range(us, us + us / 4);
+	mig->waited += us;
+	return 0;
+}
+
+/**
+ * svm_move_pending() - move those pages of a window that are pending
+ * @mig: migration
+ * @start: address of the first page
+ * @npages: how many, up to SVM_WINDOW_PAGES
+ * @status: which pages; each has an answer afterwards
+ *
+ * Context: may sleep; takes mmap_lock for read.
+ * Return: as svm_migrate_window().
+ */
+int svm_move_pending(struct svm_migration *mig, unsigned long start, unsigned int npages,
+		     u8 *status)
+{
+	unsigned int i, attempt, pending;
+	int ret;
+
+	for (attempt = 1;; attempt++) {
+		ret = svm_pass(mig, start, npages, status);
+		if (ret || !svm_pending(status, npages))
+			break;
+		ret = svm_explain(mig, start, npages, status, mig->guess);
+		pending = svm_pending(status, npages);
+		if (ret || !pending)
+			break;
+		ret = svm_pause(mig, attempt, status, mig->guess, npages);
+		if (ret)
+			break;
+		stats_add(mig->svm->stats, STAT_MIGRATE_RETRIES, pending);
+	}
+	for (i = 0; i < npages; i++) {
+		if (status[i] == MIGRATE_PENDING)
+			status[i] = ret < 0 ? MOCKGPU_PAGE_NOT_TRIED : mig->guess[i];
+	}
+	return min(ret, 0);
+}
+
+/**
+ * svm_count_failures() - count what is worth counting
+ * @svm: whose device counts
+ * @status: answers
+ * @npages: how many
+ */
+void svm_count_failures(struct svm *svm, const u8 *status, unsigned int npages)
+{
+	unsigned int i, copy = 0, vram = 0, ram = 0;
+
+	for (i = 0; i < npages; i++) {
+		copy += status[i] == MOCKGPU_PAGE_COPY_FAILED;
+		vram += status[i] == MOCKGPU_PAGE_NO_VRAM;
+		ram += status[i] == MOCKGPU_PAGE_NO_RAM;
+	}
+	stats_add(svm->stats, STAT_COPY_FAILURES, copy);
+	stats_add(svm->stats, STAT_NO_VRAM, vram);
+	stats_add(svm->stats, STAT_NO_RAM, ram);
+}
+
+/**
+ * svm_migrate_window() - move what can be moved of a window
+ * @mig: from svm_migration_create(), for the calling process's memory
+ * @start: address of the first page
+ * @npages: how many, at most svm_window() says
+ * @status: answer, MOCKGPU_PAGE_* for each page
+ *
+ * Context: may sleep; takes mmap_lock for read.
+ * Return: 0, also where pages stayed; -EINTR (a signal; pages that were not
+ * reached are MOCKGPU_PAGE_NOT_TRIED), -ENOMEM (for the driver's own needs), -ENODEV.
+ */
+int svm_migrate_window(struct svm_migration *mig, unsigned long start, unsigned int npages,
+		       u8 *status)
+{
+	int ret;
+
+	memset(status, MIGRATE_PENDING, npages);
+	ret = svm_move_pending(mig, start, npages, status);
+	svm_count_failures(mig->svm, status, npages);
+	return ret;
+}

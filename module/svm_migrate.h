@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef MOCKGPU_SVM_MIGRATE_H
+#define MOCKGPU_SVM_MIGRATE_H
+
+#include <linux/mm_types.h>
+#include <linux/types.h>
+
+#include "svm.h"
+
+/* The longest range that moves as a whole or not at all. */
+#define SVM_ATOMIC_PAGES	16384U
+
+/**
+ * struct svm_migration - what one migrating call works with
+ * @svm: whose memory
+ * @to_vram: which way
+ * @waited: time spent on pages that are busy, in microseconds
+ * @src: a slot for each page of a window
+ * @dst: likewise
+ * @pages: likewise
+ * @res: likewise
+ * @guess: likewise; what to report of a page that stays without a known reason
+ */
+struct svm_migration {
+	struct svm *svm;
+	bool to_vram;
+	unsigned int waited;
+	unsigned long src[SVM_WINDOW_PAGES];
+	unsigned long dst[SVM_WINDOW_PAGES];
+	struct page *pages[SVM_WINDOW_PAGES];
+	u32 res[SVM_WINDOW_PAGES];
+	u8 guess[SVM_WINDOW_PAGES];
+};
+
+/*
+ * Beside MOCKGPU_PAGE_* and MIGRATE_PENDING, while a migration is under way: a
+ * page that is to be left alone.
+ */
+#define SVM_SKIP		0xfe
+
+struct svm_migration *svm_migration_create(struct svm *svm, bool to_vram);
+void svm_migration_destroy(struct svm_migration *mig);
+int svm_migrate_window(struct svm_migration *mig, unsigned long start, unsigned int npages,
+		       u8 *status);
+int svm_migrate_atomic(struct svm_migration *mig, unsigned long start, unsigned int npages,
+		       u8 *status);
+
+/* Shared by the two ways to migrate. */
+typedef int (*svm_stretch_fn)(void *data, struct vm_area_struct *vma, unsigned long start,
+			      unsigned long end);
+int svm_for_each_stretch(struct mm_struct *mm, unsigned long start, unsigned long end,
+			 svm_stretch_fn fn, void *data);
+u8 svm_stretch_answer(struct vm_area_struct *vma, bool to_vram);
+unsigned int svm_pending(const u8 *status, unsigned int npages);
+void svm_settle(u8 *status, unsigned int npages, u8 answer);
+int svm_explain(struct svm_migration *mig, unsigned long start, unsigned int npages,
+		u8 *status, u8 *guess);
+int svm_pause(struct svm_migration *mig, unsigned int attempt, const u8 *status,
+	      const u8 *guess, unsigned int npages);
+int svm_move_pending(struct svm_migration *mig, unsigned long start, unsigned int npages,
+		     u8 *status);
+void svm_count_failures(struct svm *svm, const u8 *status, unsigned int npages);
+
+#endif
