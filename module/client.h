@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef MOCKGPU_CLIENT_H
+#define MOCKGPU_CLIENT_H
+
+#include <linux/mutex.h>
+#include <linux/types.h>
+
+struct drm_file;
+struct mockgpu_device;
+struct svm;
+struct vram_charge;
+
+/**
+ * struct client - one open file of a device
+ * @device: the device; fixed
+ * @charge: its account with the device's VRAM; fixed
+ * @attach_lock: one attach at a time
+ * @svm: the memory that is attached, or NULL; set once, under @attach_lock, and
+ *	read without it
+ */
+struct client {
+	struct mockgpu_device *device;
+	struct vram_charge *charge;
+	struct mutex attach_lock;
+	struct svm *svm;
+};
+
+int client_open(struct mockgpu_device *device, struct drm_file *file);
+void client_close(struct drm_file *file);
+int client_attach(struct client *client);
+struct svm *client_svm(struct client *client);
+u64 client_vram_bytes(struct client *client);
+
+#endif

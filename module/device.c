@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * One device, from its bring-up to its end.
+ *
+ * The node is registered last, when everything behind it works.  When the
+ * device leaves, it is unplugged first: that waits for calls that are under way
+ * and refuses new ones.  Then VRAM is emptied, so that everybody who has pages
+ * there finds them in system memory, and only then taken apart.
+ *
+ * A file may still be open at that time, if the device was unbound rather than
+ * the module removed.  It keeps the object, not its memory.
+ */
+#include <linux/platform_device.h>
+
+#include <drm/drm_drv.h>
+#include <drm/drm_managed.h>
+
+#include "device.h"
+#include "evict.h"
+#include "migrate.h"
+
+/**
+ * device_bring_up() - make a device
+ * @pdev: platform device that it stands on; its id is the device's number
+ * @driver: what it can do
+ * @vram_bytes: size of its memory, a multiple of VRAM_BLOCK_BYTES
+ *
+ * Return: 0 or a negative errno.
+ */
+int device_bring_up(struct platform_device *pdev, const struct drm_driver *driver, u64 vram_bytes)
+{
+	struct mockgpu_device *device;
+	int ret;
+
+	device = devm_drm_dev_alloc(&pdev->dev, driver, struct mockgpu_device, drm);
+	if (IS_ERR(device))
+		return PTR_ERR(device);
+	device->index = pdev->id;
+	platform_set_drvdata(pdev, device);
+
+	ret = vram_init(&device->vram, &vram_private, vram_bytes, device->index, migrate_to_ram,
+			&device->stats);
+	if (ret)
+		return ret;
+
+	ret = drm_dev_register(&device->drm, 0);
+	if (ret)
+		vram_fini(&device->vram);
+	return ret;
+}
+
+/**
+ * device_tear_down() - the device leaves
+ * @pdev: platform device that it stands on
+ *
+ * Context: sleeps until the last page has come home.
+ */
+void device_tear_down(struct platform_device *pdev)
+{
+	struct mockgpu_device *device = platform_get_drvdata(pdev);
+
+	drm_dev_unplug(&device->drm);
+	vram_close(&device->vram);
+	evict_for_good(&device->vram);
+	vram_fini(&device->vram);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef MOCKGPU_DEVICE_H
+#define MOCKGPU_DEVICE_H
+
+#include <drm/drm_device.h>
+
+#include "stats.h"
+#include "vram.h"
+
+struct drm_driver;
+struct platform_device;
+
+/**
+ * struct mockgpu_device - one device
+ * @drm: what user space sees of it; the object lives as long as this does
+ * @index: its number, from 0; fixed
+ * @vram: its memory; usable between device_bring_up() and device_tear_down()
+ * @stats: its counters
+ */
+struct mockgpu_device {
+	struct drm_device drm;
+	unsigned int index;
+	struct vram vram;
+	struct mockgpu_stats stats;
+};
+
+static inline struct mockgpu_device *to_mockgpu(struct drm_device *drm)
+{
+	return container_of(drm, struct mockgpu_device, drm);
+}
+
+int device_bring_up(struct platform_device *pdev, const struct drm_driver *driver, u64 vram_bytes);
+void device_tear_down(struct platform_device *pdev);
+
+#endif

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * mockgpu: a GPU without the hardware.
+ *
+ * Parameters, the table of calls, and the way into and out of the kernel.
+ */
+#include <linux/err.h>
+#include <linux/module.h>
+#include <linux/platform_device.h>
+#include <linux/uaccess.h>
+
+#include <drm/drm_drv.h>
+#include <drm/drm_file.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_ioctl.h>
+#include <drm/drm_print.h>
+
+#include "client.h"
+#include "device.h"
+#include "ioctl.h"
+#include "mockgpu_drm.h"
+
+#define DEVICES_MAX	16U
+#define VRAM_MB_MAX	(1U << 20)
+
+/*
+ * Version history of the interface:
+ *
+ * 1.0: query, attach, migrate, residency, device access, evict
+ */
+#define DRIVER_MAJOR	1
+#define DRIVER_MINOR	0
+
+static unsigned int devices = 1;
+module_param(devices, uint, 0444);
+MODULE_PARM_DESC(devices, "number of devices, 1 to 16 (default 1)");
+
+static unsigned int vram_mb = 256;
+module_param(vram_mb, uint, 0444);
+MODULE_PARM_DESC(vram_mb,
+		 "VRAM of each device in MiB, an even number, 2 to 1048576 (default 256)");
+
+static struct platform_device *platform_devices[DEVICES_MAX];
+
+static const struct drm_ioctl_desc mockgpu_ioctls[] = {
+	DRM_IOCTL_DEF_DRV(MOCKGPU_QUERY, ioctl_query, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_ATTACH, ioctl_attach, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_MIGRATE, ioctl_migrate, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_RESIDENCY, ioctl_residency, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_RW, ioctl_rw, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_EVICT, ioctl_evict, DRM_RENDER_ALLOW),
+};
+
+/*
+ * DRM ignores what a newer program's structure has at its end and this driver
+ * does not know.  A program that asks for something there must be told.
+ */
+static int check_unknown_tail(unsigned int cmd, unsigned long arg)
+{
+	unsigned int nr = DRM_IOCTL_NR(cmd), size = _IOC_SIZE(cmd), known;
+	int ret;
+
+	if (_IOC_TYPE(cmd) != DRM_IOCTL_BASE || nr < DRM_COMMAND_BASE ||
+	    nr - DRM_COMMAND_BASE >= ARRAY_SIZE(mockgpu_ioctls))
+		return 0;
+	known = _IOC_SIZE(mockgpu_ioctls[nr - DRM_COMMAND_BASE].cmd);
+	if (!(_IOC_DIR(cmd) & _IOC_WRITE) || size <= known)
+		return 0;
+	ret = check_zeroed_user((void __user *)arg + known, size - known);
+	return ret > 0 ? 0 : ret ? : -E2BIG;
+}
+
+static long mockgpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	int ret = check_unknown_tail(cmd, arg);
+
+	return ret ? : drm_ioctl(file, cmd, arg);
+}
+
+static int mockgpu_open(struct drm_device *drm, struct drm_file *file)
+{
+	return client_open(to_mockgpu(drm), file);
+}
+
+static void mockgpu_postclose(struct drm_device *drm, struct drm_file *file)
+{
+	client_close(file);
+}
+
+static void mockgpu_show_fdinfo(struct drm_printer *p, struct drm_file *file)
+{
+	struct drm_memory_stats stats = {};
+
+	/* All that a client has in VRAM is resident there, and nobody else's. */
+	stats.private = client_vram_bytes(file->driver_priv);
+	stats.resident = stats.private;
+	drm_print_memory_stats(p, &stats, DRM_GEM_OBJECT_RESIDENT, "vram");
+}
+
+static const struct file_operations mockgpu_fops = {
+	.owner = THIS_MODULE,
+	.open = drm_open,
+	.release = drm_release,
+	.unlocked_ioctl = mockgpu_ioctl,
+	/* The structures are the same for 32-bit programs, and so are the pointers in them. */
+	.compat_ioctl = compat_ptr_ioctl,
+	.poll = drm_poll,
+	.read = drm_read,
+	.llseek = noop_llseek,
+	.show_fdinfo = drm_show_fdinfo,
+	.fop_flags = FOP_UNSIGNED_OFFSET,
+};
+
+static const struct drm_driver mockgpu_driver = {
+	.driver_features = DRIVER_RENDER,
+	.open = mockgpu_open,
+	.postclose = mockgpu_postclose,
+	.show_fdinfo = mockgpu_show_fdinfo,
+	.ioctls = mockgpu_ioctls,
+	.num_ioctls = ARRAY_SIZE(mockgpu_ioctls),
+	.fops = &mockgpu_fops,
+	.name = MOCKGPU_DRIVER_NAME,
+	.desc = "GPU without the hardware",
+	.major = DRIVER_MAJOR,
+	.minor = DRIVER_MINOR,
+};
+
+static int mockgpu_probe(struct platform_device *pdev)
+{
+	return device_bring_up(pdev, &mockgpu_driver, (u64)vram_mb * SZ_1M);
+}
+
+static void mockgpu_remove(struct platform_device *pdev)
+{
+	device_tear_down(pdev);
+}
+
+static struct platform_driver mockgpu_platform_driver = {
+	.probe = mockgpu_probe,
+	.remove = mockgpu_remove,
+	.driver = {
+		.name = MOCKGPU_DRIVER_NAME,
+	},
+};
+
+static int __init check_parameters(void)
+{
+	if (!devices || devices > DEVICES_MAX) {
+		pr_err("mockgpu: devices=%u is not within 1 to %u\n", devices, DEVICES_MAX);
+		return -EINVAL;
+	}
+	if (vram_mb < 2 || vram_mb > VRAM_MB_MAX || vram_mb % 2) {
+		pr_err("mockgpu: vram_mb=%u is not an even number within 2 to %u\n", vram_mb,
+		       VRAM_MB_MAX);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static void remove_devices(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < devices; i++)
+		platform_device_unregister(platform_devices[i]);
+}
+
+static int __init add_device(unsigned int index)
+{
+	struct platform_device *pdev;
+
+	pdev = platform_device_register_simple(MOCKGPU_DRIVER_NAME, index, NULL, 0);
+	if (IS_ERR(pdev))
+		return PTR_ERR(pdev);
+	platform_devices[index] = pdev;
+	/* A probe that fails leaves a device without a driver, and says nothing. */
+	return platform_get_drvdata(pdev) && device_is_bound(&pdev->dev) ? 0 : -ENODEV;
+}
+
+static int __init mockgpu_init(void)
+{
+	unsigned int i;
+	int ret;
+
+	ret = check_parameters();
+	if (ret)
+		return ret;
+	ret = platform_driver_register(&mockgpu_platform_driver);
+	if (ret)
+		return ret;
+	for (i = 0; i < devices && !ret; i++)
+		ret = add_device(i);
+	if (ret) {
+		remove_devices();
+		platform_driver_unregister(&mockgpu_platform_driver);
+	}
+	return ret;
+}
+
+static void __exit mockgpu_exit(void)
+{
+	remove_devices();
+	platform_driver_unregister(&mockgpu_platform_driver);
+}
+
+module_init(mockgpu_init);
+module_exit(mockgpu_exit);
+
+MODULE_DESCRIPTION("GPU without the hardware, for testing device memory");
+MODULE_LICENSE("Dual MIT/GPL");

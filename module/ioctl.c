@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The door for user space: every argument of every call is checked here, and
+ * only this file knows the structures that travel.  Below it there are plain
+ * types.
+ *
+ * A call that takes an address first checks all its fields, then whose memory
+ * is attached, and then does something.  While it does, the device cannot be
+ * taken apart.
+ *
+ * User memory is read and written here and nowhere else, with no lock held: it
+ * may itself lie in VRAM.
+ */
+#include <linux/capability.h>
+#include <linux/err.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include <drm/drm_drv.h>
+#include <drm/drm_file.h>
+
+#include "client.h"
+#include "device.h"
+#include "evict.h"
+#include "ioctl.h"
+#include "mockgpu_drm.h"
+#include "svm.h"
+#include "svm_migrate.h"
+
+/* No answer to a query is nearly as long. */
+#define QUERY_SIZE_MAX	4096U
+
+/* Bytes that the device reads or writes in one step. */
+#define RW_STEP_BYTES	SZ_64K
+
+
+
+/* Check the parts of a range: whole pages, not none, no wrap, within user memory. */
+static int check_range(u64 start, u64 len)
+{
+	u64 end;
+
+	if (!len || !PAGE_ALIGNED(start) || !PAGE_ALIGNED(len))
+		return -EINVAL;
+	if (check_add_overflow(start, len, &end) || end > TASK_SIZE_MAX)
+		return -EINVAL;
+	return 0;
+}
+
+static struct svm *file_svm(struct drm_file *file)
+{
+	return client_svm(file->driver_priv);
+}
+
+static void query_device(struct mockgpu_device *device, struct drm_mockgpu_device_info *info)
+{
+	info->index = device->index;
+	info->vram_type = MOCKGPU_VRAM_PRIVATE;
+	info->vram_bytes = device->vram.bytes;
+	info->vram_block_bytes = VRAM_BLOCK_BYTES;
+	info->caps = MOCKGPU_CAP_PRIVATE;
+	info->atomic_max_bytes = SVM_ATOMIC_PAGES * PAGE_SIZE;
+	info->page_bytes = MOCKGPU_PAGE_SIZE;
+}
+
+static void query_counters(struct mockgpu_device *device, struct client *client,
+			   struct drm_mockgpu_counters *counters)
+{
+	struct vram_usage usage;
+
+	vram_read_usage(&device->vram, &usage);
+	counters->vram_used_bytes = usage.used;
+	counters->vram_backing_bytes = usage.backing;
+	counters->vram_mapped_bytes = usage.mapped;
+	counters->client_used_bytes = client_vram_bytes(client);
+	stats_read(&device->stats, counters);
+}
+
+static int query_answer(struct drm_mockgpu_query *args, const void *answer, size_t size)
+{
+	void __user *to = u64_to_user_ptr(args->ptr);
+	size_t room = args->size, n = min(room, size);
+
+	args->size = size;
+	if (copy_to_user(to, answer, n) || clear_user(to + n, room - n))
+		return -EFAULT;
+	return 0;
+}
+
+/**
+ * ioctl_query() - DRM_IOCTL_MOCKGPU_QUERY
+ * @drm: device
+ * @data: struct drm_mockgpu_query
+ * @file: file
+ *
+ * Return: 0, -EINVAL or -EFAULT.
+ */
+int ioctl_query(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct mockgpu_device *device = to_mockgpu(drm);
+	struct drm_mockgpu_query *args = data;
+	union {
+		struct drm_mockgpu_device_info info;
+		struct drm_mockgpu_counters counters;
+	} answer = {};
+
+	if (args->flags || args->pad || args->size > QUERY_SIZE_MAX)
+		return -EINVAL;
+	switch (args->query) {
+	case MOCKGPU_QUERY_DEVICE:
+		query_device(device, &answer.info);
+		return query_answer(args, &answer, sizeof(answer.info));
+	case MOCKGPU_QUERY_COUNTERS:
+		query_counters(device, file->driver_priv, &answer.counters);
+		return query_answer(args, &answer, sizeof(answer.counters));
+	default:
+		return -EINVAL;
+	}
+}
+
+/**
+ * ioctl_attach() - DRM_IOCTL_MOCKGPU_ATTACH
+ * @drm: device
+ * @data: struct drm_mockgpu_attach
+ * @file: file
+ *
+ * Return: 0, -EINVAL, or an errno of client_attach().
+ */
+int ioctl_attach(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct drm_mockgpu_attach *args = data;
+
+	if (args->flags || args->pad)
+		return -EINVAL;
+	return client_attach(file->driver_priv);
+}
+
+/* Hand a window's answers out: to the counts, and to the user's array if there is one. */
+static int migrate_report(struct drm_mockgpu_migrate *args, u64 first, const u8 *status,
+			  unsigned int npages)
+{
+	unsigned int i;
+
+	for (i = 0; i < npages; i++)
+		args->count[status[i]]++;
+	if (args->status_ptr &&
+	    copy_to_user(u64_to_user_ptr(args->status_ptr + first), status, npages))
+		return -EFAULT;
+	return 0;
+}
+
+/* The call ends at page @first: nothing beyond it was tried. */
+static int migrate_report_rest(struct drm_mockgpu_migrate *args, u64 first, u8 *status)
+{
+	u64 npages = args->len / PAGE_SIZE;
+	unsigned int n;
+	int ret = 0;
+
+	memset(status, MOCKGPU_PAGE_NOT_TRIED, SVM_WINDOW_PAGES);
+	args->count[MOCKGPU_PAGE_NOT_TRIED] += npages - first;
+	for (; args->status_ptr && first < npages && !ret; first += n) {
+		n = min_t(u64, npages - first, SVM_WINDOW_PAGES);
+		if (fatal_signal_pending(current))
+			break;
+		if (copy_to_user(u64_to_user_ptr(args->status_ptr + first), status, n))
+			ret = -EFAULT;
+		cond_resched();
+	}
+	return ret;
+}
+
+static int migrate_best_effort(struct svm_migration *mig, struct drm_mockgpu_migrate *args)
+{
+	unsigned long start = args->start, end = args->start + args->len;
+	u8 status[SVM_WINDOW_PAGES];
+	unsigned int n;
+	int ret = 0, err;
+
+	for (; start < end && !ret; start += n * PAGE_SIZE) {
+		n = svm_window(start, end);
+		ret = svm_migrate_window(mig, start, n, status);
+		err = migrate_report(args, (start - args->start) / PAGE_SIZE, status, n);
+		if (err)
+			ret = err;
+		else if (!ret && signal_pending(current) && start + n * PAGE_SIZE < end)
+			ret = -EINTR;
+		cond_resched();
+	}
+	err = migrate_report_rest(args, (start - args->start) / PAGE_SIZE, status);
+	if (!ret)
+		ret = err;
+	if (!ret && (args->count[MOCKGPU_PAGE_NO_VRAM] || args->count[MOCKGPU_PAGE_NO_RAM]))
+		ret = -ENOMEM;
+	return ret;
+}
+
+static int migrate_all_or_nothing(struct svm_migration *mig, struct drm_mockgpu_migrate *args)
+{
+	unsigned int npages = args->len / PAGE_SIZE;
+	u8 *status;
+	int ret, err;
+
+	status = kvmalloc(npages, GFP_KERNEL);
+	if (!status)
+		return -ENOMEM;
+	ret = svm_migrate_atomic(mig, args->start, npages, status);
+	err = migrate_report(args, 0, status, npages);
+	kvfree(status);
+	return err ? : ret;
+}
+
+static int migrate_check(const struct drm_mockgpu_migrate *args)
+{
+	int ret = check_range(args->start, args->len);
+
+	if (ret)
+		return ret;
+	if (args->target != MOCKGPU_TARGET_SYSTEM && args->target != MOCKGPU_TARGET_VRAM)
+		return -EINVAL;
+	if (args->flags & ~MOCKGPU_MIGRATE_ALL_OR_NOTHING)
+		return -EINVAL;
+	if ((args->flags & MOCKGPU_MIGRATE_ALL_OR_NOTHING) &&
+	    args->len > SVM_ATOMIC_PAGES * PAGE_SIZE)
+		return -E2BIG;
+	if (args->status_ptr &&
+	    !access_ok(u64_to_user_ptr(args->status_ptr), args->len / PAGE_SIZE))
+		return -EFAULT;
+	return 0;
+}
+
+/**
+ * ioctl_migrate() - DRM_IOCTL_MOCKGPU_MIGRATE
+ * @drm: device
+ * @data: struct drm_mockgpu_migrate
+ * @file: file
+ *
+ * Return: 0 or what the structure's description says.
+ */
+int ioctl_migrate(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct drm_mockgpu_migrate *args = data;
+	struct svm_migration *mig;
+	struct svm *svm;
+	int ret, idx;
+
+	memset(args->count, 0, sizeof(args->count));
+	ret = migrate_check(args);
+	if (ret)
+		return ret;
+	svm = file_svm(file);
+	if (IS_ERR(svm))
+		return PTR_ERR(svm);
+	mig = svm_migration_create(svm, args->target == MOCKGPU_TARGET_VRAM);
+	if (!mig)
+		return -ENOMEM;
+
+	ret = -ENODEV;
+	if (drm_dev_enter(drm, &idx)) {
+		if (args->flags & MOCKGPU_MIGRATE_ALL_OR_NOTHING)
+			ret = migrate_all_or_nothing(mig, args);
+		else
+			ret = migrate_best_effort(mig, args);
+		drm_dev_exit(idx);
+	}
+	svm_migration_destroy(mig);
+	return ret;
+}
+
+static int residency_window(struct svm *svm, struct drm_mockgpu_residency *args, u32 *res)
+{
+	unsigned long start = args->start + args->done, end = args->start + args->len;
+	unsigned int n = svm_window(start, end);
+	int ret;
+
+	ret = svm_residency(svm, start, n, res);
+	if (ret)
+		return ret;
+	if (copy_to_user(u64_to_user_ptr(args->pages_ptr + args->done / PAGE_SIZE * sizeof(*res)),
+			 res, n * sizeof(*res)))
+		return -EFAULT;
+	args->done += n * PAGE_SIZE;
+	return signal_pending(current) && args->done < args->len ? -EINTR : 0;
+}
+
+/**
+ * ioctl_residency() - DRM_IOCTL_MOCKGPU_RESIDENCY
+ * @drm: device
+ * @data: struct drm_mockgpu_residency
+ * @file: file
+ *
+ * Return: 0 or what the structure's description says.
+ */
+int ioctl_residency(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct drm_mockgpu_residency *args = data;
+	struct svm *svm;
+	u32 *res;
+	int ret, idx;
+
+	args->done = 0;
+	ret = check_range(args->start, args->len);
+	if (ret || args->flags || args->pad)
+		return -EINVAL;
+	if (!access_ok(u64_to_user_ptr(args->pages_ptr), args->len / PAGE_SIZE * sizeof(*res)))
+		return -EFAULT;
+	svm = file_svm(file);
+	if (IS_ERR(svm))
+		return PTR_ERR(svm);
+	res = kmalloc_array(SVM_WINDOW_PAGES, sizeof(*res), GFP_KERNEL);
+	if (!res)
+		return -ENOMEM;
+
+	while (!ret && args->done < args->len) {
+		ret = -ENODEV;
+		if (drm_dev_enter(drm, &idx)) {
+			ret = residency_window(svm, args, res);
+			drm_dev_exit(idx);
+		}
+		cond_resched();
+	}
+	kfree(res);
+	return ret;
+}
+
+/* One step of a device access, by way of @bounce. */
+static int rw_step(struct svm *svm, struct drm_mockgpu_rw *args, void *bounce)
+{
+	void __user *buf = u64_to_user_ptr(args->buf_ptr + args->done);
+	size_t len = min_t(u64, args->len - args->done, RW_STEP_BYTES);
+	bool write = args->flags & MOCKGPU_RW_WRITE;
+	struct mirror_access access = {
+		.addr = args->addr + args->done,
+		.buf = bounce,
+		.len = len,
+		.write = write,
+	};
+	int ret;
+
+	if (write && copy_from_user(bounce, buf, len))
+		return -EFAULT;
+	ret = svm_access(svm, &access);
+	len -= access.len;
+	args->faults += access.faults;
+	if (ret && ret != -EINTR)
+		args->fault_addr = access.addr;
+	if (!write && copy_to_user(buf, bounce, len)) {
+		args->fault_addr = 0;
+		return -EFAULT;
+	}
+	args->done += len;
+	return ret;
+}
+
+static int rw_check(const struct drm_mockgpu_rw *args)
+{
+	u64 end;
+
+	if (args->pad || (args->flags & ~MOCKGPU_RW_WRITE))
+		return -EINVAL;
+	if (check_add_overflow(args->addr, args->len, &end) ||
+	    check_add_overflow(args->buf_ptr, args->len, &end))
+		return -EINVAL;
+	if (!access_ok(u64_to_user_ptr(args->buf_ptr), args->len))
+		return -EFAULT;
+	return 0;
+}
+
+/**
+ * ioctl_rw() - DRM_IOCTL_MOCKGPU_RW
+ * @drm: device
+ * @data: struct drm_mockgpu_rw
+ * @file: file
+ *
+ * Return: 0 or what the structure's description says.
+ */
+int ioctl_rw(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct mockgpu_device *device = to_mockgpu(drm);
+	struct drm_mockgpu_rw *args = data;
+	struct svm *svm;
+	void *bounce;
+	int ret, idx;
+
+	args->done = 0;
+	args->fault_addr = 0;
+	args->faults = 0;
+	ret = rw_check(args);
+	if (ret)
+		return ret;
+	svm = file_svm(file);
+	if (IS_ERR(svm))
+		return PTR_ERR(svm);
+	bounce = kvmalloc(RW_STEP_BYTES, GFP_KERNEL);
+	if (!bounce)
+		return -ENOMEM;
+
+	while (!ret && args->done < args->len) {
+		ret = -ENODEV;
+		if (drm_dev_enter(drm, &idx)) {
+			ret = rw_step(svm, args, bounce);
+			drm_dev_exit(idx);
+		}
+		if (!ret && signal_pending(current) && args->done < args->len)
+			ret = -EINTR;
+		cond_resched();
+	}
+	stats_add(&device->stats, args->flags & MOCKGPU_RW_WRITE ? STAT_GPU_BYTES_WRITTEN :
+								    STAT_GPU_BYTES_READ,
+		  args->done);
+	kvfree(bounce);
+	return ret;
+}
+
+static int evict_range(struct svm *svm, struct drm_mockgpu_evict *args)
+{
+	unsigned long start = args->start, end = args->start + args->len;
+	unsigned int n;
+	int ret = 0;
+
+	for (; start < end && !ret; start += n * PAGE_SIZE) {
+		n = svm_window(start, end);
+		ret = svm_evict(svm, start, n, &args->evicted, &args->busy);
+		if (!ret && signal_pending(current) && start + n * PAGE_SIZE < end)
+			ret = -EINTR;
+		cond_resched();
+	}
+	return ret;
+}
+
+static int evict_check(const struct drm_mockgpu_evict *args)
+{
+	if (args->flags)
+		return -EINVAL;
+	switch (args->scope) {
+	case MOCKGPU_EVICT_RANGE:
+		return check_range(args->start, args->len);
+	case MOCKGPU_EVICT_ALL:
+		if (args->start || args->len)
+			return -EINVAL;
+		return capable(CAP_SYS_ADMIN) ? 0 : -EACCES;
+	default:
+		return -EINVAL;
+	}
+}
+
+/**
+ * ioctl_evict() - DRM_IOCTL_MOCKGPU_EVICT
+ * @drm: device
+ * @data: struct drm_mockgpu_evict
+ * @file: file
+ *
+ * Return: 0 or what the structure's description says.
+ */
+int ioctl_evict(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct drm_mockgpu_evict *args = data;
+	struct svm *svm = NULL;
+	int ret, idx;
+
+	args->evicted = 0;
+	args->busy = 0;
+	ret = evict_check(args);
+	if (ret)
+		return ret;
+	if (args->scope == MOCKGPU_EVICT_RANGE) {
+		svm = file_svm(file);
+		if (IS_ERR(svm))
+			return PTR_ERR(svm);
+	}
+	if (!drm_dev_enter(drm, &idx))
+		return -ENODEV;
+	if (svm)
+		ret = evict_range(svm, args);
+	else
+		ret = evict_all(&to_mockgpu(drm)->vram, &args->evicted, &args->busy);
+	drm_dev_exit(idx);
+	return ret;
+}
