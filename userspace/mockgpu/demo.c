@@ -50,6 +50,9 @@ struct demo {
 	bool fast;
 };
 
+static const char note[] = "After each step the device reads everything back for comparison: "
+	"that maps pages, but moves none.";
+
 /* The spans of the story. */
 static const struct span everything = { 0, DEMO_PAGES };
 static const struct span written = { 0, 48 };
@@ -86,9 +89,13 @@ static void pause_for_reader(const struct demo *d)
 
 static void begin_step(struct demo *d, const char *line)
 {
+	char numbered[256];
+
 	if (d->step)
 		pause_for_reader(d);
-	printf("\n%u. %s\n", ++d->step, line);
+	snprintf(numbered, sizeof(numbered), "%u. %s", ++d->step, line);
+	putchar('\n');
+	term_words(&d->term, numbered, 3);
 	check(d, !mockgpu_counters(d->dev, &d->before), "the counters cannot be read");
 }
 
@@ -355,6 +362,8 @@ static int introduce(struct demo *d)
 	}
 	printf("mockgpu demo: device %u (%s) with %s of VRAM, Linux %s\n", info.index,
 	       mockgpu_path(d->dev), bytes_str(vram, info.vram_bytes), u.release);
+	term_words(&d->term, note, 0);
+	d->strip.note = note;
 	snprintf(d->strip.title, sizeof(d->strip.title),
 		 "mockgpu demo: 64 pages on their way to VRAM and home");
 	return 0;

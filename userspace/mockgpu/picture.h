@@ -55,6 +55,7 @@ struct frame {
 /* Frames in the order in which they were taken. */
 struct strip {
 	char title[112];
+	const char *note;	/* stands at the end; or NULL */
 	struct frame *frames;
 	size_t len;
 };
@@ -98,11 +99,15 @@ void strip_free(struct strip *s);
 struct term {
 	bool colour;
 	bool person;	/* somebody sits there: pauses make sense */
+	unsigned int width;	/* characters in a line */
 	unsigned int cols;	/* cells in a row */
 };
 
 /* @when: "auto", "always", "never"; returns false for another word. */
 bool term_init(struct term *t, const char *when);
+
+/* Prints words, broken at blanks where the line ends; further lines are indented. */
+void term_words(const struct term *t, const char *words, unsigned int indent);
 
 /* Draws to stdout; @seen and @scale are what the legend then needs. */
 void term_draw(const struct term *t, const struct frame *f, struct seen *seen, size_t *scale);

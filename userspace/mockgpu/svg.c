@@ -246,7 +246,7 @@ static void put_strip(FILE *out, const struct strip *s)
 	look_everywhere(s, scale, &seen);
 	for (i = 0; i < s->len; i++)
 		height += frame_height(&s->frames[i], scale);
-	height += legend_height(&seen);
+	height += legend_height(&seen) + (s->note ? LEGEND_H : 0);
 
 	fprintf(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%u\" height=\"%u\" "
 		"viewBox=\"0 0 %u %u\" role=\"img\">\n<title>", WIDTH, height, WIDTH, height);
@@ -261,6 +261,8 @@ static void put_strip(FILE *out, const struct strip *s)
 		y += frame_height(&s->frames[i], scale);
 	}
 	put_legend(out, &seen, scale, y);
+	if (s->note)
+		put_text(out, "n", MARGIN + GUTTER, y + legend_height(&seen) + 11, s->note);
 	fputs("</svg>\n", out);
 }
 

@@ -10,13 +10,13 @@
 
 #define MAX_ROWS 16
 #define GUTTER 12
+#define MIXED_SGR "38;5;16;48;5;250"
 
 bool term_init(struct term *t, const char *when)
 {
 	const char *name = getenv("TERM");
 	const char *no_color = getenv("NO_COLOR");
 	struct winsize ws = { 0 };
-	unsigned int width = 80;
 
 	t->person = isatty(STDOUT_FILENO);
 	if (!strcmp(when, "always"))
@@ -28,10 +28,11 @@ bool term_init(struct term *t, const char *when)
 	else
 		return false;
 
+	t->width = t->person ? 80 : 100;
 	if (t->person && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) && ws.ws_col)
-		width = ws.ws_col;
+		t->width = ws.ws_col;
 	t->cols = 16;
-	while (t->cols < 128 && t->cols * 2 + GUTTER <= width)
+	while (t->cols < 128 && t->cols * 2 + GUTTER <= t->width)
 		t->cols *= 2;
 	return true;
 }
@@ -45,7 +46,7 @@ static void draw_row(const struct term *t, const struct frame *f, size_t from, s
 	for (i = from; i < to; i++) {
 		struct cell c = frame_cell(f, i, scale, seen);
 		enum look look = cell_look(&c);
-		const char *sgr = look == LOOK_MAX ? "38;5;16;48;5;250" : look_styles[look].sgr;
+		const char *sgr = look == LOOK_MAX ? MIXED_SGR : look_styles[look].sgr;
 
 		if (t->colour && sgr != now)
 			printf("\033[0;%sm", sgr);
@@ -74,25 +75,59 @@ void term_draw(const struct term *t, const struct frame *f, struct seen *seen, s
 	}
 }
 
+void term_words(const struct term *t, const char *words, unsigned int indent)
+{
+	size_t at = 0, len;
+
+	for (; *words; words += len + !!words[len]) {
+		len = strcspn(words, " ");
+		if (at && at + 1 + len > t->width) {
+			printf("\n%*s", (int)indent, "");
+			at = indent;
+		} else if (at) {
+			putchar(' ');
+			at++;
+		}
+		printf("%.*s", (int)len, words);
+		at += len;
+	}
+	putchar('\n');
+}
+
+/* A sample and its meaning, on a new line if it does not fit on this one. */
+static void legend_item(const struct term *t, size_t *at, const char *sgr, char letter,
+			const char *text)
+{
+	size_t len = strlen(text) + 4;
+
+	if (*at + len > t->width) {
+		printf("\n%*s", GUTTER, "");
+		*at = GUTTER;
+	}
+	if (t->colour)
+		printf("\033[0;%sm%c\033[0m %s  ", sgr, letter, text);
+	else
+		printf("%c %s  ", letter, text);
+	*at += len;
+}
+
 void term_legend(const struct term *t, const struct seen *seen, size_t scale)
 {
 	char size[BYTES_STR_MAX];
+	size_t at;
 	int i;
 
-	printf("%*s a cell is %s: ", GUTTER - 1, "", bytes_str(size, scale * MOCKGPU_PAGE_SIZE));
+	at = (size_t)printf("%*sa cell is %s:  ", GUTTER, "",
+			    bytes_str(size, scale * MOCKGPU_PAGE_SIZE));
 	for (i = 0; i < LOOK_MAX; i++) {
 		const struct look_style *s = &look_styles[i];
 
-		if (!seen->look[i])
-			continue;
-		if (t->colour)
-			printf("\033[0;%sm%c\033[0m %s  ", s->sgr, s->letter, s->text);
-		else
-			printf("%c %s  ", s->letter, s->text);
+		if (seen->look[i])
+			legend_item(t, &at, s->sgr, s->letter, s->text);
 	}
 	if (seen->mixed)
-		printf("+ mixed  ");
+		legend_item(t, &at, MIXED_SGR, '+', "mixed");
 	putchar('\n');
 	if (seen->gpu)
-		printf("%*s CAPITAL: the device has it in its page table\n", GUTTER - 1, "");
+		printf("%*sCAPITAL: the device has it in its page table\n", GUTTER, "");
 }

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+/* What the device has in its page table, and whose VRAM a page is in: row C2. */
+#define _GNU_SOURCE
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "gpu.h"
+#include "module.h"
+
+#define GPU		MOCKGPU_RES_GPU
+#define GPU_WRITE	MOCKGPU_RES_GPU_WRITE
+#define GPU_RW		(GPU | GPU_WRITE)
+#define N		600
+
+/* The device's page table fills by its own accesses, page by page. */
+static void C2_device_entries(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	uint16_t tag = new_tag();
+	void *p = map_filled(N, tag);
+
+	CHECK_RES(dev, p, N, GPU_RW, 0);
+	GPU_CHECK_FILL(dev, AT(p, 10), 20, tag, 10);
+	CHECK_RES(dev, p, 10, GPU_RW, 0);
+	CHECK_RES(dev, AT(p, 10), 20, GPU, GPU);
+	CHECK_RES(dev, AT(p, 30), N - 30, GPU_RW, 0);
+	gpu_fill(dev, AT(p, 40), 20, tag, 40);
+	CHECK_RES(dev, AT(p, 30), 10, GPU_RW, 0);
+	CHECK_RES(dev, AT(p, 40), 20, GPU_RW, GPU_RW);
+	CHECK_RES(dev, AT(p, 60), N - 60, GPU_RW, 0);
+	CHECK_RES(dev, p, N, RW, RW);
+}
+
+/* Each way in which the memory manager takes a page away clears exactly its entries. */
+static void C2_invalidated(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	uint16_t tag = new_tag();
+	void *p = map_filled(N, tag);
+	struct drm_mockgpu_counters c;
+
+	gpu_fill(dev, p, N, tag, 0);
+	CHECK_RES(dev, p, N, GPU_RW, GPU_RW);
+	c = gpu_counters(dev);
+
+	TO_VRAM(dev, AT(p, 10), 10);
+	CHECK_RES(dev, AT(p, 10), 10, GPU_RW, 0);
+	CHECK_GE(gpu_counters(dev).invalidated_pages - c.invalidated_pages, 10);
+	gpu_fill(dev, AT(p, 10), 10, tag, 10);
+	CHECK_RES(dev, AT(p, 10), 10, GPU_RW, GPU_RW);
+
+	CHECK_FILL(AT(p, 15), 1, tag, 15);	/* a CPU fault */
+	CHECK_RES(dev, AT(p, 15), 1, GPU_RW, 0);
+	TO_SYSTEM(dev, AT(p, 16), 4);
+	CHECK_RES(dev, AT(p, 16), 4, GPU_RW, 0);
+
+	CHECK_SYS(mprotect(AT(p, 100), 10 * PAGE, PROT_READ));
+	CHECK_RES(dev, AT(p, 100), 10, GPU_WRITE, 0);
+	CHECK_SYS(madvise(AT(p, 200), 10 * PAGE, MADV_DONTNEED));
+	CHECK_RES(dev, AT(p, 200), 10, GPU_RW | RES_PLACE, NOWHERE);
+	CHECK_SYS(munmap(AT(p, 300), 10 * PAGE));
+	CHECK_RES(dev, AT(p, 300), 10, GPU_RW | RES_PLACE, MOCKGPU_RES_UNMAPPED);
+	CHECK_EQ(mockgpu_evict_all(dev, NULL), 0);
+	CHECK_RES(dev, AT(p, 10), 10, GPU_RW, 0);
+
+	/* Further off nothing was cleared. */
+	CHECK_RES(dev, AT(p, 400), N - 400, GPU_RW, GPU_RW);
+}
+
+static void C2_read_only_mapping(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	uint16_t tag = new_tag();
+	void *p = map_filled(20, tag);
+
+	TO_VRAM(dev, AT(p, 10), 10);
+	CHECK_SYS(mprotect(p, 20 * PAGE, PROT_READ));
+	GPU_CHECK_FILL(dev, p, 20, tag, 0);
+	CHECK_RES(dev, p, 20, RW | GPU_RW, MOCKGPU_RES_READ | GPU);
+	CHECK_PLACE(dev, p, 10, IN_SYSTEM);
+	CHECK_PLACE(dev, AT(p, 10), 10, IN_VRAM);
+}
+
+static void C2_zero_page(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	void *p = map_hole(10);
+
+	CHECK_ZERO(p, 5);
+	CHECK_RES(dev, p, 5, RES_PLACE | RW | GPU_RW,
+		  IN_SYSTEM | MOCKGPU_RES_ZERO | MOCKGPU_RES_READ);
+	/* The device's read of a hole brings the zero page as the CPU's does. */
+	GPU_CHECK_ZERO(dev, p, 10);
+	CHECK_RES(dev, p, 10, RES_PLACE | RW | GPU_RW,
+		  IN_SYSTEM | MOCKGPU_RES_ZERO | MOCKGPU_RES_READ | GPU);
+	gpu_fill(dev, p, 1, new_tag(), 0);
+	CHECK_RES(dev, p, 1, RES_PLACE | RW | GPU_RW, IN_SYSTEM | RW | GPU_RW);
+	CHECK_ZERO(AT(p, 1), 9);
+}
+
+static void C2_huge_page(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	uint16_t tag = new_tag();
+	char *p = map_huge(tag);
+	uint32_t first = gpu_res(dev, p);
+
+	if (MOCKGPU_RES_ORDER(first) < 9)
+		skip("no huge page to be had");
+	CHECK_RES(dev, p, 512, RES_PLACE | RW | 0xff << 16, IN_SYSTEM | RW | 9 << 16);
+	GPU_CHECK_FILL(dev, p, 512, tag, 0);
+	CHECK_RES(dev, p, 512, GPU | 0xff << 16, GPU | 9 << 16);
+	/* With one page of it gone to VRAM, the rest cannot be mapped as one. */
+	TO_VRAM(dev, AT(p, 77), 1);
+	CHECK_RES(dev, p, 512, 0xff << 16, 0);
+	CHECK_PLACE(dev, p, 77, IN_SYSTEM);
+	CHECK_PLACE(dev, AT(p, 77), 1, IN_VRAM);
+	CHECK_PLACE(dev, AT(p, 78), 512 - 78, IN_SYSTEM);
+	CHECK_FILL(p, 512, tag, 0);
+}
+
+/* Two devices: each knows the other's VRAM from its own. */
+static void C2_local_and_remote(void)
+{
+	struct mockgpu_device *dev[2];
+	uint16_t tag = new_tag();
+	uint8_t want[N];
+	void *p;
+
+	module_reload(2, 16);
+	dev[0] = gpu_open_private();
+	dev[1] = gpu_open(1);
+	p = map_filled(N, tag);
+	TO_VRAM(dev[0], p, N / 2);
+	TO_VRAM(dev[1], AT(p, N / 2), N / 2);
+	for (unsigned int i = 0; i < 2; i++) {
+		void *half[2] = { p, AT(p, N / 2) };
+		uint32_t device_bits = 0xffU << 24;
+
+		CHECK_RES(dev[i], half[i], N / 2, RES_PLACE | device_bits, IN_VRAM | i << 24);
+		CHECK_RES(dev[i], half[!i], N / 2, RES_PLACE | device_bits,
+			  (IN_VRAM & ~MOCKGPU_RES_LOCAL) | (uint32_t)!i << 24);
+		CHECK_EQ(gpu_counters(dev[i]).vram_used_bytes, N / 2 * PAGE);
+	}
+	/* A peer's pages stay with it, and are named. */
+	for (unsigned int i = 0; i < N; i++)
+		want[i] = i < N / 2 ? MOCKGPU_PAGE_PEER : MOCKGPU_PAGE_ALREADY;
+	CHECK_MIGRATE(dev[1], p, N, MOCKGPU_TARGET_VRAM, 0, 0, want);
+	/* Either device reads all of it, wherever it is. */
+	GPU_CHECK_FILL(dev[0], p, N, tag, 0);
+	GPU_CHECK_FILL(dev[1], p, N, tag, 0);
+	CHECK_FILL(p, N, tag, 0);
+}
+
+#define SCENARIO(name) { #name, name, 0, 0 }
+
+const struct scenario scenarios[] = {
+	SCENARIO(C2_device_entries),
+	SCENARIO(C2_invalidated),
+	SCENARIO(C2_read_only_mapping),
+	SCENARIO(C2_zero_page),
+	SCENARIO(C2_huge_page),
+	{ "C2_local_and_remote", C2_local_and_remote, 0, RELOADS },
+	{ 0 }
+};
