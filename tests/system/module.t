@@ -104,7 +104,7 @@ module_loads_64_GiB_in_100_ms_and_4_MiB()
 		insmod "$plain" vram_mb=65536
 		ms=$(((${EPOCHREALTIME/./} - start) / 1000))
 		used=$((before - $(free_kib)))
-		echo "# turn $turn: $ms ms, $used KiB"
+		echo "turn $turn: $ms ms, $used KiB"
 		((ms >= best_ms)) || best_ms=$ms
 		((used >= best_used)) || best_used=$used
 	done
@@ -124,7 +124,7 @@ module_gives_its_memory_back_in_20_reloads()
 		rmmod mockgpu
 	done
 	after=$(free_kib)
-	echo "# MemFree $before KiB before, $after KiB after"
+	echo "MemFree $before KiB before, $after KiB after"
 	((after > before - 2048)) || fail "$((before - after)) KiB less after 20 reloads"
 }
 

@@ -4,14 +4,15 @@
 # Tests written in bash: a program sources this file, defines one function for
 # each test, and ends with `run_tests NAME...`.  A test fails when its function
 # returns non-zero, or when one of the checks below fails in it; it runs in a
-# subshell, so that it may change directory and variables, and may exit.
+# subshell, so that it may change directory and variables, and may exit.  What
+# it prints are diagnostics, shown when it fails.
 #
 # MOCKGPU_T selects: comma-separated prefixes of test names, as in the C tests;
 # a prefix that ends in a figure does not go on with one: A1 is not A10.
 
 fail()
 {
-	echo "# $*"
+	echo "$*"
 	exit 1
 }
 
@@ -59,14 +60,13 @@ run_tests()
 	reason=$(mktemp)
 	for name in "${wanted[@]}"; do
 		number=$((number + 1))
-		status=0
 		# not in a condition, where bash would ignore set -e
 		set +e
 		(
 			set -e
 			"$name"
-		) 3>"$reason"
-		status=$?
+		) 2>&1 3>"$reason" | sed 's/^/# /'
+		status=${PIPESTATUS[0]}
 		case $status in
 		0) echo "ok $number - $name" ;;
 		77) echo "ok $number - $name # SKIP $(cat "$reason")" ;;

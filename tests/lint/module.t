@@ -1,0 +1,58 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# The module's sources: the kernel's own style checker, the compiler's extra
+# warnings, and sparse.
+
+# shellcheck source=tests/tap/tap.sh
+. "$(dirname "$0")/../tap/tap.sh"
+
+cd "$(dirname "$0")/../.." || exit 1
+kernel=/usr/lib/modules/$(cat /boot/guest/version)/build
+build=/mnt/build/lint-module
+
+# What does not fit a module outside the kernel's tree, which has no MAINTAINERS
+# file, and builds on kernels older than kmalloc_obj().
+unfit=FILE_PATH_CHANGES,ALLOC_WITH_SIZEOF
+
+lint_checkpatch_module()
+{
+	find module include -name '*.[ch]' -print0 |
+		xargs -0 perl /opt/checkpatch/checkpatch.pl --no-tree --no-summary --terse --strict \
+			--show-types --max-line-length=100 --ignore="$unfit" --file
+}
+
+fresh_tree()
+{
+	rm -rf "$build"
+	mkdir -p "$build"
+	cp -R dkms.conf Kbuild module include "$build"
+}
+
+# build_quietly OPTIONS...: the build succeeds and warns of nothing
+build_quietly()
+{
+	local log
+	log=$(mktemp)
+	fresh_tree
+	make -j"$(nproc)" -C "$kernel" M="$build" "$@" modules >"$log" 2>&1 || {
+		cat "$log"
+		fail 'the build failed'
+	}
+	if grep -E '(warning|error|WARNING|ERROR):' "$log"; then
+		fail 'there are warnings'
+	fi
+	grep -q 'mockgpu\.ko' "$log" || fail 'nothing was built'
+}
+
+lint_module_builds_without_warnings_at_W1()
+{
+	build_quietly W=1
+}
+
+lint_sparse()
+{
+	build_quietly C=2 CHECK='sparse -Wno-unknown-attribute'
+}
+
+run_tests lint_checkpatch_module lint_module_builds_without_warnings_at_W1 lint_sparse

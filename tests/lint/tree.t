@@ -1,0 +1,66 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# The tree as a whole: scripts, licence tags, length of files.
+
+# shellcheck source=tests/tap/tap.sh
+. "$(dirname "$0")/../tap/tap.sh"
+
+cd "$(dirname "$0")/../.." || exit 1
+
+# Text files that people write, but for the samples of kernel output.
+written()
+{
+	find . -name .git -prune -o -path ./LICENSES -prune -o -path ./tests/vm/splat-samples -prune \
+		-o -type f ! -name '*.svg' ! -name '*.md' ! -name .gitignore ! -name COPYING -print
+}
+
+scripts()
+{
+	written | while IFS= read -r file; do
+		case $(head -c 20 "$file" | head -n 1 | tr -d '\0') in
+		'#!/bin/sh'* | '#!/bin/bash'* | '#!/bin/busybox'*) echo "$file" ;;
+		esac
+	done
+}
+
+lint_shellcheck()
+{
+	[ "$(scripts | wc -l)" -gt 10 ] || fail 'the scripts were not found'
+	scripts | xargs shellcheck --external-sources
+}
+
+lint_every_file_has_its_licence()
+{
+	local file tag want
+	while IFS= read -r file; do
+		tag=$(sed -n '1,3s/.*SPDX-License-Identifier: *\(.*[^ */]\).*/\1/p' "$file")
+		case $file in
+		./module/* | ./Kbuild) want='GPL-2.0 OR MIT' ;;
+		./include/uapi/*) want='(GPL-2.0 WITH Linux-syscall-note) OR MIT' ;;
+		*.patterns | */packages | */modules | *.map | *.scd | *.pc.in) continue ;;
+		*) want=MIT ;;
+		esac
+		[ "$tag" = "$want" ] || echo "$file: \"$tag\" instead of \"$want\""
+	done < <(written) >"$wrong"
+	[ ! -s "$wrong" ] || fail "$(cat "$wrong")"
+}
+
+lint_no_file_is_longer_than_600_lines()
+{
+	written | xargs wc -l | awk '$2 != "total" && $1 > 600 { print; bad = 1 } END { exit bad }'
+}
+
+lint_version_is_the_same_everywhere()
+{
+	local version
+	version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"$/\1/p' dkms.conf)
+	expect 'PACKAGE_VERSION' "$version" '^[0-9]+\.[0-9]+\.[0-9]+$'
+	grep -rn '^VERSION *:= *[0-9]' Makefile userspace/Makefile |
+		grep -v "= *$version\$" && fail "is not $version"
+	return 0
+}
+
+wrong=$(mktemp)
+run_tests lint_shellcheck lint_every_file_has_its_licence \
+	lint_no_file_is_longer_than_600_lines lint_version_is_the_same_everywhere
