@@ -87,6 +87,7 @@ int client_attach(struct client *client)
 	if (IS_ERR(svm))
 		ret = PTR_ERR(svm);
 	else
+		/* Pairs with client_svm(), which reads it without the lock. */
 		smp_store_release(&client->svm, svm);
 out:
 	mutex_unlock(&client->attach_lock);
@@ -102,6 +103,7 @@ out:
  */
 struct svm *client_svm(struct client *client)
 {
+	/* Pairs with client_attach(). */
 	struct svm *svm = smp_load_acquire(&client->svm);
 
 	if (!svm)

@@ -77,6 +77,16 @@ static long mockgpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 	return ret ? : drm_ioctl(file, cmd, arg);
 }
 
+#ifdef CONFIG_COMPAT
+/* Our structures are the same for 32-bit programs; some of DRM's own are not. */
+static long mockgpu_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	int ret = check_unknown_tail(cmd, arg);
+
+	return ret ? : drm_compat_ioctl(file, cmd, arg);
+}
+#endif
+
 static int mockgpu_open(struct drm_device *drm, struct drm_file *file)
 {
 	return client_open(to_mockgpu(drm), file);
@@ -102,8 +112,9 @@ static const struct file_operations mockgpu_fops = {
 	.open = drm_open,
 	.release = drm_release,
 	.unlocked_ioctl = mockgpu_ioctl,
-	/* The structures are the same for 32-bit programs, and so are the pointers in them. */
-	.compat_ioctl = compat_ptr_ioctl,
+#ifdef CONFIG_COMPAT
+	.compat_ioctl = mockgpu_compat_ioctl,
+#endif
 	.poll = drm_poll,
 	.read = drm_read,
 	.llseek = noop_llseek,

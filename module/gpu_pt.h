@@ -18,7 +18,7 @@
 #define GPU_PT_LEVELS		5
 
 /* What one table of the lowest level maps, in bytes. */
-#define GPU_PT_LEAF_BYTES	(1ULL << (GPU_PTE_SHIFT + GPU_PT_LEVEL_BITS))
+#define GPU_PT_LEAF_BYTES	(1UL << (GPU_PTE_SHIFT + GPU_PT_LEVEL_BITS))
 
 union gpu_pt_slot;
 

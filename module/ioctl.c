@@ -36,8 +36,6 @@
 /* Bytes that the device reads or writes in one step. */
 #define RW_STEP_BYTES	SZ_64K
 
-
-
 /* Check the parts of a range: whole pages, not none, no wrap, within user memory. */
 static int check_range(u64 start, u64 len)
 {

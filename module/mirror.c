@@ -370,7 +370,8 @@ int mirror_access(struct mirror *mirror, struct mirror_access *access)
 		start = access->addr & PAGE_MASK;
 		end = PAGE_ALIGN(access->addr + access->len);
 		end = min(end, start + MIRROR_FAULT_PAGES * PAGE_SIZE);
-		end = min(end, round_down(start, GPU_PT_LEAF_BYTES) + (unsigned long)GPU_PT_LEAF_BYTES);
+		/* One table of the lowest level at a time: see mirror_fault_once(). */
+		end = min(end, round_down(start, GPU_PT_LEAF_BYTES) + GPU_PT_LEAF_BYTES);
 		ret = mirror_fault(mirror, start, end, access->write, &access->faults);
 		if (ret)
 			return ret;

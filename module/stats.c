@@ -14,27 +14,25 @@
 
 /* Where each counter stands in the answer to a query. */
 static const size_t stats_offset[STAT_COUNT] = {
-#define AT(stat, member) [stat] = offsetof(struct drm_mockgpu_counters, member)
-	AT(STAT_PAGES_TO_VRAM, pages_to_vram),
-	AT(STAT_PAGES_HOLE, pages_hole),
-	AT(STAT_PAGES_TO_SYSTEM, pages_to_system),
-	AT(STAT_PAGES_EVICTED, pages_evicted),
-	AT(STAT_PAGES_CPU_FAULT, pages_cpu_fault),
-	AT(STAT_CPU_FAULTS, cpu_faults),
-	AT(STAT_CPU_FAULTS_RETRIED, cpu_faults_retried),
-	AT(STAT_CPU_FAULTS_FAILED, cpu_faults_failed),
-	AT(STAT_GPU_FAULTS, gpu_faults),
-	AT(STAT_GPU_FAULT_RETRIES, gpu_fault_retries),
-	AT(STAT_GPU_COW_BREAKS, gpu_cow_breaks),
-	AT(STAT_GPU_BYTES_READ, gpu_bytes_read),
-	AT(STAT_GPU_BYTES_WRITTEN, gpu_bytes_written),
-	AT(STAT_INVALIDATIONS, invalidations),
-	AT(STAT_INVALIDATED_PAGES, invalidated_pages),
-	AT(STAT_MIGRATE_RETRIES, migrate_retries),
-	AT(STAT_COPY_FAILURES, copy_failures),
-	AT(STAT_NO_VRAM, no_vram),
-	AT(STAT_NO_RAM, no_ram),
-#undef AT
+	[STAT_PAGES_TO_VRAM] = offsetof(struct drm_mockgpu_counters, pages_to_vram),
+	[STAT_PAGES_HOLE] = offsetof(struct drm_mockgpu_counters, pages_hole),
+	[STAT_PAGES_TO_SYSTEM] = offsetof(struct drm_mockgpu_counters, pages_to_system),
+	[STAT_PAGES_EVICTED] = offsetof(struct drm_mockgpu_counters, pages_evicted),
+	[STAT_PAGES_CPU_FAULT] = offsetof(struct drm_mockgpu_counters, pages_cpu_fault),
+	[STAT_CPU_FAULTS] = offsetof(struct drm_mockgpu_counters, cpu_faults),
+	[STAT_CPU_FAULTS_RETRIED] = offsetof(struct drm_mockgpu_counters, cpu_faults_retried),
+	[STAT_CPU_FAULTS_FAILED] = offsetof(struct drm_mockgpu_counters, cpu_faults_failed),
+	[STAT_GPU_FAULTS] = offsetof(struct drm_mockgpu_counters, gpu_faults),
+	[STAT_GPU_FAULT_RETRIES] = offsetof(struct drm_mockgpu_counters, gpu_fault_retries),
+	[STAT_GPU_COW_BREAKS] = offsetof(struct drm_mockgpu_counters, gpu_cow_breaks),
+	[STAT_GPU_BYTES_READ] = offsetof(struct drm_mockgpu_counters, gpu_bytes_read),
+	[STAT_GPU_BYTES_WRITTEN] = offsetof(struct drm_mockgpu_counters, gpu_bytes_written),
+	[STAT_INVALIDATIONS] = offsetof(struct drm_mockgpu_counters, invalidations),
+	[STAT_INVALIDATED_PAGES] = offsetof(struct drm_mockgpu_counters, invalidated_pages),
+	[STAT_MIGRATE_RETRIES] = offsetof(struct drm_mockgpu_counters, migrate_retries),
+	[STAT_COPY_FAILURES] = offsetof(struct drm_mockgpu_counters, copy_failures),
+	[STAT_NO_VRAM] = offsetof(struct drm_mockgpu_counters, no_vram),
+	[STAT_NO_RAM] = offsetof(struct drm_mockgpu_counters, no_ram),
 };
 
 /**

@@ -275,8 +275,8 @@ static int svm_atomic_attempt(struct svm_atomic *atomic)
 
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
-	ret = svm_for_each_stretch(mm, atomic->start, atomic->start + atomic->npages * PAGE_SIZE,
-				   svm_atomic_stretch, atomic);
+	ret = svm_walk_stretches(mm, atomic->start, atomic->start + atomic->npages * PAGE_SIZE,
+				 svm_atomic_stretch, atomic);
 	if (!ret)
 		svm_atomic_fill(atomic);
 	blocked = ret || svm_atomic_blocked(atomic);

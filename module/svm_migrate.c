@@ -109,7 +109,7 @@ u8 svm_stretch_answer(struct vm_area_struct *vma, bool to_vram)
 }
 
 /**
- * svm_for_each_stretch() - walk the parts of a range that lie in one VMA, or in none
+ * svm_walk_stretches() - walk the parts of a range that lie in one VMA, or in none
  * @mm: address space
  * @start: first address
  * @end: end of the range
@@ -119,8 +119,8 @@ u8 svm_stretch_answer(struct vm_area_struct *vma, bool to_vram)
  * Context: mmap_lock held.
  * Return: 0 or the error of @fn.
  */
-int svm_for_each_stretch(struct mm_struct *mm, unsigned long start, unsigned long end,
-			 svm_stretch_fn fn, void *data)
+int svm_walk_stretches(struct mm_struct *mm, unsigned long start, unsigned long end,
+		       svm_stretch_fn fn, void *data)
 {
 	struct vm_area_struct *vma;
 	unsigned long stop;
@@ -226,7 +226,7 @@ static int svm_pass(struct svm_migration *mig, unsigned long start, unsigned int
 	}
 	if (mmap_read_lock_killable(mm))
 		goto out;
-	ret = svm_for_each_stretch(mm, start, start + npages * PAGE_SIZE, svm_pass_stretch, &pass);
+	ret = svm_walk_stretches(mm, start, start + npages * PAGE_SIZE, svm_pass_stretch, &pass);
 	mmap_read_unlock(mm);
 out:
 	migrate_pool_drain(&pool);
@@ -276,11 +276,14 @@ static int svm_swap_in(struct svm *svm, unsigned long addr)
 static int svm_explain_page(struct svm_migration *mig, unsigned long addr, u32 res, u8 *status,
 			    u8 *guess)
 {
+	int ret = 0;
+
 	if (res & MOCKGPU_RES_UNMAPPED) {
 		*guess = MOCKGPU_PAGE_NO_ACCESS;
 	} else if (res & MOCKGPU_RES_VRAM) {
 		if (mig->to_vram)
-			*status = res & MOCKGPU_RES_LOCAL ? MOCKGPU_PAGE_ALREADY : MOCKGPU_PAGE_PEER;
+			*status = res & MOCKGPU_RES_LOCAL ? MOCKGPU_PAGE_ALREADY :
+							    MOCKGPU_PAGE_PEER;
 		else
 			*guess = MOCKGPU_PAGE_BUSY;
 	} else if (res & MOCKGPU_RES_PRESENT) {
@@ -289,11 +292,11 @@ static int svm_explain_page(struct svm_migration *mig, unsigned long addr, u32 r
 		else
 			*status = MOCKGPU_PAGE_ALREADY;
 	} else if (*guess == MOCKGPU_PAGE_BUSY && mig->to_vram) {
-		return svm_swap_in(mig->svm, addr);
+		ret = svm_swap_in(mig->svm, addr);
 	} else {
 		*guess = MOCKGPU_PAGE_ABSENT;
 	}
-	return 0;
+	return ret;
 }
 
 /**

@@ -48,8 +48,8 @@ int svm_migrate_atomic(struct svm_migration *mig, unsigned long start, unsigned 
 /* Shared by the two ways to migrate. */
 typedef int (*svm_stretch_fn)(void *data, struct vm_area_struct *vma, unsigned long start,
 			      unsigned long end);
-int svm_for_each_stretch(struct mm_struct *mm, unsigned long start, unsigned long end,
-			 svm_stretch_fn fn, void *data);
+int svm_walk_stretches(struct mm_struct *mm, unsigned long start, unsigned long end,
+		       svm_stretch_fn fn, void *data);
 u8 svm_stretch_answer(struct vm_area_struct *vma, bool to_vram);
 unsigned int svm_pending(const u8 *status, unsigned int npages);
 void svm_settle(u8 *status, unsigned int npages, u8 answer);

@@ -9,9 +9,9 @@
  *   @len of a range are multiples of MOCKGPU_PAGE_SIZE, @len is not 0, and
  *   @start + @len does not wrap around; otherwise the call is -EINVAL.
  * - A pointer to user memory travels as a __u64.
- * - A structure only ever grows at its end.  Whoever passes a shorter structure
- *   than the driver knows gets zeroes for what is missing; whoever passes a
- *   longer one has the rest ignored on the way in and zeroed on the way out.
+ * - A structure only ever grows at its end.  The size travels in the call's
+ *   number.  What a shorter structure lacks counts as 0; what a longer one has
+ *   at its end must be 0 and comes back as it was, or else the call is -E2BIG.
  * - An unknown flag, an unknown enumerator, and a @pad or @reserved field that
  *   is not zero are -EINVAL and change nothing.
  * - Every structure has the same layout for 32-bit and 64-bit programs.
@@ -30,7 +30,8 @@
  * - -ENODEV: the device has gone (unplugged, unbound).
  * - -EFAULT: the structure, or memory that it points to, cannot be accessed.
  * - -EINVAL: see above.
- * - -ENOTTY: not a call of this driver.
+ * - -E2BIG: the structure asks for something that this version does not know.
+ *   An unknown call is -EINVAL, a call that is not DRM's -ENOTTY.
  *
  * Errors of every call that takes an address:
  *
@@ -178,7 +179,10 @@ struct drm_mockgpu_counters {
 	__u64 gpu_faults;
 	/** @gpu_fault_retries: GPU faults begun anew as an invalidation came in between */
 	__u64 gpu_fault_retries;
-	/** @gpu_cow_breaks: device writes that broke copy-on-write sharing */
+	/**
+	 * @gpu_cow_breaks: pages in VRAM that the device wanted to write while they were
+	 * read-only for copy-on-write, and that were made its own first
+	 */
 	__u64 gpu_cow_breaks;
 	/** @gpu_bytes_read: bytes that the device read from attached memory */
 	__u64 gpu_bytes_read;
