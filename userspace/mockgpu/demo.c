@@ -50,7 +50,7 @@ struct demo {
 	bool fast;
 };
 
-static const char note[] = "After each step the device reads everything back for comparison: "
+static const char note[] = "Between steps the device reads everything back for comparison: "
 	"that maps pages, but moves none.";
 
 /* The spans of the story. */
@@ -417,7 +417,7 @@ static int tour(struct demo *d, const char *device, const char *svg)
 		tell(d);
 		code = verdict(d);
 	}
-	if (!code && svg) {
+	if (svg && d->strip.len) {
 		ret = svg_write(&d->strip, svg);
 		if (ret) {
 			complain("cannot write %s: %s", svg, strerror(-ret));
