@@ -177,7 +177,7 @@ const char *mockgpu_page_status_name(unsigned int status)
 		[MOCKGPU_PAGE_NOT_TRIED] = "not tried",
 	};
 
-	if (status < sizeof(names) / sizeof(names[0]) && names[status])
+	if (status < ARRAY_SIZE(names) && names[status])
 		return names[status];
 	return "unknown";
 }

@@ -11,6 +11,8 @@
 #include "mockgpu.h"
 #pragma GCC visibility pop
 
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
 struct mockgpu_device {
 	/** @fd: the render node; never changes, so threads need no lock */
 	int fd;

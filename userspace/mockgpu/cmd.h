@@ -11,6 +11,8 @@
 
 #include "mockgpu.h"
 
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
 /* Exit codes; mockgpu(1) documents them. */
 enum {
 	EXIT_FINE = 0,

@@ -25,7 +25,7 @@ const char *bytes_str(char buf[BYTES_STR_MAX], uint64_t bytes)
 	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
 	size_t u = 0;
 
-	while (bytes && !(bytes % 1024) && u + 1 < sizeof(units) / sizeof(units[0])) {
+	while (bytes && !(bytes % 1024) && u + 1 < ARRAY_SIZE(units)) {
 		bytes /= 1024;
 		u++;
 	}

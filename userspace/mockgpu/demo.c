@@ -373,7 +373,7 @@ static void tell(struct demo *d)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(steps); i++) {
 		steps[i](d);
 		/* After a failure the picture of the same step says most. */
 		if (d->wrong)

@@ -38,7 +38,7 @@ const struct counter_desc counter_descs[] = {
 	COUNTER(no_ram, false, "pages that stayed for want of RAM"),
 };
 
-const size_t counter_descs_len = sizeof(counter_descs) / sizeof(counter_descs[0]);
+const size_t counter_descs_len = ARRAY_SIZE(counter_descs);
 
 static const struct {
 	uint64_t cap;
@@ -51,7 +51,7 @@ static const struct {
 	{ MOCKGPU_CAP_HUGE, "huge", "2 MiB folios that stay whole in VRAM" },
 };
 
-#define CAPS_LEN (sizeof(caps) / sizeof(caps[0]))
+#define CAPS_LEN (ARRAY_SIZE(caps))
 
 static const char help[] =
 	"Usage: mockgpu info [OPTION]...\n"

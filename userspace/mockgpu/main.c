@@ -57,7 +57,7 @@ int main(int argc, char **argv)
 		puts("mockgpu " MOCKGPU_VERSION);
 		return finish(EXIT_FINE);
 	}
-	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(commands); i++) {
 		if (!strcmp(argv[1], commands[i].name))
 			return finish(commands[i].run(argc - 1, argv + 1));
 	}

@@ -246,7 +246,7 @@ static int default_steps(struct plan *p)
 		complain("a range below 32K needs operations to be given");
 		return EXIT_USAGE;
 	}
-	for (i = 0; i < sizeof(recipe) / sizeof(recipe[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(recipe); i++) {
 		p->steps[i].op = &ops[recipe[i].op];
 		p->steps[i].off = recipe[i].from * eighth;
 		p->steps[i].len = recipe[i].eighths * eighth;

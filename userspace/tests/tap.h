@@ -6,6 +6,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#ifndef ARRAY_SIZE
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#endif
+
 static int tap_count, tap_failed;
 
 static inline int __attribute__((format(printf, 2, 3))) ok(int right, const char *fmt, ...)

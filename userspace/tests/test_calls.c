@@ -54,7 +54,7 @@ static int as_expected(void)
 static char *const addr = (char *)0x7f0012345000;
 static const int errors[] = { 0, -EINTR, -EPERM, -ENODEV, -ENOMEM };
 
-#define EACH_ERROR(e) (e = errors; e < errors + sizeof(errors) / sizeof(errors[0]); e++)
+static const int *const errors_end = errors + ARRAY_SIZE(errors);
 
 static void test_migrate(struct mockgpu_device *dev)
 {
@@ -70,7 +70,7 @@ static void test_migrate(struct mockgpu_device *dev)
 
 	for (i = 0; i < MOCKGPU_PAGE_STATUS_MAX; i++)
 		reply.count[i] = 100 + (unsigned int)i;
-	for EACH_ERROR(e) {
+	for (e = errors; e < errors_end; e++) {
 		memset(&got, 0xff, sizeof(got));
 		expect(DRM_IOCTL_MOCKGPU_MIGRATE, &want, &reply, sizeof(want), *e);
 		ok(mockgpu_migrate(dev, addr, 0x3000, MOCKGPU_TARGET_VRAM,
@@ -114,7 +114,7 @@ static void test_move_all(struct mockgpu_device *dev)
 	const struct move_case *c;
 	int ret;
 
-	for (c = moves; c < moves + sizeof(moves) / sizeof(moves[0]); c++) {
+	for (c = moves; c < moves + ARRAY_SIZE(moves); c++) {
 		struct drm_mockgpu_migrate want = {
 			.start = (uintptr_t)addr, .len = 0x4000, .target = c->target,
 		};
@@ -140,7 +140,7 @@ static void test_residency(struct mockgpu_device *dev)
 	};
 	const int *e;
 
-	for EACH_ERROR(e) {
+	for (e = errors; e < errors_end; e++) {
 		expect(DRM_IOCTL_MOCKGPU_RESIDENCY, &want, NULL, sizeof(want), *e);
 		ok(mockgpu_residency(dev, addr, 0x2000, pages) == *e && as_expected(),
 		   "residency gives %d", *e);
@@ -163,7 +163,7 @@ static void test_read_write(struct mockgpu_device *dev)
 	reply.faults = 33;
 	for (write = 0; write < 2; write++) {
 		want.flags = write ? MOCKGPU_RW_WRITE : 0;
-		for EACH_ERROR(e) {
+		for (e = errors; e < errors_end; e++) {
 			int ret;
 
 			memset(&a, 0xff, sizeof(a));
@@ -190,7 +190,7 @@ static void test_evict(struct mockgpu_device *dev)
 	struct mockgpu_evicted got;
 	const int *e;
 
-	for EACH_ERROR(e) {
+	for (e = errors; e < errors_end; e++) {
 		memset(&got, 0xff, sizeof(got));
 		expect(DRM_IOCTL_MOCKGPU_EVICT, &range, &reply, sizeof(range), *e);
 		ok(mockgpu_evict(dev, addr, 0x5000, &got) == *e && as_expected(),

@@ -46,7 +46,7 @@ static int open_files(void)
 	do { \
 		static const struct fake_node nodes[] = { __VA_ARGS__ }; \
 		fake_nodes = nodes; \
-		fake_nodes_len = sizeof(nodes) / sizeof(nodes[0]); \
+		fake_nodes_len = ARRAY_SIZE(nodes); \
 	} while (0)
 
 static void expect_open(unsigned int index, int want, const char *path, const char *words)

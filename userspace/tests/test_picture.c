@@ -35,7 +35,7 @@ static void test_letters(void)
 	};
 	size_t i;
 
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		uint32_t res = cases[i].res;
 		struct frame f = { .res = &res, .pages = 1 };
 		struct seen seen = { .gpu = false };
@@ -91,7 +91,7 @@ static void test_bytes(void)
 	char buf[BYTES_STR_MAX];
 	size_t i;
 
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		uint64_t got = 12345;
 		bool taken = parse_bytes(cases[i].s, &got);
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # What the shared library exports is what the header declares, no more, no less.
-# Arguments: the library, the public header, the symbol map.
+# Arguments: the library, the public header, the symbol map, the installed man3.
 set -u
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -18,7 +18,7 @@ ok() { # NUMBER STATUS WORDS
 }
 
 : >"$dir/diff"
-echo "1..4"
+echo "1..5"
 nm -D --defined-only "$1" | sed -n 's/.* T \([a-z_0-9]*\)@.*/\1/p' | sort >"$dir/exported"
 grep -Eo '\bmockgpu_[a-z_]+\(' "$2" | tr -d '(' | sort -u >"$dir/mentioned"
 # A declaration begins its line; what comments mention does not.
@@ -35,4 +35,13 @@ comm -13 "$dir/declared" "$dir/mentioned" >"$dir/diff"
 ok 3 $? 'comments mention no function that is not there'
 readelf -d "$1" >"$dir/diff" 2>&1 && grep -q 'SONAME.*\[libmockgpu\.so\.0\]' "$dir/diff"
 ok 4 $? 'the soname is libmockgpu.so.0'
+if [ -d "$4" ]; then
+	while read -r name; do
+		[ -s "$4/$name.3" ] || echo "no page for $name"
+	done <"$dir/declared" >"$dir/diff"
+	[ ! -s "$dir/diff" ]
+	ok 5 $? 'each function has a man page under its name'
+else
+	echo 'ok 5 - man pages # SKIP no scdoc here'
+fi
 exit $failed

@@ -57,7 +57,8 @@ check: all check-headers check-cxx check-install $(UNIT_TESTS) $(T)/mockgpu-fake
 		echo "== $${t##*/}"; $$t >$$t.tap || { grep -v '^ok' $$t.tap; exit 1; }; tail -1 $$t.tap; \
 	done
 	@echo "== test_symbols"; sh $(SRC)/tests/test_symbols.sh $(OUT)/$(SHARED) \
-		$(SRC)/libmockgpu/mockgpu.h $(SRC)/libmockgpu/libmockgpu.map
+		$(SRC)/libmockgpu/mockgpu.h $(SRC)/libmockgpu/libmockgpu.map \
+		$(T)/root/usr/share/man/man3
 	@echo "== test_cmd"; sh $(SRC)/tests/test_cmd.sh $(T)/mockgpu-fake >$(T)/test_cmd.tap || \
 		{ grep -v '^ok' $(T)/test_cmd.tap; exit 1; }; tail -1 $(T)/test_cmd.tap
 
