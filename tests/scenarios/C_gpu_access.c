@@ -238,7 +238,7 @@ static void C4_bad_buffer(void)
 	CHECK_EQ(mockgpu_write(dev, p, buffer, 2 * PAGE, &access), -EFAULT);
 	CHECK_EQ(access.fault_addr, 0);
 	CHECK_LE(access.done, PAGE);
-	/* What was written came from the buffer, which has the same contents; the rest is as it was. */
+	/* What was written came from the buffer, which has the same contents. */
 	CHECK_FILL(p, 8, tag, 0);
 	CHECK_SYS(mprotect(buffer, PAGE, PROT_READ));
 	CHECK_EQ(mockgpu_read(dev, buffer, AT(p, 1), 8, &access), -EFAULT);

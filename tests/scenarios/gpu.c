@@ -46,7 +46,8 @@ void check_res(const char *file, int line, struct mockgpu_device *dev, const voi
 		fail_at(file, line, "residency: %s", strerror(-err));
 	for (size_t i = 0; i < pages; i++)
 		if ((res[i] & mask) != want)
-			fail_at(file, line, "page %zu of %zu: residency %08x, of %08x expected %08x",
+			fail_at(file, line,
+				"page %zu of %zu: residency %08x, of %08x expected %08x",
 				i, pages, res[i], mask, want);
 	free(res);
 }
@@ -75,7 +76,8 @@ void check_migrate(const char *file, int line, struct mockgpu_device *dev, void 
 		uint8_t wanted = want ? want[i] : MOCKGPU_PAGE_MOVED;
 
 		if (status[i] != wanted)
-			fail_at(file, line, "page %zu of %zu: expected %s, got %s (%u); returned %d",
+			fail_at(file, line,
+				"page %zu of %zu: expected %s, got %s (%u); returned %d",
 				i, pages, mockgpu_page_status_name(wanted),
 				mockgpu_page_status_name(status[i]), status[i], err);
 		count[wanted]++;
@@ -105,7 +107,8 @@ void gpu_check(const char *file, int line, struct mockgpu_device *dev, const voi
 		memset(buffer, 0xa5, sizeof(buffer));
 		err = mockgpu_read(dev, buffer, AT(p, page), n * PAGE, &access);
 		if (err || access.done != n * PAGE)
-			fail_at(file, line, "device read from page %zu on: %s, %llu of %zu bytes, fault at %llx",
+			fail_at(file, line,
+				"device read from page %zu: %s, %llu of %zu bytes, fault at %llx",
 				page, strerror(-err), (unsigned long long)access.done, n * PAGE,
 				(unsigned long long)access.fault_addr);
 		if (tag)
@@ -165,7 +168,7 @@ void check_counted(const char *file, int line, struct mockgpu_device *dev,
 	struct drm_mockgpu_counters now = gpu_counters(dev);
 	uint64_t end = now_ns() + NS_PER_S, moving;
 
-	/* The last reference to a page may be dropped a moment later, by somebody who walks past. */
+	/* The last reference to a page may be dropped a moment later, by whoever walks past. */
 	while (now.vram_used_bytes - before->vram_used_bytes != want->vram_used_bytes &&
 	       now_ns() < end) {
 		sleep_ms(5);

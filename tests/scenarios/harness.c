@@ -8,6 +8,7 @@
  * deadline.
  */
 #define _GNU_SOURCE
+#include <ctype.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -160,7 +161,7 @@ static bool selected(const char *name)
 		size_t n = strcspn(list, ",");
 
 		if (n && !strncmp(name, list, n) &&
-		    !(strchr("0123456789", list[n - 1]) && name[n] && strchr("0123456789", name[n])))
+		    !(isdigit((unsigned char)list[n - 1]) && isdigit((unsigned char)name[n])))
 			return true;
 		list += n + (list[n] == ',');
 	}

@@ -10,7 +10,7 @@ bool kmsg_open(void);
 const char *kmsg_error(void);
 
 void kmsg_begin(const char *name);
-/* True if a line since kmsg_begin() fits a pattern; prints it.  @oom: leave the OOM killer's report out. */
+/* True if a line since kmsg_begin() fits a pattern; prints it.  @oom: but for the OOM killer's. */
 bool kmsg_end(const char *name, bool oom);
 
 #endif

@@ -125,8 +125,8 @@ void check_fill(const char *file, int line, const void *p, size_t pages, uint16_
 
 			if (got != want)
 				fail_at(file, line,
-					"page %zu of %zu, word %zu: expected tag %x page %zu word %zu (%llx), got %llx",
-					page, pages, i, tag, first + page, i,
+					"page %zu of %zu word %zu: expected tag %x page %zu (%llx), got %llx",
+					page, pages, i, tag, first + page,
 					(unsigned long long)want, (unsigned long long)got);
 		}
 }

@@ -26,7 +26,7 @@
 void *map_hole(size_t pages);
 /* The same with contents, in system memory. */
 void *map_filled(size_t pages, uint16_t tag);
-/* A 2 MiB aligned block that is one huge page, with contents; skips where there is none to be had. */
+/* A 2 MiB aligned block with contents, a huge page where there is one to be had. */
 void *map_huge(uint16_t tag);
 /* An empty address range of @pages, to put mappings into with MAP_FIXED. */
 void *map_arena(size_t pages);

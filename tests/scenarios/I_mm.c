@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+/* Beside the rest of the memory manager: KSM (row I2). */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "gpu.h"
+#include "process.h"
+
+#define N		40
+#define KSM_DIR		"/sys/kernel/mm/ksm/"
+#define KPF_KSM		21	/* bit of /proc/kpageflags */
+
+static void ksmd_start(void)
+{
+	if (access(KSM_DIR "run", W_OK))
+		skip("no KSM");
+	write_number(KSM_DIR "pages_to_scan", 2000);
+	write_number(KSM_DIR "sleep_millisecs", 5);
+	write_number(KSM_DIR "run", 1);
+}
+
+static void ksmd_stop(void)
+{
+	write_number(KSM_DIR "run", 0);
+	write_number(KSM_DIR "pages_to_scan", 100);
+	write_number(KSM_DIR "sleep_millisecs", 20);
+}
+
+static bool is_merged(const void *p)
+{
+	struct pagemap map = pagemap_of(0, p);
+	int fd = (int)CHECK_SYS(open("/proc/kpageflags", O_RDONLY | O_CLOEXEC));
+	uint64_t flags = 0;
+
+	CHECK_EQ(pread(fd, &flags, sizeof(flags), (off_t)(map.pfn * sizeof(flags))),
+		 sizeof(flags));
+	close(fd);
+	return map.present && flags & 1ULL << KPF_KSM;
+}
+
+/* Waits until each page of @a is one page with the page of @b. */
+static void wait_for_merge(const void *a, const void *b, size_t pages)
+{
+	uint64_t start = now_ns();
+
+	for (size_t i = 0; i < pages; i++)
+		while (!is_merged(AT(a, i)) ||
+		       pagemap_of(0, AT(a, i)).pfn != pagemap_of(0, AT(b, i)).pfn) {
+			if (now_ns() - start > 30 * NS_PER_S)
+				FAIL("ksmd did not merge page %zu", i);
+			sleep_ms(10);
+		}
+}
+
+/* ksmd looks at all that is mergeable @times from end to end. */
+static void wait_for_scans(unsigned int times)
+{
+	long long until = read_number(KSM_DIR "full_scans") + times;
+	uint64_t start = now_ns();
+
+	while (read_number(KSM_DIR "full_scans") < until) {
+		if (now_ns() - start > 30 * NS_PER_S)
+			FAIL("ksmd does not scan");
+		sleep_ms(10);
+	}
+}
+
+static void I2_merged_pages_stay(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	uint8_t all_ksm[N], unshared[N];
+	uint16_t tag = new_tag(), new = new_tag();
+	void *a = map_filled(N, tag), *b = map_filled(N, tag);
+	struct drm_mockgpu_counters c;
+
+	CHECK_SYS(madvise(a, N * PAGE, MADV_MERGEABLE));
+	CHECK_SYS(madvise(b, N * PAGE, MADV_MERGEABLE));
+	ksmd_start();
+	wait_for_merge(a, b, N);
+	c = gpu_counters(dev);
+	for (unsigned int i = 0; i < N; i++)
+		all_ksm[i] = unshared[i] = MOCKGPU_PAGE_KSM;
+	CHECK_MIGRATE(dev, a, N, MOCKGPU_TARGET_VRAM, 0, 0, all_ksm);
+	CHECK_MIGRATE(dev, a, N, MOCKGPU_TARGET_VRAM, MOCKGPU_MIGRATE_ALL_OR_NOTHING, -EBUSY,
+		      all_ksm);
+	CHECK_PLACE(dev, a, N, IN_SYSTEM);
+	CHECK_COUNTED(dev, &c);
+	for (unsigned int i = 0; i < N; i++) {
+		CHECK(is_merged(AT(a, i)));
+		CHECK_EQ(pagemap_of(0, AT(a, i)).pfn, pagemap_of(0, AT(b, i)).pfn);
+	}
+	/* The device reads the merged page; its write is the writer's alone. */
+	GPU_CHECK_FILL(dev, a, N, tag, 0);
+	gpu_fill(dev, AT(a, 7), 1, new, 7);
+	CHECK(!is_merged(AT(a, 7)));
+	CHECK(is_merged(AT(b, 7)));
+	CHECK_FILL(AT(a, 7), 1, new, 7);
+	CHECK_FILL(b, N, tag, 0);
+	/* What is not shared any more may move. */
+	unshared[7] = MOCKGPU_PAGE_MOVED;
+	CHECK_MIGRATE(dev, a, N, MOCKGPU_TARGET_VRAM, 0, 0, unshared);
+	CHECK_PLACE(dev, AT(a, 7), 1, IN_VRAM);
+	CHECK_SYS(madvise(a, N * PAGE, MADV_UNMERGEABLE));
+	CHECK_EQ(mockgpu_to_vram(dev, a, N * PAGE), 0);
+	CHECK_PLACE(dev, a, N, IN_VRAM);
+	CHECK_FILL(b, N, tag, 0);
+	CHECK_FILL(a, 7, tag, 0);
+	CHECK_FILL(AT(a, 7), 1, new, 7);
+	CHECK_FILL(AT(a, 8), N - 8, tag, 8);
+	ksmd_stop();
+}
+
+struct sharer {
+	int ready, go;
+	uint16_t tag;
+	void *pages;
+};
+
+/* Another process that has the same contents, and finds them in the same pages afterwards. */
+static void share(void *arg)
+{
+	struct sharer *sharer = arg;
+
+	CHECK_FILL(sharer->pages, N, sharer->tag, 0);
+	gate_open(sharer->ready, 1);
+	gate_wait(sharer->go);
+	for (unsigned int i = 0; i < N; i++)
+		CHECK(is_merged(AT(sharer->pages, i)));
+	CHECK_FILL(sharer->pages, N, sharer->tag, 0);
+}
+
+static void I2_other_process_is_unchanged(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	uint16_t tag = new_tag(), new = new_tag();
+	void *a = map_filled(N, tag), *b = map_filled(N, tag);
+	struct sharer sharer = { gate_new(), gate_new(), tag, b };
+	uint8_t want[N];
+	uint64_t pfn[N];
+	pid_t pid;
+
+	CHECK_SYS(madvise(a, N * PAGE, MADV_MERGEABLE));
+	CHECK_SYS(madvise(b, N * PAGE, MADV_MERGEABLE));
+	ksmd_start();
+	wait_for_merge(a, b, N);
+	pid = spawn(share, &sharer);
+	gate_wait(sharer.ready);
+	unmap(b, N);		/* only the child has it now */
+	for (unsigned int i = 0; i < N; i++) {
+		pfn[i] = pagemap_of(pid, AT(b, i)).pfn;
+		want[i] = MOCKGPU_PAGE_KSM;
+	}
+	CHECK_MIGRATE(dev, a, N, MOCKGPU_TARGET_VRAM, 0, 0, want);
+	gpu_fill(dev, a, N, new, 0);
+	CHECK_EQ(mockgpu_to_vram(dev, a, N * PAGE), 0);
+	for (unsigned int i = 0; i < N; i++)
+		CHECK_EQ(pagemap_of(pid, AT(b, i)).pfn, pfn[i]);
+	gate_open(sharer.go, 1);
+	join(pid);
+	GPU_CHECK_FILL(dev, a, N, new, 0);
+	CHECK_FILL(a, N, new, 0);
+	ksmd_stop();
+}
+
+/* Pages that are in VRAM already when ksmd comes by: it must not touch what it cannot read. */
+static void I2_ksmd_scans_vram_pages(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	uint16_t tag = new_tag();
+	void *a = map_filled(N, tag), *b = map_filled(N, tag);
+	struct drm_mockgpu_counters c;
+
+	TO_VRAM(dev, a, N);
+	TO_VRAM(dev, b, N / 2);
+	c = gpu_counters(dev);
+	CHECK_SYS(madvise(a, N * PAGE, MADV_MERGEABLE));
+	CHECK_SYS(madvise(b, N * PAGE, MADV_MERGEABLE));
+	ksmd_start();
+	wait_for_scans(5);
+	CHECK_PLACE(dev, a, N, IN_VRAM);
+	CHECK_PLACE(dev, b, N / 2, IN_VRAM);
+	CHECK_COUNTED(dev, &c);
+	GPU_CHECK_FILL(dev, a, N, tag, 0);
+	GPU_CHECK_FILL(dev, b, N, tag, 0);
+	/* Back and forth while it scans. */
+	for (unsigned int i = 0; i < 20; i++) {
+		uint64_t word;
+
+		CHECK_EQ(mockgpu_migrate(dev, a, N * PAGE, i % 2 ? MOCKGPU_TARGET_VRAM :
+					 MOCKGPU_TARGET_SYSTEM, 0, NULL, NULL), 0);
+		CHECK_READ(dev, &word, a, 8, 0, .done = 8, .faults = 1);
+		CHECK_EQ(word, fill_word(tag, 0, 0));
+		sleep_ms(10);
+	}
+	CHECK_FILL(a, N, tag, 0);
+	CHECK_FILL(b, N, tag, 0);
+	ksmd_stop();
+}
+
+#define SCENARIO(name) { #name, name, 90, 0 }
+
+const struct scenario scenarios[] = {
+	SCENARIO(I2_merged_pages_stay),
+	SCENARIO(I2_other_process_is_unchanged),
+	SCENARIO(I2_ksmd_scans_vram_pages),
+	{ 0 }
+};

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What VRAM holds from earlier is never seen again: row L6.
+ *
+ * A block behind VRAM that gets empty goes back to the system, which clears it; a page that was
+ * not cleared by us would not be noticed.  So the canary's owner fills all of VRAM and then gives
+ * up every second page: no block gets empty, and who comes next gets exactly these pages.
+ */
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "gpu.h"
+#include "process.h"
+
+#define CANARY 0xdead
+
+/* All of VRAM, full of canaries. */
+static void *fill_vram_with_canaries(struct mockgpu_device *dev, size_t *pages)
+{
+	void *p;
+
+	*pages = gpu_vram_pages(dev);
+	p = map_filled(*pages, CANARY);
+	TO_VRAM(dev, p, *pages);
+	CHECK_EQ(gpu_counters(dev).vram_used_bytes, *pages * PAGE);
+	return p;
+}
+
+static void give_up_every_second_page(void *p, size_t pages)
+{
+	for (size_t i = 0; i < pages; i += 2)
+		CHECK_SYS(madvise(AT(p, i), PAGE, MADV_DONTNEED));
+}
+
+struct owner {
+	int filled, go;
+};
+
+static void own_vram(void *arg)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	struct owner *owner = arg;
+	size_t pages;
+	void *p = fill_vram_with_canaries(dev, &pages);
+
+	give_up_every_second_page(p, pages);
+	gate_open(owner->filled, 1);
+	gate_wait(owner->go);
+	for (size_t i = 1; i < pages; i += 2)
+		CHECK_FILL(AT(p, i), 1, CANARY, i);
+}
+
+/* The half that was given up, by holes: to the device, then to the CPU, it is all zero. */
+static void check_holes_are_zero(struct mockgpu_device *dev)
+{
+	size_t pages = gpu_vram_pages(dev) - gpu_counters(dev).vram_used_bytes / PAGE;
+	void *p = map_hole(pages);
+
+	CHECK_GE(pages, gpu_vram_pages(dev) / 2);
+	TO_VRAM(dev, p, pages);
+	CHECK_EQ(gpu_counters(dev).vram_used_bytes, gpu_vram_pages(dev) * PAGE);
+	GPU_CHECK_ZERO(dev, p, pages);
+	CHECK_ZERO(p, pages);
+	unmap(p, pages);
+}
+
+/* And by pages with contents: these come over whole. */
+static void check_copies_are_whole(struct mockgpu_device *dev)
+{
+	size_t pages = gpu_vram_pages(dev) / 2;
+	uint16_t tag = new_tag();
+	void *p = map_filled(pages, tag);
+
+	TO_VRAM(dev, p, pages);
+	GPU_CHECK_FILL(dev, p, pages, tag, 0);
+	CHECK_FILL(p, pages, tag, 0);
+	unmap(p, pages);
+}
+
+static void L6_another_process(void)
+{
+	struct owner owner = { gate_new(), gate_new() };
+	struct mockgpu_device *dev = gpu_open_private();
+	pid_t pid = spawn(own_vram, &owner);
+
+	gate_wait(owner.filled);
+	check_holes_are_zero(dev);
+	check_copies_are_whole(dev);
+	check_holes_are_zero(dev);
+	gate_open(owner.go, 1);
+	join(pid);
+}
+
+static void L6_another_file_of_the_process(void)
+{
+	struct mockgpu_device *first = gpu_open_private(), *second = gpu_open_private();
+	size_t pages;
+	void *p = fill_vram_with_canaries(first, &pages);
+
+	give_up_every_second_page(p, pages);
+	check_holes_are_zero(second);
+	mockgpu_close(first);
+	check_copies_are_whole(second);
+	check_holes_are_zero(second);
+	for (size_t i = 1; i < pages; i += 2)
+		CHECK_FILL(AT(p, i), 1, CANARY, i);
+}
+
+/* The owner is killed; its VRAM is free in a moment, all of it, and clean. */
+static void L6_after_a_kill(void)
+{
+	struct owner owner = { gate_new(), gate_new() };
+	struct mockgpu_device *dev = gpu_open_private();
+	uint64_t end = now_ns() + NS_PER_S;
+	pid_t pid = spawn(own_vram, &owner);
+
+	gate_wait(owner.filled);
+	CHECK_SYS(kill(pid, SIGKILL));
+	join_killed(pid, SIGKILL);
+	while (gpu_counters(dev).vram_used_bytes && now_ns() < end)
+		sleep_ms(5);
+	CHECK_EQ(gpu_counters(dev).vram_used_bytes, 0);
+	check_holes_are_zero(dev);
+}
+
+/* A page that came home is the process's own again; the frame it left shows nothing of it. */
+static void L6_after_coming_home(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	size_t pages;
+	char *p = fill_vram_with_canaries(dev, &pages);
+
+	for (size_t i = 0; i < pages; i += 2)
+		CHECK_FILL(AT(p, i), 1, CANARY, i);
+	check_holes_are_zero(dev);
+	for (size_t i = 0; i < pages; i++)
+		CHECK_FILL(AT(p, i), 1, CANARY, i);
+}
+
+#define SCENARIO(name) { #name, name, 120, 0 }
+
+const struct scenario scenarios[] = {
+	SCENARIO(L6_another_process),
+	SCENARIO(L6_another_file_of_the_process),
+	SCENARIO(L6_after_a_kill),
+	SCENARIO(L6_after_coming_home),
+	{ 0 }
+};

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Loading and unloading: parameters (row L4), what loading costs, unloading under live data (row
+ * L2), and a machine without RAM to stand behind VRAM (row A6).
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "gpu.h"
+#include "module.h"
+#include "process.h"
+
+#define MB (1UL << 20)
+
+static void unload(void)
+{
+	uint64_t end = now_ns() + 5 * NS_PER_S;
+	int err;
+
+	/* udev may still look at the nodes that came up. */
+	while ((err = module_unload()) && now_ns() < end)
+		sleep_ms(20);
+	CHECK_EQ(err, 0);
+}
+
+/* Memory that is free or could be at once, when things have calmed down. */
+static size_t free_memory_kb(void)
+{
+	CHECK_EQ(system("udevadm settle 2>/dev/null; sync"), 0);
+	write_number("/proc/sys/vm/drop_caches", 3);
+	sleep_ms(100);
+	return meminfo_kb("MemAvailable");
+}
+
+static void L4_parameters_out_of_range(void)
+{
+	static const char * const bad[] = {
+		"devices=0", "devices=17", "devices=-1", "devices=4294967297", "devices=x",
+		"vram_mb=0", "vram_mb=1", "vram_mb=3", "vram_mb=257", "vram_mb=1048577",
+		"vram_mb=1048578", "vram_mb=-2", "vram_mb=x", "vram_mb=99999999999999999999",
+	};
+
+	module_prepare();
+	unload();
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		int err = module_load(bad[i], NULL);
+
+		note("%s: %s", bad[i], strerror(-err));
+		/* The kernel's own parser says ERANGE to what is no 32-bit number. */
+		CHECK(err == -EINVAL || err == -ERANGE);
+		CHECK_EQ(mockgpu_count(), 0);
+	}
+}
+
+static void L4_parameters_at_the_limits(void)
+{
+	static const struct { unsigned int devices, vram_mb; } good[] = {
+		{ 1, 2 }, { 16, 2 }, { 1, 1048576 }, { 3, 34 },
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(good); i++) {
+		module_reload(good[i].devices, good[i].vram_mb);
+		for (unsigned int d = 0; d < good[i].devices; d++) {
+			struct mockgpu_device *dev = gpu_open(d);
+			struct drm_mockgpu_device_info info;
+			uint16_t tag = new_tag();
+			void *p = map_filled(16, tag);
+
+			CHECK_EQ(mockgpu_info(dev, &info), 0);
+			CHECK_EQ(info.index, d);
+			CHECK_EQ(info.vram_bytes, good[i].vram_mb * MB);
+			TO_VRAM(dev, p, 16);
+			CHECK_EQ(MOCKGPU_RES_DEVICE(gpu_res(dev, p)), d);
+			CHECK_FILL(p, 16, tag, 0);
+			mockgpu_close(dev);
+		}
+	}
+}
+
+/* 64 GiB of VRAM on a machine that has far less: it costs nothing before it is used. */
+static void L2_loading_is_cheap(void)
+{
+	uint64_t best = UINT64_MAX, ns;
+	size_t least = SIZE_MAX;
+
+	module_prepare();
+	unload();
+	for (unsigned int i = 0; i < 3; i++) {
+		size_t before = free_memory_kb(), after;
+
+		CHECK_EQ(module_load("vram_mb=65536", &ns), 0);
+		after = free_memory_kb();
+		if (ns < best)
+			best = ns;
+		if (before < after)
+			least = 0;
+		else if (before - after < least)
+			least = before - after;
+		note("%llu us, %zd kB", (unsigned long long)ns / 1000,
+		     (ssize_t)(before - after));
+		CHECK_EQ(mockgpu_count(), 1);
+		unload();
+	}
+	/* The best of three: what else the guest was at is not the module's. */
+	CHECK_LE(best / 1000, 100000);
+	CHECK_LE(least, 4096);
+}
+
+struct holder {
+	int ready, go;
+	uint16_t tag;
+};
+
+static void hold_data(void *arg)
+{
+	struct holder *holder = arg;
+	struct mockgpu_device *dev = gpu_open_private();
+	size_t pages = gpu_vram_pages(dev) / 3;
+	void *p = map_filled(pages, holder->tag);
+
+	TO_VRAM(dev, p, pages);
+	CHECK_PLACE(dev, p, pages, IN_VRAM);
+	mockgpu_close(dev);
+	gate_open(holder->ready, 1);
+	gate_wait(holder->go);
+	CHECK_FILL(p, pages, holder->tag, 0);
+}
+
+/* Three processes have filled VRAM and closed their files: the module may go, their data not. */
+static void L2_rmmod_with_live_data(void)
+{
+	struct holder holders[3];
+	size_t before, after;
+	uint64_t used, start;
+	pid_t pids[3];
+
+	module_prepare();
+	before = free_memory_kb();
+	for (unsigned int i = 0; i < 3; i++) {
+		holders[i] = (struct holder){ gate_new(), gate_new(), new_tag() };
+		pids[i] = spawn(hold_data, &holders[i]);
+	}
+	for (unsigned int i = 0; i < 3; i++)
+		gate_wait(holders[i].ready);
+	CHECK_EQ(module_vram_used(&used), 0);
+	CHECK_EQ(used, DEFAULT_VRAM_MB * MB / PAGE / 3 * 3 * PAGE);
+	start = now_ns();
+	unload();
+	note("rmmod took %llu ms", (unsigned long long)(now_ns() - start) / 1000000);
+	CHECK_EQ(mockgpu_count(), 0);
+	for (unsigned int i = 0; i < 3; i++)
+		gate_open(holders[i].go, 1);
+	for (unsigned int i = 0; i < 3; i++)
+		join(pids[i]);
+	CHECK_EQ(module_load("", NULL), 0);
+	after = free_memory_kb();
+	note("available: %zu kB before, %zu kB after", before, after);
+	CHECK_GE(after, before - meminfo_kb("MemTotal") / 100);
+}
+
+/* An open file holds the module: rmmod is refused, and nothing has happened. */
+static void L2_rmmod_with_an_open_file(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	uint16_t tag = new_tag();
+	void *p = map_filled(100, tag);
+
+	TO_VRAM(dev, p, 100);
+	CHECK_EQ(module_unload(), -EWOULDBLOCK);
+	CHECK_PLACE(dev, p, 100, IN_VRAM);
+	GPU_CHECK_FILL(dev, p, 100, tag, 0);
+	mockgpu_close(dev);
+	unload();
+	CHECK_FILL(p, 100, tag, 0);
+}
+
+#define PART	(16 * MB / PAGE)
+#define KEPT	(64 * MB / PAGE)
+
+/*
+ * VRAM is larger than the machine, and holes are filled in it until no RAM is left to stand behind
+ * it.  The pages with contents that went first are all there, and the call that failed has lost
+ * nothing.
+ */
+static void A6_no_ram_behind_vram(void)
+{
+	struct mockgpu_device *dev;
+	struct mockgpu_migrated result;
+	struct drm_mockgpu_counters c;
+	uint16_t tag = new_tag(), late = new_tag();
+	size_t most, used = 0;
+	void *kept, *holes, *last;
+	uint64_t moved = 0;
+	int err = 0;
+
+	module_reload(1, 65536);
+	dev = gpu_open_private();
+	most = (meminfo_kb("MemTotal") + meminfo_kb("SwapTotal")) * 1024 / PAGE;
+	kept = map_filled(KEPT, tag);
+	last = map_filled(PART, late);
+	holes = map_hole(most);
+	TO_VRAM(dev, kept, KEPT);
+	while (used < most) {
+		c = gpu_counters(dev);
+		err = mockgpu_migrate(dev, AT(holes, used), PART * PAGE, MOCKGPU_TARGET_VRAM, 0,
+				      &result, NULL);
+		moved += result.count[MOCKGPU_PAGE_MOVED];
+		if (err)
+			break;
+		CHECK_EQ(result.count[MOCKGPU_PAGE_MOVED], PART);
+		used += PART;
+	}
+	note("%zu of %zu MiB went to VRAM", (size_t)moved * PAGE / MB, most * PAGE / MB);
+	CHECK_EQ(err, -ENOMEM);
+	CHECK_GE(result.count[MOCKGPU_PAGE_NO_RAM], 1);
+	CHECK_EQ(result.count[MOCKGPU_PAGE_NO_RAM] + result.count[MOCKGPU_PAGE_MOVED], PART);
+	CHECK_EQ(gpu_counters(dev).no_ram - c.no_ram, result.count[MOCKGPU_PAGE_NO_RAM]);
+	CHECK_EQ(gpu_counters(dev).vram_used_bytes, (KEPT + moved) * PAGE);
+	/* All of what is there, where it is; pages that did not move too. */
+	GPU_CHECK_FILL(dev, kept, KEPT, tag, 0);
+	CHECK_PLACE(dev, kept, KEPT, IN_VRAM);
+	CHECK_FILL(last, PART, late, 0);
+	err = mockgpu_migrate(dev, last, PART * PAGE, MOCKGPU_TARGET_VRAM,
+			      MOCKGPU_MIGRATE_ALL_OR_NOTHING, &result, NULL);
+	CHECK(err == 0 || err == -ENOMEM);
+	CHECK_EQ(result.count[MOCKGPU_PAGE_MOVED], err ? 0 : PART);
+	CHECK_FILL(last, PART, late, 0);
+	/* With the holes given up there is room again. */
+	CHECK_SYS(munmap(holes, most * PAGE));
+	CHECK_EQ(mockgpu_to_vram(dev, last, PART * PAGE), 0);
+	GPU_CHECK_FILL(dev, last, PART, late, 0);
+	CHECK_FILL(last, PART, late, 0);
+	CHECK_FILL(kept, KEPT, tag, 0);
+}
+
+#define SCENARIO(name) { #name, name, 150, RELOADS }
+
+const struct scenario scenarios[] = {
+	SCENARIO(L4_parameters_out_of_range),
+	SCENARIO(L4_parameters_at_the_limits),
+	SCENARIO(L2_loading_is_cheap),
+	SCENARIO(L2_rmmod_with_live_data),
+	SCENARIO(L2_rmmod_with_an_open_file),
+	SCENARIO(A6_no_ram_behind_vram),
+	{ 0 }
+};
