@@ -83,8 +83,9 @@ static int op_cpu_write(struct map *m, size_t off, size_t len)
 	volatile unsigned char *p = m->mem + off;
 	size_t i;
 
+	/* Never 0: of a huge page that is split, the kernel frees pages that are all zero. */
 	for (i = 0; i < len; i += MOCKGPU_PAGE_SIZE)
-		p[i] = (unsigned char)(i / MOCKGPU_PAGE_SIZE + 1);
+		p[i] = (unsigned char)(i / MOCKGPU_PAGE_SIZE % 255 + 1);
 	return 0;
 }
 
