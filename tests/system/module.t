@@ -25,11 +25,15 @@ unload()
 # Whatever a test did, the next program finds the module as modprobe loads it.
 trap 'rmmod mockgpu 2>/dev/null; modprobe mockgpu; rm -rf "$(dirname "$plain")"' EXIT
 
+# Free memory to the page: with what lies on the lists of each CPU, which MemFree
+# leaves out, and with the counters of each CPU added up first.
 free_kib()
 {
 	sync
 	echo 3 >/proc/sys/vm/drop_caches
-	awk '$1 == "MemFree:" { print $2 }' /proc/meminfo
+	cat /proc/sys/vm/stat_refresh
+	awk '$1 == "count:" { pages += $2 } $1 == "nr_free_pages" { pages += $2 }
+		END { print pages * 4 }' /proc/zoneinfo
 }
 
 render_nodes() { find /dev/dri -name 'renderD*' 2>/dev/null | wc -l; }
@@ -93,16 +97,29 @@ module_takes_the_smallest_and_the_largest_vram()
 	unload
 }
 
+# insmod_ms PARAMETERS: prints how long the kernel took to load the module, without
+# the time that emulation takes to start a program
+insmod_ms()
+{
+	perl -MTime::HiRes=clock_gettime,CLOCK_MONOTONIC -e '
+		my ($file, $parameters) = @ARGV;
+		my $finit_module = 313;
+		open(my $module, "<", $file) or die "$file: $!\n";
+		my $start = clock_gettime(CLOCK_MONOTONIC);
+		syscall($finit_module, fileno($module), $parameters, 0) == 0
+			or die "finit_module: $!\n";
+		printf "%d\n", (clock_gettime(CLOCK_MONOTONIC) - $start) * 1000;
+	' "$plain" "$@"
+}
+
 # A figure that anything else on the machine can only make worse: best of five.
 module_loads_64_GiB_in_100_ms_and_4_MiB()
 {
-	local turn start ms used best_ms=999999 best_used=999999999 before
+	local turn ms used best_ms=999999 best_used=999999999 before
 	for turn in 1 2 3 4 5; do
 		unload
 		before=$(free_kib)
-		start=${EPOCHREALTIME/./}
-		insmod "$plain" vram_mb=65536
-		ms=$(((${EPOCHREALTIME/./} - start) / 1000))
+		ms=$(insmod_ms vram_mb=65536)
 		used=$((before - $(free_kib)))
 		echo "turn $turn: $ms ms, $used KiB"
 		((ms >= best_ms)) || best_ms=$ms
@@ -123,9 +140,14 @@ module_gives_its_memory_back_in_20_reloads()
 		insmod "$plain" devices=4 vram_mb=1024
 		rmmod mockgpu
 	done
-	after=$(free_kib)
-	echo "MemFree $before KiB before, $after KiB after"
-	((after > before - 2048)) || fail "$((before - after)) KiB less after 20 reloads"
+	# Some of it comes back from work that the kernel does later.
+	for ((turn = 0; turn < 20; turn++)); do
+		after=$(free_kib)
+		((after <= before - 1024)) || break
+		sleep 0.5
+	done
+	echo "free: $before KiB before, $after KiB after"
+	((after > before - 1024)) || fail "$((before - after)) KiB less after 20 reloads"
 }
 
 run_tests \
