@@ -36,7 +36,7 @@ struct mockgpu_device;
  * @dev: the new handle; untouched on error
  * @index: number of the device, from 0
  *
- * Finds the render node through libdrm.  The file is close-on-exec.
+ * Finds the render node by what the drivers say.  The file is close-on-exec.
  *
  * Returns 0, -ENOENT (no such device; is the module loaded?), -EACCES (the
  * node may not be opened; is the user in the group "render"?), or another

@@ -2,21 +2,21 @@
 /*
  * Finding a device, opening and closing it.
  *
- * libdrm lists the render nodes of the machine; those of this driver are known
- * by the name that drmGetVersion() gives, and each by the index that the driver
- * itself reports.  The order of nodes in /dev/dri means nothing.
+ * The render nodes in /dev/dri are tried one by one.  Those of this driver are
+ * known by the name that drmGetVersion() gives, and each by the index that the
+ * driver itself reports; the order of nodes means nothing.  drmGetDevices2() is
+ * not used: it takes platform devices of one name for one device.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <xf86drm.h>
 
 #include "internal.h"
-
-/* As many as libdrm itself looks at. */
-#define MAX_NODES 256
 
 /* Called for each device of ours with an open @fd, which stays the caller's.  Stops at non-zero. */
 typedef int (*visit_fn)(int fd, const char *path, void *arg);
@@ -63,23 +63,25 @@ static int visit_node(const char *path, visit_fn visit, void *arg, int *denied)
  */
 static int visit_all(visit_fn visit, void *arg, int *denied)
 {
-	drmDevicePtr devs[MAX_NODES];
-	int n, i, ret = 0;
+	const char *prefix = DRM_RENDER_MINOR_NAME;
+	struct dirent *entry;
+	int ret = 0;
+	DIR *dir;
 
 	*denied = 0;
-	n = drmGetDevices2(0, devs, MAX_NODES);
-	if (n == -ENOENT)	/* no /dev/dri at all */
-		return 0;
-	if (n < 0)
-		return n;
-	if (n > MAX_NODES)
-		n = MAX_NODES;
+	dir = opendir(DRM_DIR_NAME);
+	if (!dir)	/* no folder: no node of any driver */
+		return errno == ENOENT ? 0 : -errno;
 
-	for (i = 0; i < n && !ret; i++) {
-		if (devs[i]->available_nodes & (1 << DRM_NODE_RENDER))
-			ret = visit_node(devs[i]->nodes[DRM_NODE_RENDER], visit, arg, denied);
+	while (!ret && (entry = readdir(dir))) {
+		char path[sizeof(DRM_DIR_NAME) + sizeof(entry->d_name)];
+
+		if (strncmp(entry->d_name, prefix, strlen(prefix)))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", DRM_DIR_NAME, entry->d_name);
+		ret = visit_node(path, visit, arg, denied);
 	}
-	drmFreeDevices(devs, n);
+	closedir(dir);
 	return ret;
 }
 

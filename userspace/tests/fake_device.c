@@ -29,8 +29,8 @@ struct page {
 };
 
 static const struct fake_node nodes[] = {
-	{ "/dev/full", "vgem", 0, 0 },
-	{ "/dev/null", "mockgpu", 0, 0 },
+	{ "renderD128", "vgem", 0 },
+	{ "renderD129", "mockgpu", 0 },
 };
 
 static struct page table[TABLE];

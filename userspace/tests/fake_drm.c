@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
+#include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,15 +21,22 @@ int (*fake_ioctl)(int node, unsigned long request, void *arg);
 
 int ioctl(int fd, unsigned long request, ...);
 
-static const struct fake_node *node_by_path(const char *path)
+static const char *const backing[FAKE_NODES_MAX] = {
+	"/dev/null", "/dev/zero", "/dev/full", "/dev/urandom",
+};
+
+static int node_by_path(const char *path)
 {
+	size_t len = strlen(DRM_DIR_NAME "/");
 	int i;
 
+	if (strncmp(path, DRM_DIR_NAME "/", len))
+		return -1;
 	for (i = 0; i < fake_nodes_len; i++) {
-		if (!strcmp(fake_nodes[i].path, path))
-			return &fake_nodes[i];
+		if (!strcmp(fake_nodes[i].name, path + len))
+			return i;
 	}
-	return NULL;
+	return -1;
 }
 
 static int node_by_fd(int fd)
@@ -34,19 +44,80 @@ static int node_by_fd(int fd)
 	struct stat a, b;
 	int i;
 
-	if (fstat(fd, &a))
+	if (fstat(fd, &a) || !S_ISCHR(a.st_mode))
 		return -1;
 	for (i = 0; i < fake_nodes_len; i++) {
-		if (!stat(fake_nodes[i].path, &b) && a.st_rdev == b.st_rdev && S_ISCHR(a.st_mode))
+		if (!stat(backing[i], &b) && a.st_rdev == b.st_rdev)
 			return i;
 	}
 	return -1;
 }
 
+static char dri[] = "/tmp/mockgpu-dri-XXXXXX";
+static DIR *dri_dir;
+
+static void remove_dri(void)
+{
+	char path[64];
+	int i;
+
+	for (i = 0; i < fake_nodes_len; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dri, fake_nodes[i].name);
+		rmdir(path);
+	}
+	rmdir(dri);
+	memset(dri + sizeof(dri) - 7, 'X', 6);
+}
+
+static void make_dri(void)
+{
+	char path[64];
+	int i;
+
+	if (!mkdtemp(dri))
+		abort();
+	for (i = 0; i < fake_nodes_len; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dri, fake_nodes[i].name);
+		if (mkdir(path, 0700))
+			abort();
+	}
+}
+
+/* For /dev/dri: a folder with the names of the nodes, for as long as it is open. */
+__attribute__((visibility("default"))) DIR *opendir(const char *path)
+{
+	int is_dri = !strcmp(path, DRM_DIR_NAME), fd;
+
+	if (is_dri && fake_nodes_len < 0) {
+		errno = -fake_nodes_len;
+		return NULL;
+	}
+	if (is_dri)
+		make_dri();
+	fd = (int)syscall(SYS_openat, AT_FDCWD, is_dri ? dri : path,
+			  O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return NULL;
+	if (!is_dri)
+		return fdopendir(fd);
+	dri_dir = fdopendir(fd);
+	return dri_dir;
+}
+
+__attribute__((visibility("default"))) int closedir(DIR *d)
+{
+	int (*real)(DIR *dir) = (int (*)(DIR *dir))dlsym(RTLD_NEXT, "closedir");
+
+	if (d == dri_dir) {
+		remove_dri();
+		dri_dir = NULL;
+	}
+	return real(d);
+}
+
 __attribute__((visibility("default"))) int open(const char *path, int flags, ...)
 {
-	const struct fake_node *node = node_by_path(path);
-	int mode = 0;
+	int node = node_by_path(path), mode = 0;
 	va_list ap;
 
 	if (flags & O_CREAT) {
@@ -54,12 +125,13 @@ __attribute__((visibility("default"))) int open(const char *path, int flags, ...
 		mode = va_arg(ap, int);
 		va_end(ap);
 	}
-	if (node) {
+	if (node >= 0) {
 		fake_open_flags = flags;
-		if (node->open_errno) {
-			errno = node->open_errno;
+		if (fake_nodes[node].open_errno) {
+			errno = fake_nodes[node].open_errno;
 			return -1;
 		}
+		path = backing[node];
 	}
 	return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
@@ -80,44 +152,6 @@ __attribute__((visibility("default"))) int ioctl(int fd, unsigned long request, 
 		return 0;
 	errno = -ret;
 	return -1;
-}
-
-static drmDevicePtr make_device(const struct fake_node *node)
-{
-	drmDevicePtr dev = calloc(1, sizeof(*dev));
-	char **nodes = calloc(DRM_NODE_MAX, sizeof(*nodes));
-	int kind = node->no_render ? DRM_NODE_PRIMARY : DRM_NODE_RENDER;
-
-	if (!dev || !nodes)
-		abort();
-	nodes[kind] = strdup(node->path);
-	dev->nodes = nodes;
-	dev->available_nodes = 1 << kind;
-	dev->bustype = DRM_BUS_PLATFORM;
-	return dev;
-}
-
-__attribute__((visibility("default")))
-int drmGetDevices2(uint32_t flags, drmDevicePtr devices[], int max_devices)
-{
-	int i;
-
-	(void)flags;
-	for (i = 0; devices && i < fake_nodes_len && i < max_devices; i++)
-		devices[i] = make_device(&fake_nodes[i]);
-	return fake_nodes_len;
-}
-
-__attribute__((visibility("default"))) void drmFreeDevices(drmDevicePtr devices[], int count)
-{
-	int i, n;
-
-	for (i = 0; i < count; i++) {
-		for (n = 0; n < DRM_NODE_MAX; n++)
-			free(devices[i]->nodes[n]);
-		free(devices[i]->nodes);
-		free(devices[i]);
-	}
 }
 
 __attribute__((visibility("default"))) drmVersionPtr drmGetVersion(int fd)

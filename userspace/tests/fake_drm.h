@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A machine with render nodes that is not there: stands in for libdrm's list of
- * devices, drmGetVersion(), open(2) and ioctl(2).  Linked into a program, these
+ * A machine with render nodes that is not there: stands in for the folder
+ * /dev/dri, drmGetVersion(), open(2) and ioctl(2).  Linked into a program, these
  * come before the ones in the shared libraries.
  *
- * A node is some character device that every machine has, so that open, dup,
- * close and fork are the kernel's; its ioctls go to fake_ioctl.
+ * Behind node N is a character device that every machine has, so that open,
+ * dup, close and fork are the kernel's; its ioctls go to fake_ioctl.
  */
 #ifndef FAKE_DRM_H
 #define FAKE_DRM_H
 
+#define FAKE_NODES_MAX 4
+
 struct fake_node {
-	const char *path;	/* such as /dev/null */
+	const char *name;	/* in /dev/dri, such as renderD128 */
 	const char *driver;	/* what drmGetVersion() says, or NULL: it fails */
-	int no_render;		/* has a primary node only */
 	int open_errno;		/* open() fails with it */
 };
 
 extern const struct fake_node *fake_nodes;
-extern int fake_nodes_len;	/* or a negative errno for drmGetDevices2() */
+extern int fake_nodes_len;	/* or a negative errno for opendir() */
 extern int fake_open_flags;	/* of the last open() of a node */
 
 /* Returns 0 or a negative errno. @node: index into fake_nodes. */

@@ -10,7 +10,7 @@
 #include "mockgpu.h"
 #include "tap.h"
 
-static const struct fake_node nodes[] = { { "/dev/null", "mockgpu", 0, 0 } };
+static const struct fake_node nodes[] = { { "renderD128", "mockgpu", 0 } };
 
 /* What the driver is to see, what it answers, and what it saw. */
 static struct {
@@ -266,7 +266,7 @@ int main(void)
 	fake_nodes = nodes;
 	fake_nodes_len = 1;
 	fake_ioctl = answer;
-	if (!ok(!mockgpu_open_path(&dev, "/dev/null"), "a device to work with"))
+	if (!ok(!mockgpu_open_path(&dev, "/dev/dri/renderD128"), "a device to work with"))
 		return done();
 	test_migrate(dev);
 	test_move_all(dev);

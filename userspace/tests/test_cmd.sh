@@ -39,7 +39,8 @@ run 0 '256 MiB, RAM behind it in blocks of 2 MiB' 'info: sizes' info
 run 0 'not here +VRAM as device-coherent' 'info: what it cannot' info
 run 0 "on Linux $(uname -r)" 'info: the kernel' info
 run 3 'no device 7|not loaded' 'info of a device that is not there' info -d 7
-run 3 'is not a mockgpu device' "info of another driver's node" info -d /dev/full
+run 3 'is not a mockgpu device' "info of another driver's node" info -d /dev/dri/renderD128
+run 0 'device 0  /dev/dri/renderD129' 'info of a node' info -d /dev/dri/renderD129
 run 2 'from 0 to 255' 'info of a nonsense device' info -d x
 run 2 '' 'info: unknown option' info --frob
 run 2 "no argument 'x'" 'info: an argument' info x
