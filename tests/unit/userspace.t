@@ -11,7 +11,7 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 
 userspace_check()
 {
-	make -C "$top/userspace" OUT=/mnt/build/guest-userspace check </dev/null
+	make --silent -C "$top/userspace" OUT=/mnt/build/unit-userspace check </dev/null
 }
 
 run_tests userspace_check
