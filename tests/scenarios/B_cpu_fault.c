@@ -302,11 +302,12 @@ static void open_and_leave(void *arg)
 	struct orphan *orphan = arg;
 	struct mockgpu_device *dev = gpu_open_private();
 	void *p = map_filled(LEFT, orphan->tag);
+	pid_t pid;
 
 	TO_VRAM(dev, p, LEFT);
 	GPU_CHECK_FILL(dev, p, LEFT, orphan->tag, 0);
-	orphan->pid = (pid_t)CHECK_SYS(fork());
-	if (!orphan->pid) {
+	pid = (pid_t)CHECK_SYS(fork());
+	if (!pid) {
 		mockgpu_close(dev);
 		gate_wait(orphan->go);
 		CHECK_FILL(p, LEFT, orphan->tag, 0);
@@ -315,6 +316,7 @@ static void open_and_leave(void *arg)
 		gate_open(orphan->done, 1);
 		_exit(0);
 	}
+	orphan->pid = pid;
 	if (orphan->opener == CLOSES)
 		mockgpu_close(dev);
 	gate_open(orphan->ready, 1);

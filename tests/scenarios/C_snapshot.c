@@ -31,16 +31,20 @@ static void C2_device_entries(void)
 	CHECK_RES(dev, p, N, RW, RW);
 }
 
-/* Each way in which the memory manager takes a page away clears exactly its entries. */
+/*
+ * Each way in which the memory manager takes pages away clears their entries.  Where a mapping is
+ * cut in two, the kernel also announces a change of the 2 MiB block around the cut.
+ */
 static void C2_invalidated(void)
 {
 	struct mockgpu_device *dev = gpu_open_private();
+	enum { PAGES = 1200, FAR = 310 + 512 };
 	uint16_t tag = new_tag();
-	void *p = map_filled(N, tag);
+	void *p = map_filled(PAGES, tag);
 	struct drm_mockgpu_counters c;
 
-	gpu_fill(dev, p, N, tag, 0);
-	CHECK_RES(dev, p, N, GPU_RW, GPU_RW);
+	gpu_fill(dev, p, PAGES, tag, 0);
+	CHECK_RES(dev, p, PAGES, GPU_RW, GPU_RW);
 	c = gpu_counters(dev);
 
 	TO_VRAM(dev, AT(p, 10), 10);
@@ -64,7 +68,7 @@ static void C2_invalidated(void)
 	CHECK_RES(dev, AT(p, 10), 10, GPU_RW, 0);
 
 	/* Further off nothing was cleared. */
-	CHECK_RES(dev, AT(p, 400), N - 400, GPU_RW, GPU_RW);
+	CHECK_RES(dev, AT(p, FAR), PAGES - FAR, GPU_RW, GPU_RW);
 }
 
 static void C2_read_only_mapping(void)

@@ -48,11 +48,14 @@ void *map_huge(uint16_t tag)
 
 void *map_arena(size_t pages)
 {
-	void *p = mmap(NULL, pages * PAGE, PROT_NONE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	/* Far from where the kernel puts mappings of its own choice, or it would use the range. */
+	static uintptr_t next = 0x200000000000;
+	void *p = (void *)next;
 
-	CHECK(p != MAP_FAILED);
+	CHECK(mmap(p, pages * PAGE, PROT_NONE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0) == p);
 	CHECK_SYS(munmap(p, pages * PAGE));
+	next += 1UL << 30;
 	return p;
 }
 

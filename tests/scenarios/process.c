@@ -24,7 +24,8 @@ static int wait_for(pid_t pid)
 {
 	int status;
 
-	while (waitpid(pid, &status, 0) != pid)
+	CHECK(pid > 0);
+	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			FAIL("waitpid: %s", strerror(errno));
 	return status;
