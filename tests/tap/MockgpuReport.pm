@@ -41,7 +41,7 @@ sub new {
 	my ($class, $count, $name, $parser) = @_;
 	return bless {
 		count => $count, name => $name, parser => $parser, notes => [], failing => 0,
-		seen => 0,
+		last => '',
 	}, $class;
 }
 
@@ -60,11 +60,12 @@ sub result {
 		$self->{count}{failed}++;
 		$self->line('FAIL', 'stopped: ' . $result->explanation);
 	} elsif ($result->is_comment || $result->is_unknown) {
-		# They come before or after the line that they explain.
-		if ($self->{failing}) {
-			print '      ', $result->as_string, "\n";
-		} else {
+		# They come before the line that they explain, but for those that
+		# begin with the name of the test just reported.
+		if (index($result->as_string, "# $self->{last} ") != 0) {
 			push @{ $self->{notes} }, $result->as_string;
+		} elsif ($self->{failing}) {
+			print '      ', $result->as_string, "\n";
 		}
 	}
 }
@@ -73,7 +74,7 @@ sub test {
 	my ($self, $result) = @_;
 	(my $name = $result->description) =~ s/^- //;
 
-	$self->{seen}++;
+	$self->{last} = $name;
 	$self->{failing} = 0;
 	if (!$result->is_ok) {
 		$self->{count}{failed}++;
