@@ -5,6 +5,8 @@
 # named after their contents, and how to become root of a namespace.
 
 set -euo pipefail
+# An ordinary user's path may lack what becomes root of a namespace here.
+export PATH=$PATH:/usr/sbin:/sbin
 
 vm_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top_dir=$(cd "$vm_dir/../.." && pwd)
