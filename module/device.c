@@ -19,15 +19,24 @@
 #include "evict.h"
 #include "migrate.h"
 
+/* Nobody can bring anything in any more: send everything home, and take VRAM apart. */
+static void device_empty(struct mockgpu_device *device)
+{
+	evict_for_good(&device->vram);
+	vram_fini(&device->vram);
+}
+
 /**
  * device_bring_up() - make a device
- * @pdev: platform device that it stands on; its id is the device's number
+ * @pdev: platform device that it stands on
  * @driver: what it can do
+ * @index: its number
  * @vram_bytes: size of its memory, a multiple of VRAM_BLOCK_BYTES
  *
  * Return: 0 or a negative errno.
  */
-int device_bring_up(struct platform_device *pdev, const struct drm_driver *driver, u64 vram_bytes)
+int device_bring_up(struct platform_device *pdev, const struct drm_driver *driver,
+		    unsigned int index, u64 vram_bytes)
 {
 	struct mockgpu_device *device;
 	int ret;
@@ -35,7 +44,7 @@ int device_bring_up(struct platform_device *pdev, const struct drm_driver *drive
 	device = devm_drm_dev_alloc(&pdev->dev, driver, struct mockgpu_device, drm);
 	if (IS_ERR(device))
 		return PTR_ERR(device);
-	device->index = pdev->id;
+	device->index = index;
 	platform_set_drvdata(pdev, device);
 
 	ret = vram_init(&device->vram, &vram_private, vram_bytes, device->index, migrate_to_ram,
@@ -45,7 +54,7 @@ int device_bring_up(struct platform_device *pdev, const struct drm_driver *drive
 
 	ret = drm_dev_register(&device->drm, 0);
 	if (ret)
-		vram_fini(&device->vram);
+		device_empty(device);
 	return ret;
 }
 
@@ -60,7 +69,5 @@ void device_tear_down(struct platform_device *pdev)
 	struct mockgpu_device *device = platform_get_drvdata(pdev);
 
 	drm_dev_unplug(&device->drm);
-	vram_close(&device->vram);
-	evict_for_good(&device->vram);
-	vram_fini(&device->vram);
+	device_empty(device);
 }

@@ -29,7 +29,8 @@ static inline struct mockgpu_device *to_mockgpu(struct drm_device *drm)
 	return container_of(drm, struct mockgpu_device, drm);
 }
 
-int device_bring_up(struct platform_device *pdev, const struct drm_driver *driver, u64 vram_bytes);
+int device_bring_up(struct platform_device *pdev, const struct drm_driver *driver,
+		    unsigned int index, u64 vram_bytes);
 void device_tear_down(struct platform_device *pdev);
 
 #endif

@@ -138,7 +138,12 @@ static const struct drm_driver mockgpu_driver = {
 
 static int mockgpu_probe(struct platform_device *pdev)
 {
-	return device_bring_up(pdev, &mockgpu_driver, (u64)vram_mb * SZ_1M);
+	const struct platform_device_id *id = platform_get_device_id(pdev);
+
+	/* Somebody else's device, bound to this driver by its override. */
+	if (!id)
+		return -ENODEV;
+	return device_bring_up(pdev, &mockgpu_driver, id->driver_data, (u64)vram_mb * SZ_1M);
 }
 
 static void mockgpu_remove(struct platform_device *pdev)
@@ -146,11 +151,27 @@ static void mockgpu_remove(struct platform_device *pdev)
 	device_tear_down(pdev);
 }
 
+/*
+ * Each device has a name of its own rather than one name and a number: libdrm
+ * tells platform devices apart by their modalias, which has only the name.
+ */
+#define DEVICE_ID(index) { .name = MOCKGPU_DRIVER_NAME #index, .driver_data = (index) }
+static const struct platform_device_id mockgpu_device_ids[DEVICES_MAX + 1] = {
+	DEVICE_ID(0), DEVICE_ID(1), DEVICE_ID(2), DEVICE_ID(3),
+	DEVICE_ID(4), DEVICE_ID(5), DEVICE_ID(6), DEVICE_ID(7),
+	DEVICE_ID(8), DEVICE_ID(9), DEVICE_ID(10), DEVICE_ID(11),
+	DEVICE_ID(12), DEVICE_ID(13), DEVICE_ID(14), DEVICE_ID(15),
+	{}
+};
+
 static struct platform_driver mockgpu_platform_driver = {
 	.probe = mockgpu_probe,
 	.remove = mockgpu_remove,
+	.id_table = mockgpu_device_ids,
 	.driver = {
 		.name = MOCKGPU_DRIVER_NAME,
+		/* add_device() wants to know how it went. */
+		.probe_type = PROBE_FORCE_SYNCHRONOUS,
 	},
 };
 
@@ -180,12 +201,13 @@ static int __init add_device(unsigned int index)
 {
 	struct platform_device *pdev;
 
-	pdev = platform_device_register_simple(MOCKGPU_DRIVER_NAME, index, NULL, 0);
+	pdev = platform_device_register_simple(mockgpu_device_ids[index].name,
+					       PLATFORM_DEVID_NONE, NULL, 0);
 	if (IS_ERR(pdev))
 		return PTR_ERR(pdev);
 	platform_devices[index] = pdev;
 	/* A probe that fails leaves a device without a driver, and says nothing. */
-	return platform_get_drvdata(pdev) && device_is_bound(&pdev->dev) ? 0 : -ENODEV;
+	return device_is_bound(&pdev->dev) ? 0 : -ENODEV;
 }
 
 static int __init mockgpu_init(void)

@@ -160,8 +160,8 @@ int evict_all(struct vram *vram, u64 *evicted, u64 *busy)
 }
 
 /**
- * evict_for_good() - empty VRAM that is closed
- * @vram: VRAM after vram_close()
+ * evict_for_good() - empty VRAM that is not used any more
+ * @vram: VRAM that nobody takes pages of any more
  *
  * There is no way back: the device is leaving, and its pages hold somebody's
  * data.  So this waits for as long as it takes, and says so.

@@ -40,7 +40,8 @@ static unsigned int slot_index(u64 addr, unsigned int level)
 
 static union gpu_pt_slot *table_alloc(void)
 {
-	return kcalloc(SLOTS, sizeof(union gpu_pt_slot), GFP_KERNEL);
+	/* As many as the user touches addresses: charged to who does. */
+	return kcalloc(SLOTS, sizeof(union gpu_pt_slot), GFP_KERNEL_ACCOUNT);
 }
 
 static void table_free(union gpu_pt_slot *table, unsigned int level)

@@ -5,8 +5,12 @@
  * types.
  *
  * A call that takes an address first checks all its fields, then whose memory
- * is attached, and then does something.  While it does, the device cannot be
- * taken apart.
+ * is attached, and then does something.
+ *
+ * What takes VRAM, or page structures of it, does so while the device cannot be
+ * taken apart (drm_dev_enter()).  That section is one for all DRM devices of the
+ * machine, so nothing that user space can delay happens in it.  A device access
+ * needs none: it uses pages only while they are mapped.
  *
  * User memory is read and written here and nowhere else, with no lock held: it
  * may itself lie in VRAM.
@@ -150,44 +154,70 @@ static int migrate_report(struct drm_mockgpu_migrate *args, u64 first, const u8 
 	return 0;
 }
 
-/* The call ends at page @first: nothing beyond it was tried. */
-static int migrate_report_rest(struct drm_mockgpu_migrate *args, u64 first, u8 *status)
+/* The same answer for all pages from @first to before @last. */
+static int migrate_report_same(struct drm_mockgpu_migrate *args, u64 first, u64 last, u8 answer)
 {
-	u64 npages = args->len / PAGE_SIZE;
+	u8 status[64];
 	unsigned int n;
-	int ret = 0;
 
-	memset(status, MOCKGPU_PAGE_NOT_TRIED, SVM_WINDOW_PAGES);
-	args->count[MOCKGPU_PAGE_NOT_TRIED] += npages - first;
-	for (; args->status_ptr && first < npages && !ret; first += n) {
-		n = min_t(u64, npages - first, SVM_WINDOW_PAGES);
-		if (fatal_signal_pending(current))
-			break;
+	args->count[answer] += last - first;
+	if (!args->status_ptr)
+		return 0;
+	memset(status, answer, sizeof(status));
+	for (; first < last; first += n) {
+		n = min_t(u64, last - first, sizeof(status));
 		if (copy_to_user(u64_to_user_ptr(args->status_ptr + first), status, n))
-			ret = -EFAULT;
+			return -EFAULT;
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		cond_resched();
 	}
+	return 0;
+}
+
+/* Move one window, while the device cannot leave. */
+static int migrate_window(struct drm_device *drm, struct svm_migration *mig, unsigned long start,
+			  unsigned int npages, u8 *status)
+{
+	int ret, idx;
+
+	if (!drm_dev_enter(drm, &idx)) {
+		memset(status, MOCKGPU_PAGE_NOT_TRIED, npages);
+		return -ENODEV;
+	}
+	ret = svm_migrate_window(mig, start, npages, status);
+	drm_dev_exit(idx);
 	return ret;
 }
 
-static int migrate_best_effort(struct svm_migration *mig, struct drm_mockgpu_migrate *args)
+static int migrate_best_effort(struct drm_device *drm, struct svm_migration *mig,
+			       struct drm_mockgpu_migrate *args)
 {
-	unsigned long start = args->start, end = args->start + args->len;
+	u64 done = 0, npages = args->len / PAGE_SIZE, next;
+	unsigned long end = args->start + args->len;
 	u8 status[SVM_WINDOW_PAGES];
 	unsigned int n;
 	int ret = 0, err;
 
-	for (; start < end && !ret; start += n * PAGE_SIZE) {
-		n = svm_window(start, end);
-		ret = svm_migrate_window(mig, start, n, status);
-		err = migrate_report(args, (start - args->start) / PAGE_SIZE, status, n);
+	while (done < npages && !ret) {
+		next = svm_next_mapped(mig->svm, args->start + done * PAGE_SIZE, end);
+		next = (next - args->start) / PAGE_SIZE;
+		ret = migrate_report_same(args, done, next, MOCKGPU_PAGE_UNMAPPED);
+		done = next;
+		if (ret || done == npages)
+			break;
+
+		n = svm_window(args->start + done * PAGE_SIZE, end);
+		ret = migrate_window(drm, mig, args->start + done * PAGE_SIZE, n, status);
+		err = migrate_report(args, done, status, n);
+		done += n;
 		if (err)
 			ret = err;
-		else if (!ret && signal_pending(current) && start + n * PAGE_SIZE < end)
+		else if (!ret && signal_pending(current) && done < npages)
 			ret = -EINTR;
 		cond_resched();
 	}
-	err = migrate_report_rest(args, (start - args->start) / PAGE_SIZE, status);
+	err = migrate_report_same(args, done, npages, MOCKGPU_PAGE_NOT_TRIED);
 	if (!ret)
 		ret = err;
 	if (!ret && (args->count[MOCKGPU_PAGE_NO_VRAM] || args->count[MOCKGPU_PAGE_NO_RAM]))
@@ -195,16 +225,21 @@ static int migrate_best_effort(struct svm_migration *mig, struct drm_mockgpu_mig
 	return ret;
 }
 
-static int migrate_all_or_nothing(struct svm_migration *mig, struct drm_mockgpu_migrate *args)
+static int migrate_all_or_nothing(struct drm_device *drm, struct svm_migration *mig,
+				  struct drm_mockgpu_migrate *args)
 {
 	unsigned int npages = args->len / PAGE_SIZE;
+	int ret = -ENODEV, err, idx;
 	u8 *status;
-	int ret, err;
 
 	status = kvmalloc(npages, GFP_KERNEL);
 	if (!status)
 		return -ENOMEM;
-	ret = svm_migrate_atomic(mig, args->start, npages, status);
+	memset(status, MOCKGPU_PAGE_NOT_TRIED, npages);
+	if (drm_dev_enter(drm, &idx)) {
+		ret = svm_migrate_atomic(mig, args->start, npages, status);
+		drm_dev_exit(idx);
+	}
 	err = migrate_report(args, 0, status, npages);
 	kvfree(status);
 	return err ? : ret;
@@ -242,7 +277,7 @@ int ioctl_migrate(struct drm_device *drm, void *data, struct drm_file *file)
 	struct drm_mockgpu_migrate *args = data;
 	struct svm_migration *mig;
 	struct svm *svm;
-	int ret, idx;
+	int ret;
 
 	memset(args->count, 0, sizeof(args->count));
 	ret = migrate_check(args);
@@ -255,14 +290,10 @@ int ioctl_migrate(struct drm_device *drm, void *data, struct drm_file *file)
 	if (!mig)
 		return -ENOMEM;
 
-	ret = -ENODEV;
-	if (drm_dev_enter(drm, &idx)) {
-		if (args->flags & MOCKGPU_MIGRATE_ALL_OR_NOTHING)
-			ret = migrate_all_or_nothing(mig, args);
-		else
-			ret = migrate_best_effort(mig, args);
-		drm_dev_exit(idx);
-	}
+	if (args->flags & MOCKGPU_MIGRATE_ALL_OR_NOTHING)
+		ret = migrate_all_or_nothing(drm, mig, args);
+	else
+		ret = migrate_best_effort(drm, mig, args);
 	svm_migration_destroy(mig);
 	return ret;
 }
@@ -296,7 +327,7 @@ int ioctl_residency(struct drm_device *drm, void *data, struct drm_file *file)
 	struct drm_mockgpu_residency *args = data;
 	struct svm *svm;
 	u32 *res;
-	int ret, idx;
+	int ret;
 
 	args->done = 0;
 	ret = check_range(args->start, args->len);
@@ -312,11 +343,7 @@ int ioctl_residency(struct drm_device *drm, void *data, struct drm_file *file)
 		return -ENOMEM;
 
 	while (!ret && args->done < args->len) {
-		ret = -ENODEV;
-		if (drm_dev_enter(drm, &idx)) {
-			ret = residency_window(svm, args, res);
-			drm_dev_exit(idx);
-		}
+		ret = drm_dev_is_unplugged(drm) ? -ENODEV : residency_window(svm, args, res);
 		cond_resched();
 	}
 	kfree(res);
@@ -380,7 +407,7 @@ int ioctl_rw(struct drm_device *drm, void *data, struct drm_file *file)
 	struct drm_mockgpu_rw *args = data;
 	struct svm *svm;
 	void *bounce;
-	int ret, idx;
+	int ret;
 
 	args->done = 0;
 	args->fault_addr = 0;
@@ -396,11 +423,7 @@ int ioctl_rw(struct drm_device *drm, void *data, struct drm_file *file)
 		return -ENOMEM;
 
 	while (!ret && args->done < args->len) {
-		ret = -ENODEV;
-		if (drm_dev_enter(drm, &idx)) {
-			ret = rw_step(svm, args, bounce);
-			drm_dev_exit(idx);
-		}
+		ret = drm_dev_is_unplugged(drm) ? -ENODEV : rw_step(svm, args, bounce);
 		if (!ret && signal_pending(current) && args->done < args->len)
 			ret = -EINTR;
 		cond_resched();
@@ -412,19 +435,37 @@ int ioctl_rw(struct drm_device *drm, void *data, struct drm_file *file)
 	return ret;
 }
 
-static int evict_range(struct svm *svm, struct drm_mockgpu_evict *args)
+static int evict_range(struct drm_device *drm, struct svm *svm, struct drm_mockgpu_evict *args)
 {
 	unsigned long start = args->start, end = args->start + args->len;
 	unsigned int n;
-	int ret = 0;
+	int ret = 0, idx;
 
-	for (; start < end && !ret; start += n * PAGE_SIZE) {
+	while (!ret) {
+		start = svm_next_mapped(svm, start, end);
+		if (start == end)
+			break;
+		if (!drm_dev_enter(drm, &idx))
+			return -ENODEV;
 		n = svm_window(start, end);
 		ret = svm_evict(svm, start, n, &args->evicted, &args->busy);
-		if (!ret && signal_pending(current) && start + n * PAGE_SIZE < end)
+		drm_dev_exit(idx);
+		start += n * PAGE_SIZE;
+		if (!ret && signal_pending(current) && start < end)
 			ret = -EINTR;
 		cond_resched();
 	}
+	return ret;
+}
+
+static int evict_device(struct drm_device *drm, struct drm_mockgpu_evict *args)
+{
+	int ret, idx;
+
+	if (!drm_dev_enter(drm, &idx))
+		return -ENODEV;
+	ret = evict_all(&to_mockgpu(drm)->vram, &args->evicted, &args->busy);
+	drm_dev_exit(idx);
 	return ret;
 }
 
@@ -455,25 +496,16 @@ static int evict_check(const struct drm_mockgpu_evict *args)
 int ioctl_evict(struct drm_device *drm, void *data, struct drm_file *file)
 {
 	struct drm_mockgpu_evict *args = data;
-	struct svm *svm = NULL;
-	int ret, idx;
+	struct svm *svm;
+	int ret;
 
 	args->evicted = 0;
 	args->busy = 0;
 	ret = evict_check(args);
 	if (ret)
 		return ret;
-	if (args->scope == MOCKGPU_EVICT_RANGE) {
-		svm = file_svm(file);
-		if (IS_ERR(svm))
-			return PTR_ERR(svm);
-	}
-	if (!drm_dev_enter(drm, &idx))
-		return -ENODEV;
-	if (svm)
-		ret = evict_range(svm, args);
-	else
-		ret = evict_all(&to_mockgpu(drm)->vram, &args->evicted, &args->busy);
-	drm_dev_exit(idx);
-	return ret;
+	if (args->scope == MOCKGPU_EVICT_ALL)
+		return evict_device(drm, args);
+	svm = file_svm(file);
+	return IS_ERR(svm) ? PTR_ERR(svm) : evict_range(drm, svm, args);
 }

@@ -18,11 +18,12 @@
  * pages are locked; other pages of the same process must not be waited for.
  */
 #include <linux/highmem.h>
-#include <linux/ksm.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 #include <linux/uaccess.h>
+#include <linux/userfaultfd_k.h>
 
 #include "compat/compat.h"
 #include "migrate.h"
@@ -120,6 +121,19 @@ static u8 migrate_refuse_vram(struct page *page)
 	return MIGRATE_PENDING;
 }
 
+/* Why there is no page left in the pool.  If it is just too small, try again. */
+static u8 migrate_pool_answer(const struct migrate_pool *pool)
+{
+	switch (pool->why) {
+	case 0:
+		return MIGRATE_PENDING;
+	case -ENOSPC:
+		return MOCKGPU_PAGE_NO_VRAM;
+	default:
+		return MOCKGPU_PAGE_NO_RAM;
+	}
+}
+
 static u8 migrate_fill_vram_page(struct migrate_run *run, unsigned long i,
 				 struct migrate_pool *pool)
 {
@@ -127,13 +141,18 @@ static u8 migrate_fill_vram_page(struct migrate_run *run, unsigned long i,
 	struct page *to;
 	u8 status;
 
-	if (!from)
+	if (from) {
+		status = migrate_refuse_vram(from);
+		if (status != MIGRATE_PENDING)
+			return status;
+	} else {
+		/* Its owner wants to fill it; the memory manager would refuse. */
+		if (userfaultfd_missing(run->args.vma))
+			return MOCKGPU_PAGE_ABSENT;
 		run->guess[i] = MOCKGPU_PAGE_ABSENT;
-	status = from ? migrate_refuse_vram(from) : MIGRATE_PENDING;
-	if (status != MIGRATE_PENDING)
-		return status;
+	}
 	if (pool->used == pool->count)
-		return pool->why == -ENOSPC ? MOCKGPU_PAGE_NO_VRAM : MOCKGPU_PAGE_NO_RAM;
+		return migrate_pool_answer(pool);
 
 	to = pool->pages[pool->used];
 	if (!migrate_copy_to_vram(to, from))
@@ -149,15 +168,16 @@ static u8 migrate_fill_vram_page(struct migrate_run *run, unsigned long i,
  * @run: run that was started
  * @pool: pages to use
  *
- * Pages that get no copy have their reason in @run->status.
+ * Pages that get no copy have their reason in @run->status.  A process that is
+ * being killed is not kept waiting; the rest of its pages get no copy.
  *
- * Context: mmap_lock held; does not sleep.
+ * Context: mmap_lock held; may sleep.
  */
 void migrate_run_fill_vram(struct migrate_run *run, struct migrate_pool *pool)
 {
 	unsigned long i;
 
-	for (i = 0; i < run->args.npages; i++) {
+	for (i = 0; i < run->args.npages && !fatal_signal_pending(current); i++) {
 		if (run->args.src[i] & MIGRATE_PFN_MIGRATE)
 			run->status[i] = migrate_fill_vram_page(run, i, pool);
 	}
@@ -185,7 +205,7 @@ static int migrate_fill_system_page(unsigned long src, unsigned long *dst, gfp_t
  * migrate_run_fill_system() - copy the pages of a run to system memory
  * @run: run that was started
  *
- * Pages that get no copy have their reason in @run->status.
+ * Pages that get no copy have their reason in @run->status, as above.
  *
  * Context: mmap_lock held; may sleep.
  */
@@ -195,7 +215,7 @@ void migrate_run_fill_system(struct migrate_run *run)
 	unsigned long i;
 	int ret;
 
-	for (i = 0; i < args->npages; i++) {
+	for (i = 0; i < args->npages && !fatal_signal_pending(current); i++) {
 		if (!(args->src[i] & MIGRATE_PFN_MIGRATE))
 			continue;
 		if (!(args->src[i] & MIGRATE_PFN_VALID)) {
@@ -334,6 +354,9 @@ static unsigned int migrate_evict(struct vram *vram, unsigned int npages, unsign
 	for (i = 0; i < npages; i++) {
 		dst[i] = 0;
 		if (!(src[i] & MIGRATE_PFN_MIGRATE))
+			continue;
+		/* A page that somebody took for a migration and is about to give back. */
+		if (!folio_test_anon(page_folio(migrate_pfn_to_page(src[i]))))
 			continue;
 		ret = migrate_fill_system_page(src[i], &dst[i],
 					       GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL |

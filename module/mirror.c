@@ -8,8 +8,9 @@
  * first takes the entries of its range out of the device's, also a change that
  * this driver itself makes by migrating.
  *
- * A fault goes the other way: hmm_range_fault() tells which pages are there,
- * without holding them.  By the time that it returns they may have gone.  So
+ * A fault goes the other way: what is missing is faulted in as for the CPU, and
+ * hmm_range_fault() tells which pages are there, without holding them.  By the
+ * time that it returns they may have gone.  So
  * what it said is believed, and the pages are touched, only under the lock that
  * the notifier takes, once the notifier's sequence number shows that nothing
  * changed since before it was asked.
@@ -110,11 +111,15 @@ void mirror_fini(struct mirror *mirror)
 }
 
 /*
- * Ask what the process's page table says about a range, and fault in where
- * @flags ask for it.  The answer counts only as mirror_answer_holds() says.
+ * Ask what the process's page table says about a range.  The answer counts only
+ * as mirror_answer_holds() says.
+ *
+ * hmm_range_fault() is not asked to fault anything in: from the first page that
+ * is missing it would fault all that follow, and so bring our own pages, which it
+ * reports as present, home from VRAM.
  */
 static int mirror_ask(struct mirror *mirror, struct hmm_range *range, unsigned long start,
-		      unsigned long end, unsigned long flags, unsigned long *pfns)
+		      unsigned long end, unsigned long *pfns)
 {
 	int ret;
 
@@ -123,7 +128,6 @@ static int mirror_ask(struct mirror *mirror, struct hmm_range *range, unsigned l
 		.start = start,
 		.end = end,
 		.hmm_pfns = pfns,
-		.default_flags = flags,
 		.dev_private_owner = vram_owner(),
 	};
 	memset(pfns, 0, (end - start) / PAGE_SIZE * sizeof(*pfns));
@@ -143,59 +147,77 @@ static bool mirror_answer_holds(struct mirror *mirror, struct hmm_range *range)
 	return !mmu_interval_read_retry(&mirror->notifier, range->notifier_seq);
 }
 
-/*
- * A page that cannot be faulted in for the device: have the CPU's fault path
- * say why, or put it right.
- *
- * This is also how a write breaks the sharing of a page that lies in VRAM:
- * hmm_range_fault() shows our own page as present, without the right to write,
- * and never faults it.
- */
-static int mirror_fault_by_cpu(struct mirror *mirror, unsigned long addr, bool write)
+/* Fault one page in as the CPU would.  The lock may be dropped and taken again. */
+static int mirror_fault_page(struct mm_struct *mm, unsigned long addr, bool write)
 {
-	struct vm_area_struct *vma;
+	struct vm_area_struct *vma = vma_lookup(mm, addr);
 	bool unlocked = false;
 	int ret;
 
-	if (mmap_read_lock_killable(mirror->mm))
-		return -EINTR;
-	vma = vma_lookup(mirror->mm, addr);
-	if (!vma || !(vma->vm_flags & VM_READ) || (vma->vm_flags & (VM_IO | VM_PFNMAP)))
-		ret = -EFAULT;
-	else if (write && !(vma->vm_flags & VM_WRITE))
-		ret = -EPERM;
-	else
-		ret = fixup_user_fault(mirror->mm, addr, write ? FAULT_FLAG_WRITE : 0, &unlocked);
-	mmap_read_unlock(mirror->mm);
+	mmap_assert_locked(mm);
 
+	if (!vma || !(vma->vm_flags & VM_READ) || (vma->vm_flags & (VM_IO | VM_PFNMAP)))
+		return -EFAULT;
+	if (write && !(vma->vm_flags & VM_WRITE))
+		return -EPERM;
+	ret = fixup_user_fault(mm, addr, write ? FAULT_FLAG_WRITE : 0, &unlocked);
 	return ret == -EHWPOISON ? -EIO : ret;
 }
 
-/* Break the sharing of those pages of an answer that a write needs for itself. */
-static int mirror_break_cow(struct mirror *mirror, const struct hmm_range *range, bool *broken)
+/*
+ * Fault pages in, or have a write break their sharing.  Returns 0 if at least the
+ * first has been, else why not.
+ */
+static int mirror_fault_pages(struct mirror *mirror, unsigned long start, unsigned int npages,
+			      bool write)
 {
-	unsigned int i, npages = (range->end - range->start) / PAGE_SIZE;
-	int ret;
+	unsigned int i;
+	int ret = 0;
 
-	*broken = false;
+	if (mmap_read_lock_killable(mirror->mm))
+		return -EINTR;
+	for (i = 0; i < npages && !ret; i++)
+		ret = mirror_fault_page(mirror->mm, start + i * PAGE_SIZE, write);
+	mmap_read_unlock(mirror->mm);
+	return i > 1 ? 0 : ret;
+}
+
+static bool mirror_usable(unsigned long pfn, bool write)
+{
+	unsigned long need = HMM_PFN_VALID | (write ? HMM_PFN_WRITE : 0);
+
+	return (pfn & need) == need && !(pfn & HMM_PFN_ERROR);
+}
+
+/* How many pages there are from the start that are, or are not, usable. */
+static unsigned int mirror_stretch(const unsigned long *pfns, unsigned int npages, bool write,
+				   bool usable)
+{
+	unsigned int i;
+
+	for (i = 0; i < npages && mirror_usable(pfns[i], write) == usable; i++)
+		;
+	return i;
+}
+
+/* Pages that lie in VRAM and are shared after fork(), where a write wants them. */
+static unsigned int mirror_count_shared(const unsigned long *pfns, unsigned int npages)
+{
+	unsigned int i, shared = 0;
+
 	for (i = 0; i < npages; i++) {
-		if (range->hmm_pfns[i] & HMM_PFN_WRITE)
-			continue;
-		ret = mirror_fault_by_cpu(mirror, range->start + i * PAGE_SIZE, true);
-		if (ret)
-			return ret;
-		stats_add(mirror->stats, STAT_GPU_COW_BREAKS, 1);
-		*broken = true;
+		if ((pfns[i] & HMM_PFN_VALID) && is_device_private_page(hmm_pfn_to_page(pfns[i])))
+			shared++;
 	}
-	return 0;
+	return shared;
 }
 
 /* Take over an answer that holds.  Counts the entries that were not there before. */
 static int mirror_install(struct mirror *mirror, const struct hmm_range *range,
-			  struct gpu_pt_stash *stash, u64 *faults)
+			  unsigned int npages, struct gpu_pt_stash *stash, u64 *faults)
 {
-	unsigned int i, npages = (range->end - range->start) / PAGE_SIZE;
 	u64 installed = 0;
+	unsigned int i;
 	int ret = 0;
 
 	lockdep_assert_held(&mirror->lock);
@@ -221,46 +243,65 @@ static int mirror_install(struct mirror *mirror, const struct hmm_range *range,
 	return ret;
 }
 
-/*
- * One attempt to fault a range in.  Returns 0 with the lock held and all entries
- * there; -EBUSY where something came in between; or an error.
- */
-static int mirror_fault_once(struct mirror *mirror, unsigned long start, unsigned long end,
-			     bool write, struct gpu_pt_stash *stash, u64 *faults)
+/* Have the tables at hand that entries from @start on need; all lie in one leaf. */
+static int mirror_fill_stash(struct mirror *mirror, unsigned long start,
+			     struct gpu_pt_stash *stash)
 {
-	unsigned long pfns[MIRROR_FAULT_PAGES];
-	struct hmm_range range;
 	unsigned int missing;
-	bool broken;
-	int ret;
 
-	ret = mirror_ask(mirror, &range, start, end,
-			 HMM_PFN_REQ_FAULT | (write ? HMM_PFN_REQ_WRITE : 0), pfns);
-	if (ret)
-		return ret;
-
-	if (write) {
-		ret = mirror_break_cow(mirror, &range, &broken);
-		if (ret || broken)
-			return ret ? : -EBUSY;
-	}
-
-	/* The range lies within one table of the lowest level. */
 	mutex_lock(&mirror->lock);
 	missing = gpu_pt_missing(&mirror->pt, start);
 	mutex_unlock(&mirror->lock);
-	ret = gpu_pt_stash_fill(stash, missing);
+	return gpu_pt_stash_fill(stash, missing);
+}
+
+/*
+ * One attempt at a fault, with @again right after one that faulted the pages in.
+ * Returns 0 with the lock held and an entry at least for
+ * the first page; -EBUSY where a change came in between; -EAGAIN when the pages
+ * have been faulted in and are to be looked up; or an error.
+ */
+static int mirror_fault_once(struct mirror *mirror, unsigned long start, unsigned long end,
+			     bool write, bool again, struct gpu_pt_stash *stash, u64 *faults)
+{
+	unsigned int npages = (end - start) / PAGE_SIZE, shared = 0;
+	unsigned long pfns[MIRROR_FAULT_PAGES];
+	struct hmm_range range;
+	int ret;
+
+	ret = mirror_ask(mirror, &range, start, end, pfns);
+	if (!ret)
+		ret = mirror_fill_stash(mirror, start, stash);
 	if (ret)
 		return ret;
 
 	mutex_lock(&mirror->lock);
-	if (mirror_answer_holds(mirror, &range))
-		ret = mirror_install(mirror, &range, stash, faults);
-	else
-		ret = -EBUSY;
-	if (ret)
+	if (!mirror_answer_holds(mirror, &range)) {
 		mutex_unlock(&mirror->lock);
-	return ret;
+		return -EBUSY;
+	}
+	if (mirror_usable(pfns[0], write)) {
+		npages = mirror_stretch(pfns, npages, write, true);
+		ret = mirror_install(mirror, &range, npages, stash, faults);
+		if (ret)
+			mutex_unlock(&mirror->lock);
+		return ret;
+	}
+	npages = mirror_stretch(pfns, npages, write, false);
+	/* The CPU has something there that is no page. */
+	if (again && (pfns[0] & HMM_PFN_ERROR))
+		npages = 0;
+	if (write)
+		shared = mirror_count_shared(pfns, npages);
+	mutex_unlock(&mirror->lock);
+	if (!npages)
+		return -EFAULT;
+
+	ret = mirror_fault_pages(mirror, start, npages, write);
+	if (ret)
+		return ret;
+	stats_add(mirror->stats, STAT_GPU_COW_BREAKS, shared);
+	return -EAGAIN;
 }
 
 /*
@@ -273,26 +314,19 @@ static int mirror_fault(struct mirror *mirror, unsigned long start, unsigned lon
 {
 	unsigned long deadline = jiffies + MIRROR_FAULT_TIMEOUT;
 	struct gpu_pt_stash stash = {};
+	bool again = false;
 	int ret;
 
 	for (;;) {
-		ret = mirror_fault_once(mirror, start, end, write, &stash, faults);
-		if (!ret)
+		ret = mirror_fault_once(mirror, start, end, write, again, &stash, faults);
+		if (ret != -EBUSY && ret != -EAGAIN)
 			break;
+		stats_add(mirror->stats, STAT_GPU_FAULT_RETRIES, ret == -EBUSY);
+		again = ret == -EAGAIN;
+		ret = -EBUSY;
 		if (signal_pending(current)) {
 			ret = -EINTR;
 			break;
-		}
-		if (ret == -EBUSY) {
-			stats_add(mirror->stats, STAT_GPU_FAULT_RETRIES, 1);
-		} else if (end - start > PAGE_SIZE) {
-			/* Perhaps only a page further on cannot be had. */
-			end = start + PAGE_SIZE;
-		} else {
-			ret = mirror_fault_by_cpu(mirror, start, write);
-			if (ret)
-				break;
-			ret = -EBUSY;
 		}
 		if (time_after(jiffies, deadline))
 			break;
@@ -302,7 +336,14 @@ static int mirror_fault(struct mirror *mirror, unsigned long start, unsigned lon
 	return ret;
 }
 
-/* Copy between a page that the device has mapped and kernel memory. */
+/*
+ * Copy between a page that the device has mapped and kernel memory.
+ *
+ * A page can be writable and clean, after it was swapped in for reading or given
+ * up by MADV_FREE.  Who writes to it behind the CPU's back has to say so, or
+ * reclaim drops what was written.  The page is touched under the lock, while the
+ * entry keeps it mapped.
+ */
 static int mirror_copy(u64 pte, unsigned int offset, void *buf, size_t len, bool write)
 {
 	struct page *page = pfn_to_page(gpu_pte_pfn(pte));
@@ -310,10 +351,13 @@ static int mirror_copy(u64 pte, unsigned int offset, void *buf, size_t len, bool
 	void *data = vram ? vram_page_data(page) : kmap_local_page(page);
 	int ret = 0;
 
-	if (write)
+	if (write) {
 		memcpy(data + offset, buf, len);
-	else if (copy_mc_to_kernel(buf, data + offset, len))
+		if (!folio_test_dirty(page_folio(page)))
+			folio_mark_dirty(page_folio(page));
+	} else if (copy_mc_to_kernel(buf, data + offset, len)) {
 		ret = -EIO;
+	}
 	if (!vram)
 		kunmap_local(data);
 	return ret;
@@ -367,8 +411,10 @@ int mirror_access(struct mirror *mirror, struct mirror_access *access)
 			break;
 		mutex_unlock(&mirror->lock);
 
+		if (access->addr >= TASK_SIZE_MAX)
+			return -EFAULT;
 		start = access->addr & PAGE_MASK;
-		end = PAGE_ALIGN(access->addr + access->len);
+		end = min(PAGE_ALIGN(access->addr + access->len), TASK_SIZE_MAX);
 		end = min(end, start + MIRROR_FAULT_PAGES * PAGE_SIZE);
 		/* One table of the lowest level at a time: see mirror_fault_once(). */
 		end = min(end, round_down(start, GPU_PT_LEAF_BYTES) + GPU_PT_LEAF_BYTES);
@@ -440,7 +486,7 @@ int mirror_snapshot(struct mirror *mirror, unsigned long start, unsigned int npa
 		return -ENOMEM;
 
 	for (;;) {
-		ret = mirror_ask(mirror, &range, start, start + npages * PAGE_SIZE, 0, pfns);
+		ret = mirror_ask(mirror, &range, start, start + npages * PAGE_SIZE, pfns);
 		if (ret && ret != -EBUSY)
 			break;
 		mutex_lock(&mirror->lock);

@@ -12,6 +12,7 @@
  *
  * Locking: the mirror's; there is no other state that changes.
  */
+#include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
@@ -84,6 +85,30 @@ unsigned int svm_window(unsigned long start, unsigned long end)
 	unsigned long left = round_down(start, window) + window - start;
 
 	return min(left, end - start) / PAGE_SIZE;
+}
+
+/**
+ * svm_next_mapped() - pass over addresses where nothing is mapped
+ * @svm: memory of the calling process
+ * @start: first address of a range, at a page boundary
+ * @end: end of the range
+ *
+ * Context: may sleep; takes mmap_lock for read.
+ * Return: the first address from @start on where something is mapped, or @end.
+ */
+unsigned long svm_next_mapped(struct svm *svm, unsigned long start, unsigned long end)
+{
+	struct mm_struct *mm = svm->mirror.mm;
+	struct vm_area_struct *vma;
+
+	/* Who is being killed finds out at the next step. */
+	if (mmap_read_lock_killable(mm))
+		return start;
+	vma = find_vma(mm, start);
+	if (vma)
+		end = clamp(vma->vm_start, start, end);
+	mmap_read_unlock(mm);
+	return end;
 }
 
 /**

@@ -32,6 +32,7 @@ struct svm *svm_create(struct vram *vram, struct vram_charge *charge, struct moc
 void svm_destroy(struct svm *svm);
 bool svm_is_of(const struct svm *svm, const struct mm_struct *mm);
 unsigned int svm_window(unsigned long start, unsigned long end);
+unsigned long svm_next_mapped(struct svm *svm, unsigned long start, unsigned long end);
 int svm_access(struct svm *svm, struct mirror_access *access);
 int svm_residency(struct svm *svm, unsigned long start, unsigned int npages, u32 *res);
 int svm_evict(struct svm *svm, unsigned long start, unsigned int npages, u64 *evicted, u64 *busy);

@@ -6,7 +6,7 @@
  * no page is missing; otherwise everything is put back.  A page that was merely
  * in use makes the whole be tried again, for as long as a best-effort migration
  * would wait.  Should the memory manager refuse a page at the commit, when the
- * others have moved, those are moved back.
+ * others have moved, those are moved back, and the whole is tried again likewise.
  *
  * Locking: mmap_lock is held for reading over the whole range, from the first
  * start to the last commit.
@@ -32,9 +32,8 @@
  * @src: a slot for each
  * @dst: likewise
  * @pool: VRAM to use
- * @runs: the parts that have been started
- * @nr_runs: how many
- * @room: how many fit in @runs
+ * @runs: the parts, one for each VMA
+ * @nr_runs: how many of them have been started
  */
 struct svm_atomic {
 	struct svm_migration *mig;
@@ -48,7 +47,6 @@ struct svm_atomic {
 	struct migrate_pool pool;
 	struct migrate_run *runs;
 	unsigned int nr_runs;
-	unsigned int room;
 };
 
 static void svm_atomic_fini(struct svm_atomic *atomic)
@@ -58,7 +56,6 @@ static void svm_atomic_fini(struct svm_atomic *atomic)
 	kvfree(atomic->src);
 	kvfree(atomic->dst);
 	kvfree(atomic->pool.pages);
-	kfree(atomic->runs);
 }
 
 static int svm_atomic_init(struct svm_atomic *atomic, struct svm_migration *mig,
@@ -104,12 +101,8 @@ static int svm_atomic_windows(struct svm_atomic *atomic,
 /* The answer for a page that need not move, from where it is now. */
 static u8 svm_atomic_still(u32 res, bool to_vram)
 {
-	if (to_vram)
-		return res & MOCKGPU_RES_LOCAL ? MOCKGPU_PAGE_ALREADY : MIGRATE_PENDING;
-	if (res & MOCKGPU_RES_VRAM)
-		return MIGRATE_PENDING;
-	if (res & MOCKGPU_RES_PRESENT)
-		return MOCKGPU_PAGE_ALREADY;
+	if ((res & MOCKGPU_RES_PRESENT) || to_vram)
+		return svm_place_answer(res, to_vram);
 	return res & MOCKGPU_RES_UNMAPPED ? MOCKGPU_PAGE_NO_ACCESS : MOCKGPU_PAGE_ABSENT;
 }
 
@@ -140,7 +133,7 @@ static int svm_atomic_reserve(struct svm_atomic *atomic)
 	migrate_pool_fill(pool, svm_pending(atomic->still, atomic->npages));
 	if (!pool->why)
 		return 0;
-	if (pool->why == -EINTR || pool->why == -ENODEV)
+	if (pool->why == -EINTR)
 		return pool->why;
 
 	short_by = svm_pending(atomic->still, atomic->npages) - pool->count;
@@ -154,40 +147,31 @@ static int svm_atomic_reserve(struct svm_atomic *atomic)
 	return -ENOMEM;
 }
 
-static struct migrate_run *svm_atomic_new_run(struct svm_atomic *atomic)
+static int svm_atomic_count_stretch(void *data, struct vm_area_struct *vma, unsigned long start,
+				    unsigned long end)
 {
-	if (atomic->nr_runs == atomic->room) {
-		unsigned int room = atomic->room ? atomic->room * 2 : 4;
-		struct migrate_run *runs;
-
-		runs = krealloc_array(atomic->runs, room, sizeof(*runs), GFP_KERNEL);
-		if (!runs)
-			return NULL;
-		atomic->runs = runs;
-		atomic->room = room;
-	}
-	return &atomic->runs[atomic->nr_runs];
+	++*(unsigned int *)data;
+	return 0;
 }
 
-static int svm_atomic_stretch(void *data, struct vm_area_struct *vma, unsigned long start,
-			      unsigned long end)
+/* Start one part.  Nothing is allocated here: pages of other parts are locked. */
+static int svm_atomic_start_stretch(void *data, struct vm_area_struct *vma, unsigned long start,
+				    unsigned long end)
 {
 	struct svm_atomic *atomic = data;
+	struct migrate_run *run = &atomic->runs[atomic->nr_runs];
 	unsigned int first = (start - atomic->start) / PAGE_SIZE;
 	unsigned int npages = (end - start) / PAGE_SIZE;
 	u8 answer = svm_stretch_answer(vma, atomic->mig->to_vram);
-	struct migrate_run *run;
 
 	if (answer != MIGRATE_PENDING) {
 		svm_settle(atomic->status + first, npages, answer);
 		return 0;
 	}
-	memset(atomic->guess + first,
-	       vma_is_anonymous(vma) ? MOCKGPU_PAGE_BUSY : MOCKGPU_PAGE_ABSENT, npages);
+	memset(atomic->guess + first, svm_stretch_guess(vma), npages);
+	if (vma->vm_flags & VM_SHARED)
+		return 0;
 
-	run = svm_atomic_new_run(atomic);
-	if (!run)
-		return -ENOMEM;
 	*run = (struct migrate_run) {
 		.args = {
 			.vma = vma,
@@ -205,6 +189,19 @@ static int svm_atomic_stretch(void *data, struct vm_area_struct *vma, unsigned l
 	else
 		atomic->nr_runs++;
 	return 0;
+}
+
+/* Take the whole range out of use. */
+static int svm_atomic_start(struct svm_atomic *atomic, struct mm_struct *mm)
+{
+	unsigned long end = atomic->start + atomic->npages * PAGE_SIZE;
+	unsigned int stretches = 0;
+
+	svm_walk_stretches(mm, atomic->start, end, svm_atomic_count_stretch, &stretches);
+	atomic->runs = kvmalloc_array(stretches, sizeof(*atomic->runs), GFP_KERNEL);
+	if (!atomic->runs)
+		return -ENOMEM;
+	return svm_walk_stretches(mm, atomic->start, end, svm_atomic_start_stretch, atomic);
 }
 
 /* Whether an answer stands in the way of the whole. */
@@ -235,7 +232,31 @@ static bool svm_atomic_blocked(const struct svm_atomic *atomic)
 	return false;
 }
 
-/* All runs are started: fill them, and answer for pages that were not collected. */
+/* Answer for the pages that were not collected, as long as they need not be. */
+static void svm_atomic_answer_still(struct svm_atomic *atomic)
+{
+	unsigned int i;
+
+	for (i = 0; i < atomic->npages; i++) {
+		if (atomic->status[i] == MIGRATE_PENDING &&
+		    !(atomic->src[i] & MIGRATE_PFN_MIGRATE))
+			atomic->status[i] = atomic->still[i];
+	}
+}
+
+/* Whether a page that was not collected stands in the way: no copy need be made. */
+static bool svm_atomic_incomplete(const struct svm_atomic *atomic)
+{
+	unsigned int i;
+
+	for (i = 0; i < atomic->npages; i++) {
+		if (!(atomic->src[i] & MIGRATE_PFN_MIGRATE) &&
+		    svm_atomic_blocks(atomic->status[i], atomic->mig->to_vram))
+			return true;
+	}
+	return false;
+}
+
 static void svm_atomic_fill(struct svm_atomic *atomic)
 {
 	unsigned int i;
@@ -246,26 +267,64 @@ static void svm_atomic_fill(struct svm_atomic *atomic)
 		else
 			migrate_run_fill_system(&atomic->runs[i]);
 	}
+}
+
+/* Leave pages that can move alone from now on. */
+static void svm_atomic_skip(struct svm_atomic *atomic, const unsigned long *slot,
+			    unsigned long mark)
+{
+	unsigned int i;
+
 	for (i = 0; i < atomic->npages; i++) {
-		if (atomic->status[i] != MIGRATE_PENDING)
-			continue;
-		atomic->status[i] = atomic->dst[i] ? SVM_SKIP : atomic->still[i];
+		if (atomic->status[i] == MIGRATE_PENDING && (slot[i] & mark))
+			atomic->status[i] = SVM_SKIP;
 	}
+}
+
+/* All parts are started.  Returns whether every page has a copy, or needs none. */
+static bool svm_atomic_prepare(struct svm_atomic *atomic)
+{
+	svm_atomic_answer_still(atomic);
+	if (svm_atomic_incomplete(atomic)) {
+		svm_atomic_skip(atomic, atomic->src, MIGRATE_PFN_MIGRATE);
+		return false;
+	}
+	svm_atomic_fill(atomic);
+	svm_atomic_skip(atomic, atomic->dst, MIGRATE_PFN_VALID);
+	return !svm_atomic_blocked(atomic);
+}
+
+/* Under mmap_lock.  Returns whether the range was committed, or an error. */
+static int svm_atomic_attempt_locked(struct svm_atomic *atomic, struct mm_struct *mm)
+{
+	bool commit;
+	unsigned int i;
+	int ret;
+
+	ret = svm_atomic_start(atomic, mm);
+	commit = !ret && svm_atomic_prepare(atomic);
+	for (i = 0; i < atomic->nr_runs; i++) {
+		if (commit)
+			migrate_run_commit(&atomic->runs[i], atomic->mig->to_vram);
+		else
+			migrate_run_cancel(&atomic->runs[i]);
+	}
+	kvfree(atomic->runs);
+	return ret ? : commit;
 }
 
 /* One attempt.  Returns whether the range was committed, or an error. */
 static int svm_atomic_attempt(struct svm_atomic *atomic)
 {
 	struct mm_struct *mm = atomic->mig->svm->mirror.mm;
-	unsigned int i;
-	bool blocked;
 	int ret;
 
 	atomic->nr_runs = 0;
 	memset(atomic->status, MIGRATE_PENDING, atomic->npages);
+	memset(atomic->still, MIGRATE_PENDING, atomic->npages);
+	memset(atomic->guess, MOCKGPU_PAGE_BUSY, atomic->npages);
 	memset(atomic->src, 0, atomic->npages * sizeof(*atomic->src));
 	memset(atomic->dst, 0, atomic->npages * sizeof(*atomic->dst));
-	memset(atomic->still, MIGRATE_PENDING, atomic->npages);
 
 	ret = svm_atomic_windows(atomic, svm_atomic_look);
 	if (!ret && atomic->mig->to_vram)
@@ -275,19 +334,9 @@ static int svm_atomic_attempt(struct svm_atomic *atomic)
 
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
-	ret = svm_walk_stretches(mm, atomic->start, atomic->start + atomic->npages * PAGE_SIZE,
-				 svm_atomic_stretch, atomic);
-	if (!ret)
-		svm_atomic_fill(atomic);
-	blocked = ret || svm_atomic_blocked(atomic);
-	for (i = 0; i < atomic->nr_runs; i++) {
-		if (blocked)
-			migrate_run_cancel(&atomic->runs[i]);
-		else
-			migrate_run_commit(&atomic->runs[i], atomic->mig->to_vram);
-	}
+	ret = svm_atomic_attempt_locked(atomic, mm);
 	mmap_read_unlock(mm);
-	return ret ? : !blocked;
+	return ret;
 }
 
 /* Move back what a commit moved. */
@@ -310,23 +359,27 @@ static int svm_atomic_roll_back_window(struct svm_atomic *atomic, unsigned int f
 	return 0;
 }
 
-/* The range was committed: did every page go along? */
-static int svm_atomic_committed(struct svm_atomic *atomic)
+/*
+ * The range was committed.  Did every page go along?  If not, the others are moved
+ * back, and those that did not are pending again.
+ */
+static bool svm_atomic_complete(struct svm_atomic *atomic)
 {
 	unsigned int i, refused = 0;
 
 	for (i = 0; i < atomic->npages; i++) {
 		if (atomic->status[i] == SVM_SKIP) {
-			atomic->status[i] = MOCKGPU_PAGE_BUSY;
+			atomic->status[i] = MIGRATE_PENDING;
 			refused++;
 		}
 	}
 	if (!refused)
-		return 0;
+		return true;
 	atomic->mig->to_vram = !atomic->mig->to_vram;
 	svm_atomic_windows(atomic, svm_atomic_roll_back_window);
 	atomic->mig->to_vram = !atomic->mig->to_vram;
-	return -EBUSY;
+	memset(atomic->guess, MOCKGPU_PAGE_BUSY, atomic->npages);
+	return false;
 }
 
 /* Nothing has moved: turn what is known into answers. */
@@ -381,10 +434,10 @@ static int svm_atomic_move(struct svm_atomic *atomic)
 		ret = svm_atomic_attempt(atomic);
 		if (mig->to_vram)
 			migrate_pool_drain(&atomic->pool);
-		if (ret > 0)
-			return svm_atomic_committed(atomic);
-		if (ret)
+		if (ret < 0)
 			return ret;
+		if (ret && svm_atomic_complete(atomic))
+			return 0;
 
 		ret = svm_atomic_windows(atomic, svm_atomic_explain);
 		if (ret)
@@ -394,7 +447,8 @@ static int svm_atomic_move(struct svm_atomic *atomic)
 		ret = svm_pause(mig, attempt, atomic->status, atomic->guess, atomic->npages);
 		if (ret)
 			return ret < 0 ? ret : -EBUSY;
-		stats_add(mig->svm->stats, STAT_MIGRATE_RETRIES, atomic->npages);
+		stats_add(mig->svm->stats, STAT_MIGRATE_RETRIES,
+			  svm_pending(atomic->status, atomic->npages));
 	}
 }
 
@@ -407,7 +461,7 @@ static int svm_atomic_move(struct svm_atomic *atomic)
  *
  * Context: may sleep; takes mmap_lock for read.
  * Return: 0 when every page is at the target; -ENOMEM where VRAM or RAM lacked;
- * -EBUSY where a page could not move for another reason; -EINTR (a signal); -ENODEV.
+ * -EBUSY where a page could not move for another reason; -EINTR (a signal).
  */
 int svm_migrate_atomic(struct svm_migration *mig, unsigned long start, unsigned int npages,
 		       u8 *status)

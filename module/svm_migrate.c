@@ -3,16 +3,17 @@
  * Moving a range of a process's memory, as far as it can be moved.
  *
  * A range is moved a window at a time.  In each window, every page ends with an
- * answer: it moved, or why it did not.  The memory manager only says that a page
- * could not be collected, so the reason is looked for afterwards, among those
- * that are left; a page that merely was in use is tried again, at once a few
- * times and then with pauses, as long as the call's patience lasts.
+ * answer: it moved, or why it did not.  First a look tells which pages are there
+ * already; those are left in peace, and if that is all, no notifier is called.
+ * Then follow attempts.  The memory manager only says that a page could not be
+ * collected, so the reason is looked for afterwards, among those that are left;
+ * a page that merely was in use is tried again, at once a few times and then with
+ * pauses, as long as the call's patience lasts.
  *
  * Locking: mmap_lock is held for reading for one pass over a window.  VRAM is
  * taken before it, since that may make page structures.
  */
 #include <linux/delay.h>
-#include <linux/ksm.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -24,9 +25,9 @@
 #include "svm_migrate.h"
 #include "vram.h"
 
-/* Attempts at a page without a pause, and how long a call pauses in all. */
+/* Attempts at a page without a pause, and how long a call tries again in all. */
 #define SVM_QUICK_ATTEMPTS	3
-#define SVM_PATIENCE_US		(100 * USEC_PER_MSEC)
+#define SVM_PATIENCE		ms_to_ktime(100)
 
 /**
  * svm_migration_create() - get ready to migrate
@@ -53,6 +54,24 @@ struct svm_migration *svm_migration_create(struct svm *svm, bool to_vram)
 void svm_migration_destroy(struct svm_migration *mig)
 {
 	kvfree(mig);
+}
+
+/**
+ * svm_place_answer() - the answer for a page, from where it is
+ * @res: MOCKGPU_RES_*
+ * @to_vram: which way
+ *
+ * Return: MOCKGPU_PAGE_*, or MIGRATE_PENDING where it may have to move.
+ */
+u8 svm_place_answer(u32 res, bool to_vram)
+{
+	if (!(res & MOCKGPU_RES_PRESENT))
+		return MIGRATE_PENDING;
+	if (!(res & MOCKGPU_RES_VRAM))
+		return to_vram ? MIGRATE_PENDING : MOCKGPU_PAGE_ALREADY;
+	if (!to_vram)
+		return MIGRATE_PENDING;
+	return res & MOCKGPU_RES_LOCAL ? MOCKGPU_PAGE_ALREADY : MOCKGPU_PAGE_PEER;
 }
 
 /**
@@ -103,9 +122,21 @@ u8 svm_stretch_answer(struct vm_area_struct *vma, bool to_vram)
 		return MIGRATE_PENDING;
 	if (!(vma->vm_flags & VM_ACCESS_FLAGS))
 		return MOCKGPU_PAGE_NO_ACCESS;
-	if (vma->vm_flags & VM_SHARED)
-		return MOCKGPU_PAGE_FILE;
 	return MIGRATE_PENDING;
+}
+
+/**
+ * svm_stretch_guess() - what to answer for pages of a VMA that cannot be collected
+ * @vma: VMA whose pages have answers of their own
+ *
+ * A hole of an anonymous mapping is collected.  That of a file is not: it cannot
+ * be filled.
+ *
+ * Return: MOCKGPU_PAGE_*.
+ */
+u8 svm_stretch_guess(struct vm_area_struct *vma)
+{
+	return vma_is_anonymous(vma) ? MOCKGPU_PAGE_BUSY : MOCKGPU_PAGE_ABSENT;
 }
 
 /**
@@ -189,9 +220,10 @@ static int svm_pass_stretch(void *data, struct vm_area_struct *vma, unsigned lon
 		svm_settle(pass->status + first, stop - first, answer);
 		return 0;
 	}
-	/* The hole of a file cannot be filled; a hole elsewhere is collected. */
-	memset(pass->mig->guess + first,
-	       vma_is_anonymous(vma) ? MOCKGPU_PAGE_BUSY : MOCKGPU_PAGE_ABSENT, stop - first);
+	memset(pass->mig->guess + first, svm_stretch_guess(vma), stop - first);
+	/* Shared memory never lives in VRAM: no need to disturb it to find out. */
+	if (vma->vm_flags & VM_SHARED)
+		return 0;
 
 	for (; first < stop; first = last) {
 		last = first + 1;
@@ -219,10 +251,8 @@ static int svm_pass(struct svm_migration *mig, unsigned long start, unsigned int
 
 	if (mig->to_vram) {
 		migrate_pool_fill(&pool, svm_pending(status, npages));
-		if (pool.why == -EINTR || pool.why == -ENODEV) {
-			ret = pool.why;
+		if (pool.why == -EINTR)
 			goto out;
-		}
 	}
 	if (mmap_read_lock_killable(mm))
 		goto out;
@@ -243,15 +273,12 @@ static u8 svm_explain_system_page(unsigned long addr, u8 *guess)
 	struct page *page;
 	u8 answer = MIGRATE_PENDING;
 
-	*guess = MOCKGPU_PAGE_BUSY;
 	if (get_user_pages_fast_only(addr, 1, 0, &page) != 1)
 		return answer;
 	folio = page_folio(page);
-	if (compat_is_zero_page(page, 0))
-		*guess = MOCKGPU_PAGE_BUSY;
-	else if (folio_test_ksm(folio))
+	if (folio_test_ksm(folio))
 		answer = MOCKGPU_PAGE_KSM;
-	else if (!folio_test_anon(folio))
+	else if (!compat_is_zero_page(page, 0) && !folio_test_anon(folio))
 		answer = MOCKGPU_PAGE_FILE;
 	else if (folio_maybe_dma_pinned(folio))
 		*guess = MOCKGPU_PAGE_PINNED;
@@ -259,18 +286,20 @@ static u8 svm_explain_system_page(unsigned long addr, u8 *guess)
 	return answer;
 }
 
-/* A page of an anonymous mapping that is neither there nor a hole: it is swapped out. */
+/*
+ * A page of an anonymous mapping that is neither there nor a hole is swapped out,
+ * or somebody else is moving it.  Waits for no more than that: should the page
+ * turn out to be wanted by a userfaultfd, the fault fails.
+ */
 static int svm_swap_in(struct svm *svm, unsigned long addr)
 {
 	struct mm_struct *mm = svm->mirror.mm;
-	bool unlocked = false;
-	int ret;
 
-	if (mmap_read_lock_killable(mm))
+	if (signal_pending(current) || mmap_read_lock_killable(mm))
 		return -EINTR;
-	ret = fixup_user_fault(mm, addr, 0, &unlocked);
+	fixup_user_fault(mm, addr, 0, NULL);
 	mmap_read_unlock(mm);
-	return ret == -EINTR ? ret : 0;
+	return 0;
 }
 
 static int svm_explain_page(struct svm_migration *mig, unsigned long addr, u32 res, u8 *status,
@@ -280,17 +309,11 @@ static int svm_explain_page(struct svm_migration *mig, unsigned long addr, u32 r
 
 	if (res & MOCKGPU_RES_UNMAPPED) {
 		*guess = MOCKGPU_PAGE_NO_ACCESS;
-	} else if (res & MOCKGPU_RES_VRAM) {
-		if (mig->to_vram)
-			*status = res & MOCKGPU_RES_LOCAL ? MOCKGPU_PAGE_ALREADY :
-							    MOCKGPU_PAGE_PEER;
-		else
-			*guess = MOCKGPU_PAGE_BUSY;
 	} else if (res & MOCKGPU_RES_PRESENT) {
-		if (mig->to_vram)
+		*guess = MOCKGPU_PAGE_BUSY;
+		*status = svm_place_answer(res, mig->to_vram);
+		if (*status == MIGRATE_PENDING && mig->to_vram)
 			*status = svm_explain_system_page(addr, guess);
-		else
-			*status = MOCKGPU_PAGE_ALREADY;
 	} else if (*guess == MOCKGPU_PAGE_BUSY && mig->to_vram) {
 		ret = svm_swap_in(mig->svm, addr);
 	} else {
@@ -355,19 +378,39 @@ static bool svm_worth_waiting(const u8 *status, const u8 *guess, unsigned int np
 int svm_pause(struct svm_migration *mig, unsigned int attempt, const u8 *status,
 	      const u8 *guess, unsigned int npages)
 {
-	unsigned int us;
+	unsigned int us = 50U << min(attempt, 7U);
+	ktime_t now = ktime_get();
 
 	if (signal_pending(current))
 		return -EINTR;
+	if (attempt > 1)
+		mig->waited = ktime_add(mig->waited, ktime_sub(now, mig->since));
+	mig->since = now;
 	if (attempt < SVM_QUICK_ATTEMPTS) {
 		cond_resched();
 		return 0;
 	}
-	if (mig->waited >= SVM_PATIENCE_US || !svm_worth_waiting(status, guess, npages))
+	if (ktime_after(mig->waited, SVM_PATIENCE) || !svm_worth_waiting(status, guess, npages))
 		return 1;
-	us = min(50U << min(attempt - SVM_QUICK_ATTEMPTS, 7U), SVM_PATIENCE_US - mig->waited);
 	usleep_range(us, us + us / 4);
-	mig->waited += us;
+	return 0;
+}
+
+/* Answer for the pages of a window that need not move, from where they are. */
+static int svm_look(struct svm_migration *mig, unsigned long start, unsigned int npages,
+		    u8 *status)
+{
+	unsigned int i;
+	int ret;
+
+	ret = svm_residency(mig->svm, start, npages, mig->res);
+	/* A mapping that never stands still is known no better than before. */
+	if (ret)
+		return ret == -EBUSY ? 0 : ret;
+	for (i = 0; i < npages; i++) {
+		if (status[i] == MIGRATE_PENDING)
+			status[i] = svm_place_answer(mig->res[i], mig->to_vram);
+	}
 	return 0;
 }
 
@@ -387,7 +430,9 @@ int svm_move_pending(struct svm_migration *mig, unsigned long start, unsigned in
 	unsigned int i, attempt, pending;
 	int ret;
 
-	for (attempt = 1;; attempt++) {
+	memset(mig->guess, MOCKGPU_PAGE_BUSY, npages);
+	ret = svm_look(mig, start, npages, status);
+	for (attempt = 1; !ret && svm_pending(status, npages); attempt++) {
 		ret = svm_pass(mig, start, npages, status);
 		if (ret || !svm_pending(status, npages))
 			break;
@@ -436,7 +481,7 @@ void svm_count_failures(struct svm *svm, const u8 *status, unsigned int npages)
  *
  * Context: may sleep; takes mmap_lock for read.
  * Return: 0, also where pages stayed; -EINTR (a signal; pages that were not
- * reached are MOCKGPU_PAGE_NOT_TRIED), -ENOMEM (for the driver's own needs), -ENODEV.
+ * reached are MOCKGPU_PAGE_NOT_TRIED), -ENOMEM (for the driver's own needs).
  */
 int svm_migrate_window(struct svm_migration *mig, unsigned long start, unsigned int npages,
 		       u8 *status)

@@ -2,6 +2,7 @@
 #ifndef MOCKGPU_SVM_MIGRATE_H
 #define MOCKGPU_SVM_MIGRATE_H
 
+#include <linux/ktime.h>
 #include <linux/mm_types.h>
 #include <linux/types.h>
 
@@ -14,7 +15,8 @@
  * struct svm_migration - what one migrating call works with
  * @svm: whose memory
  * @to_vram: which way
- * @waited: time spent on pages that are busy, in microseconds
+ * @since: when the attempts at a window began to fail
+ * @waited: time that the call has spent on pages that are busy
  * @src: a slot for each page of a window
  * @dst: likewise
  * @pages: likewise
@@ -24,7 +26,8 @@
 struct svm_migration {
 	struct svm *svm;
 	bool to_vram;
-	unsigned int waited;
+	ktime_t since;
+	ktime_t waited;
 	unsigned long src[SVM_WINDOW_PAGES];
 	unsigned long dst[SVM_WINDOW_PAGES];
 	struct page *pages[SVM_WINDOW_PAGES];
@@ -51,6 +54,8 @@ typedef int (*svm_stretch_fn)(void *data, struct vm_area_struct *vma, unsigned l
 int svm_walk_stretches(struct mm_struct *mm, unsigned long start, unsigned long end,
 		       svm_stretch_fn fn, void *data);
 u8 svm_stretch_answer(struct vm_area_struct *vma, bool to_vram);
+u8 svm_stretch_guess(struct vm_area_struct *vma);
+u8 svm_place_answer(u32 res, bool to_vram);
 unsigned int svm_pending(const u8 *status, unsigned int npages);
 void svm_settle(u8 *status, unsigned int npages, u8 answer);
 int svm_explain(struct svm_migration *mig, unsigned long start, unsigned int npages,

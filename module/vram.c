@@ -91,8 +91,9 @@ static void vram_put_page(struct vram *vram, struct vram_part *part, unsigned in
 	if (!--charge->pages && !charge->open)
 		kfree(charge);
 
-	if (vram_alloc_put(&vram->alloc, &part->block, index, 1) && !vram->closing)
-		schedule_delayed_work(&vram->shrink, VRAM_SHRINK_DELAY);
+	if (vram_alloc_put(&vram->alloc, &part->block, index, 1))
+		mod_delayed_work(system_unbound_wq, &vram->shrink,
+				 vram->source->is_short() ? 0 : VRAM_SHRINK_DELAY);
 }
 
 static void vram_folio_free(struct folio *folio)
@@ -285,8 +286,7 @@ static unsigned int vram_take(struct vram *vram, struct vram_charge *charge, uns
  * @pages: room for @want pages; they have no reference yet and hold whatever
  *	was there before
  * @why: where fewer than @want were had: -ENOSPC (VRAM is full), -ENOMEM (no RAM
- *	to stand behind it), -ENODEV (the device leaves), -EINTR (a fatal signal);
- *	else 0
+ *	to stand behind it), -EINTR (a fatal signal); else 0
  *
  * Every page must go on to vram_page_init() or back to vram_put_unused().
  *
@@ -301,12 +301,9 @@ unsigned int vram_get_pages(struct vram *vram, struct vram_charge *charge, unsig
 	*why = 0;
 	for (;;) {
 		spin_lock_irq(&vram->lock);
-		if (vram->closing)
-			*why = -ENODEV;
-		else
-			got += vram_take(vram, charge, want - got, pages + got);
+		got += vram_take(vram, charge, want - got, pages + got);
 		spin_unlock_irq(&vram->lock);
-		if (*why || got == want)
+		if (got == want)
 			return got;
 
 		*why = vram_grow(vram);
@@ -475,21 +472,8 @@ int vram_init(struct vram *vram, const struct vram_source *source, u64 bytes, un
 }
 
 /**
- * vram_close() - let no page be taken any more
- * @vram: VRAM
- *
- * Pages in use stay in use.
- */
-void vram_close(struct vram *vram)
-{
-	spin_lock_irq(&vram->lock);
-	vram->closing = true;
-	spin_unlock_irq(&vram->lock);
-}
-
-/**
  * vram_fini() - undo vram_init()
- * @vram: VRAM that is closed and has no page in use
+ * @vram: VRAM that nobody takes pages of any more, and that has none in use
  *
  * Context: sleeps until the memory manager has let go of the last page.
  */

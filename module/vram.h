@@ -34,6 +34,8 @@ struct vram_chunk;
  * @back: get memory that holds VRAM_BLOCK_BYTES; may sleep; returns its
  *	address, or NULL where there is none
  * @unback: give that memory back; may sleep
+ * @is_short: whether memory behind empty blocks is wanted back at once; any
+ *	context
  */
 struct vram_source {
 	enum memory_type type;
@@ -41,6 +43,7 @@ struct vram_source {
 	void (*release)(struct vram_chunk *chunk);
 	void *(*back)(void);
 	void (*unback)(void *data);
+	bool (*is_short)(void);
 };
 
 extern const struct vram_source vram_private;
@@ -98,7 +101,6 @@ struct vram_chunk {
  * @lock: protects what says so; taken in the free callback, that is under page
  *	table locks, so with interrupts off
  * @alloc: which pages are taken; under @lock
- * @closing: no page may be taken any more; under @lock
  * @backed_blocks: blocks that have memory behind them; under @lock
  * @nr_chunks: chunks that exist; written under @lock and @grow_lock
  * @grow_lock: protects growth and shrinkage; the outermost lock here, taken
@@ -117,7 +119,6 @@ struct vram {
 
 	spinlock_t lock;
 	struct vram_alloc alloc;
-	bool closing;
 	u64 backed_blocks;
 	unsigned int nr_chunks;
 
@@ -141,7 +142,6 @@ struct vram_usage {
 
 int vram_init(struct vram *vram, const struct vram_source *source, u64 bytes, unsigned int index,
 	      vm_fault_t (*migrate_to_ram)(struct vm_fault *vmf), struct mockgpu_stats *stats);
-void vram_close(struct vram *vram);
 void vram_fini(struct vram *vram);
 
 struct vram_charge *vram_charge_create(void);

@@ -74,4 +74,5 @@ const struct vram_source vram_private = {
 	.release = vram_private_release,
 	.back = vram_private_back,
 	.unback = vram_private_unback,
+	.is_short = vram_private_ram_is_short,
 };

@@ -6,8 +6,8 @@
  *
  * - All addresses are virtual addresses of the process that attached its
  *   memory to the file (DRM_MOCKGPU_ATTACH).  Unless said otherwise @start and
- *   @len of a range are multiples of MOCKGPU_PAGE_SIZE, @len is not 0, and
- *   @start + @len does not wrap around; otherwise the call is -EINVAL.
+ *   @len of a range are multiples of MOCKGPU_PAGE_SIZE, @len is not 0, and the
+ *   range ends within what a process can map; otherwise the call is -EINVAL.
  * - A pointer to user memory travels as a __u64.
  * - A structure only ever grows at its end.  The size travels in the call's
  *   number.  What a shorter structure lacks counts as 0; what a longer one has
@@ -18,9 +18,11 @@
  * - No call returns EAGAIN.  A call that a signal interrupted returns EINTR;
  *   every call can simply be repeated after it: what was done stays done, and
  *   the result fields then count that repetition alone.  libdrm's drmIoctl()
- *   does so without end; a caller that wants to stop uses ioctl() itself.
- * - Result fields are written whether the call succeeds or not, except where
- *   the whole structure cannot be written (-EFAULT).
+ *   does so without end; a caller that wants to stop, or to go on at @done rather
+ *   than begin anew, uses ioctl() itself.
+ * - Result fields are written whether the call succeeds or not, except with
+ *   -E2BIG for the structure, with -ENODEV for a device that had gone before the
+ *   call, and where the structure cannot be written (-EFAULT).
  *
  * Who may call: whoever may open the render node (usually members of the group
  * "render").  Where more is needed the call says so.
@@ -59,7 +61,7 @@ extern "C" {
 
 /* The unit of every range, and of VRAM: bytes. */
 #define MOCKGPU_PAGE_SHIFT	12
-#define MOCKGPU_PAGE_SIZE	(1UL << MOCKGPU_PAGE_SHIFT)
+#define MOCKGPU_PAGE_SIZE	(1ULL << MOCKGPU_PAGE_SHIFT)
 
 #define DRM_MOCKGPU_QUERY	0x00
 #define DRM_MOCKGPU_ATTACH	0x01
@@ -224,8 +226,7 @@ struct drm_mockgpu_attach {
 
 /*
  * Move every page of the range or none.  Pages that are at the target already,
- * and for MOCKGPU_TARGET_SYSTEM also those that do not exist, do not stand in
- * the way.
+ * and for MOCKGPU_TARGET_SYSTEM also holes of a mapping, do not stand in the way.
  */
 #define MOCKGPU_MIGRATE_ALL_OR_NOTHING	(1U << 0)
 
@@ -235,8 +236,12 @@ struct drm_mockgpu_attach {
  */
 #define MOCKGPU_PAGE_MOVED	0	/* is now at the target */
 #define MOCKGPU_PAGE_ALREADY	1	/* was at the target before */
-#define MOCKGPU_PAGE_ABSENT	2	/* there is no page here to bring home (target system), or its
-					 * hole cannot be filled in VRAM (mapping of a file) */
+/*
+ * Target system: there is no page here to bring home.  Target VRAM: there is a
+ * hole that cannot be filled: of a mapping of a file, one that a userfaultfd wants
+ * to fill, or at the limit of a memory cgroup.
+ */
+#define MOCKGPU_PAGE_ABSENT	2
 #define MOCKGPU_PAGE_UNMAPPED	3	/* nothing is mapped at this address */
 #define MOCKGPU_PAGE_NO_ACCESS	4	/* mapped with PROT_NONE */
 #define MOCKGPU_PAGE_FILE	5	/* page of a file or of shared memory */
@@ -248,8 +253,8 @@ struct drm_mockgpu_attach {
 #define MOCKGPU_PAGE_NO_VRAM	11	/* VRAM is full */
 #define MOCKGPU_PAGE_NO_RAM	12	/* no RAM to stand behind VRAM, or to return to */
 #define MOCKGPU_PAGE_COPY_FAILED 13	/* the copy failed (memory error); the page stayed */
-#define MOCKGPU_PAGE_NOT_TRIED	14	/* the call ended before this page; or, with
-					 * ALL_OR_NOTHING, the page could have moved but another could not */
+/* The call ended before this page; or, with ALL_OR_NOTHING, another page stood in the way. */
+#define MOCKGPU_PAGE_NOT_TRIED	14
 #define MOCKGPU_PAGE_STATUS_MAX	16	/* room in count[]; the rest is reserved and 0 */
 
 /**
@@ -260,16 +265,23 @@ struct drm_mockgpu_attach {
  * Only anonymous private memory can live in VRAM.  Pages that are busy for a
  * moment are tried again for up to 100 ms.
  *
- * Returns 0 also where pages stayed; @count and @status_ptr tell.  The sum of
- * @count is always the number of pages in the range.
+ * Returns 0 also where pages stayed; @count and @status_ptr tell.  Once a range
+ * was accepted, the sum of @count is the number of its pages; it is 0 with
+ * -EINVAL, -E2BIG, -ENXIO, -EPERM, an @status_ptr that is no user address, and
+ * where the driver lacked memory for itself.
+ *
+ * A page that is at the target already is left in peace: the memory manager is
+ * not told of a change.
  *
  * Errors:
  *
  * - -ENOMEM: at least one page stayed for want of VRAM or RAM (NO_VRAM,
  *   NO_RAM); what could move did, unless ALL_OR_NOTHING.  Nothing is lost.
  * - -EBUSY: ALL_OR_NOTHING, and at least one page could not move for another
- *   reason.  Nothing has moved.  Pages may have been split, and the memory
- *   manager has been told of a change as if they had moved.
+ *   reason.  Nothing has moved.  Huge pages may have been split, and the memory
+ *   manager has been told of a change as if pages had moved.  (Should it refuse
+ *   a page at the last moment, others have moved and come back; holes among them
+ *   are then filled, and a page that could not come back counts as MOVED.)
  * - -E2BIG: ALL_OR_NOTHING over more than drm_mockgpu_device_info
  *   .atomic_max_bytes.
  * - -EINTR: a signal came; pages after that are NOT_TRIED.
@@ -312,7 +324,8 @@ struct drm_mockgpu_migrate {
  * The answer is a snapshot of 2 MiB at a time and may be old when it arrives.
  *
  * Errors: -EINTR (with @done up to there), -ENXIO, -EPERM, -EFAULT, -EINVAL,
- * -ENOMEM, -ENODEV, -EBUSY (the mapping changed all the time).
+ * -ENOMEM, -ENODEV, -EBUSY (the process changed its mappings, anywhere, all the
+ * time: 1 s of attempts).
  */
 struct drm_mockgpu_residency {
 	/** @start: in: address of the first page */
@@ -346,8 +359,7 @@ struct drm_mockgpu_residency {
  *
  * Errors, of the access at @fault_addr: -EFAULT (nothing mapped there, or it
  * cannot be read), -EPERM (write to memory that is not writable), -ENOMEM,
- * -EBUSY (the mapping changed all the time: 1 s of attempts), -EIO (memory
- * error).  Errors of the call: -EFAULT (the buffer; @fault_addr is then 0),
+ * -EBUSY (as for RESIDENCY), -EIO (memory error).  Errors of the call: -EFAULT (the buffer; @fault_addr is then 0),
  * -EPERM (foreign memory; @fault_addr 0), -EINTR (@done is valid), -ENXIO,
  * -EINVAL (also: @addr + @len or @buf_ptr + @len wraps), -ENODEV.
  */
@@ -382,10 +394,10 @@ struct drm_mockgpu_rw {
  * at this moment are tried again for up to 1 s, then left and counted in @busy.
  *
  * Errors: -EACCES (MOCKGPU_EVICT_ALL without CAP_SYS_ADMIN), -ENOMEM (no RAM to
- * return to; @evicted and @busy are valid), -EINTR (likewise), -EINVAL (with
- * MOCKGPU_EVICT_ALL also: @start or @len not 0), -ENXIO and -EPERM
- * (MOCKGPU_EVICT_RANGE), -EBUSY (MOCKGPU_EVICT_RANGE: the mapping changed all
- * the time), -ENODEV.
+ * return to; @evicted and @busy are valid), -EINTR (likewise), -EIO (memory
+ * error; likewise), -EINVAL (with MOCKGPU_EVICT_ALL also: @start or @len not 0),
+ * -ENXIO and -EPERM (MOCKGPU_EVICT_RANGE), -EBUSY (MOCKGPU_EVICT_RANGE: as for
+ * RESIDENCY), -ENODEV.
  */
 struct drm_mockgpu_evict {
 	/** @scope: in: MOCKGPU_EVICT_* */
