@@ -89,6 +89,7 @@ static void A5_agrees_with_pagemap(void)
 /* Random places of 2,000 pages: each page's is its own, whatever the range that is asked for. */
 static void A5_random_mixture(void)
 {
+	static const unsigned int kinds[] = { HOLE, ZERO, SYSTEM_RW, VRAM_RW };
 	struct mockgpu_device *dev = gpu_open_private();
 	enum { PAGES = 2000 };
 	uint32_t *want = calloc(PAGES, sizeof(*want)), *got = calloc(PAGES, sizeof(*got));
@@ -104,7 +105,7 @@ static void A5_random_mixture(void)
 			fill(AT(p, i), 1, tag, i);
 		if (kind == 3)
 			TO_VRAM(dev, AT(p, i), 1);
-		want[i] = expected[(const unsigned int[]){ HOLE, ZERO, SYSTEM_RW, VRAM_RW }[kind]];
+		want[i] = expected[kinds[kind]];
 	}
 	for (unsigned int round = 0; round < 40; round++) {
 		size_t from = random_below(PAGES), n = 1 + random_below(PAGES - from);

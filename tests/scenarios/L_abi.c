@@ -63,7 +63,7 @@ static void nothing_changed(const char *what)
 	struct drm_mockgpu_counters now = gpu_counters(t.dev);
 	uint32_t res[N];
 
-	/* These change also by what the kernel does elsewhere, and as empty blocks are given back. */
+	/* These change also by what the kernel does elsewhere, and as blocks are given back. */
 	now.invalidations = t.before.invalidations;
 	now.invalidated_pages = t.before.invalidated_pages;
 	now.vram_backing_bytes = t.before.vram_backing_bytes;
