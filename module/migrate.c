@@ -139,18 +139,9 @@ static u8 migrate_fill_vram_page(struct migrate_run *run, unsigned long i,
 {
 	struct page *from = migrate_pfn_to_page(run->args.src[i]);
 	struct page *to;
-	u8 status;
 
-	if (from) {
-		status = migrate_refuse_vram(from);
-		if (status != MIGRATE_PENDING)
-			return status;
-	} else {
-		/* Its owner wants to fill it; the memory manager would refuse. */
-		if (userfaultfd_missing(run->args.vma))
-			return MOCKGPU_PAGE_ABSENT;
+	if (!from)
 		run->guess[i] = MOCKGPU_PAGE_ABSENT;
-	}
 	if (pool->used == pool->count)
 		return migrate_pool_answer(pool);
 
@@ -164,8 +155,34 @@ static u8 migrate_fill_vram_page(struct migrate_run *run, unsigned long i,
 }
 
 /**
- * migrate_run_fill_vram() - copy the pages of a run to VRAM
+ * migrate_run_screen() - find the pages of a run that must not go to VRAM
  * @run: run that was started
+ *
+ * They have their reason in @run->status then.
+ *
+ * Context: mmap_lock held; does not sleep.
+ */
+void migrate_run_screen(struct migrate_run *run)
+{
+	bool no_holes = userfaultfd_missing(run->args.vma);
+	struct page *page;
+	unsigned long i;
+
+	for (i = 0; i < run->args.npages; i++) {
+		if (!(run->args.src[i] & MIGRATE_PFN_MIGRATE))
+			continue;
+		page = migrate_pfn_to_page(run->args.src[i]);
+		if (page)
+			run->status[i] = migrate_refuse_vram(page);
+		else if (no_holes)
+			/* Its owner wants to fill it; the memory manager would refuse. */
+			run->status[i] = MOCKGPU_PAGE_ABSENT;
+	}
+}
+
+/**
+ * migrate_run_fill_vram() - copy the pages of a run to VRAM
+ * @run: run that went through migrate_run_screen()
  * @pool: pages to use
  *
  * Pages that get no copy have their reason in @run->status.  A process that is
@@ -178,7 +195,7 @@ void migrate_run_fill_vram(struct migrate_run *run, struct migrate_pool *pool)
 	unsigned long i;
 
 	for (i = 0; i < run->args.npages && !fatal_signal_pending(current); i++) {
-		if (run->args.src[i] & MIGRATE_PFN_MIGRATE)
+		if ((run->args.src[i] & MIGRATE_PFN_MIGRATE) && run->status[i] == MIGRATE_PENDING)
 			run->status[i] = migrate_fill_vram_page(run, i, pool);
 	}
 }

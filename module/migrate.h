@@ -50,6 +50,7 @@ struct migrate_run {
 };
 
 int migrate_run_start(struct migrate_run *run, bool to_vram);
+void migrate_run_screen(struct migrate_run *run);
 void migrate_run_fill_vram(struct migrate_run *run, struct migrate_pool *pool);
 void migrate_run_fill_system(struct migrate_run *run);
 void migrate_run_commit(struct migrate_run *run, bool to_vram);

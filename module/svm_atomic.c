@@ -244,14 +244,15 @@ static void svm_atomic_answer_still(struct svm_atomic *atomic)
 	}
 }
 
-/* Whether a page that was not collected stands in the way: no copy need be made. */
+/* Whether a page that cannot be filled stands in the way: no copy need be made. */
 static bool svm_atomic_incomplete(const struct svm_atomic *atomic)
 {
 	unsigned int i;
 
 	for (i = 0; i < atomic->npages; i++) {
-		if (!(atomic->src[i] & MIGRATE_PFN_MIGRATE) &&
-		    svm_atomic_blocks(atomic->status[i], atomic->mig->to_vram))
+		if (atomic->status[i] == MIGRATE_PENDING && (atomic->src[i] & MIGRATE_PFN_MIGRATE))
+			continue;
+		if (svm_atomic_blocks(atomic->status[i], atomic->mig->to_vram))
 			return true;
 	}
 	return false;
@@ -284,6 +285,10 @@ static void svm_atomic_skip(struct svm_atomic *atomic, const unsigned long *slot
 /* All parts are started.  Returns whether every page has a copy, or needs none. */
 static bool svm_atomic_prepare(struct svm_atomic *atomic)
 {
+	unsigned int i;
+
+	for (i = 0; i < atomic->nr_runs && atomic->mig->to_vram; i++)
+		migrate_run_screen(&atomic->runs[i]);
 	svm_atomic_answer_still(atomic);
 	if (svm_atomic_incomplete(atomic)) {
 		svm_atomic_skip(atomic, atomic->src, MIGRATE_PFN_MIGRATE);
