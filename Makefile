@@ -3,8 +3,9 @@
 # `make help` lists what can be made.  Nothing is written into this tree: all
 # that is built lives in the cache folder, see MOCKGPU_CACHE below.
 
-# The module for another kernel than the running one: make KDIR=/path/to/headers
-KDIR ?= /lib/modules/$(shell uname -r)/build
+# For another kernel than the running one: KVER=version, or KDIR=/path/to/headers
+export KVER ?= $(shell uname -r)
+KDIR ?= /lib/modules/$(KVER)/build
 # Everything generated; may be moved, and may be deleted at any time.
 export MOCKGPU_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mockgpu
 prefix ?= /usr/local
@@ -40,7 +41,7 @@ lint: guest-needs ## checkpatch, sparse, W=1, gcc -fanalyzer, shellcheck, man pa
 all: module userspace ## module and userspace for this kernel, or for KDIR=...
 
 module: ## the kernel module alone
-	@KDIR='$(filter-out /lib/modules/%,$(KDIR))' tests/vm/needs module
+	@KDIR=$(KDIR) tests/vm/needs module
 	@mkdir -p $(BUILD)/module && cp -Rpu $(DKMS_SOURCES) $(BUILD)/module/
 	$(MAKE) -C $(KDIR) M=$(BUILD)/module modules
 	@echo 'built $(BUILD)/module/module/mockgpu.ko'
@@ -54,15 +55,15 @@ install: userspace ## install library, command and man pages; prefix= and DESTDI
 	$(MAKE) -C userspace OUT=$(BUILD)/userspace prefix=$(prefix) DESTDIR=$(DESTDIR) install
 
 dkms-install: ## install the module by DKMS, rebuilt with each new kernel (as root)
-	@tests/vm/needs module dkms
+	@KDIR=$(KDIR) tests/vm/needs module dkms
 	@$(MAKE) dkms-remove
 	@$(MAKE) dkms-tree
-	dkms install -m mockgpu -v $(VERSION)
+	dkms install -m mockgpu -v $(VERSION) -k $(KVER)
 	@echo 'now: modprobe mockgpu'
 
 dkms-remove: ## take it out again (as root)
 	@if dkms status -m mockgpu 2>/dev/null | grep -q .; then \
-		modprobe -r mockgpu; \
+		if grep -q '^mockgpu ' /proc/modules; then rmmod mockgpu || exit 1; fi; \
 		dkms status -m mockgpu | sed -n 's|^mockgpu/\([^,:]*\).*|\1|p' | sort -u | \
 		while read -r version; do \
 			dkms remove -m mockgpu -v "$$version" --all && \
