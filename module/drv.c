@@ -239,5 +239,6 @@ static void __exit mockgpu_exit(void)
 module_init(mockgpu_init);
 module_exit(mockgpu_exit);
 
+MODULE_AUTHOR("The mockgpu developers");
 MODULE_DESCRIPTION("GPU without the hardware, for testing device memory");
 MODULE_LICENSE("Dual MIT/GPL");
