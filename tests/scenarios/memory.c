@@ -43,6 +43,8 @@ void *map_huge(uint16_t tag)
 	aligned = (char *)(((uintptr_t)p + HUGE - 1) & ~(HUGE - 1));
 	CHECK_SYS(madvise(aligned, HUGE, MADV_HUGEPAGE));
 	fill(aligned, HUGE / PAGE, tag, 0);
+	/* What is there stays huge; khugepaged, which would bring VRAM pages home, stays away. */
+	CHECK_SYS(madvise(aligned, HUGE, MADV_NOHUGEPAGE));
 	return aligned;
 }
 
