@@ -240,5 +240,6 @@ module_init(mockgpu_init);
 module_exit(mockgpu_exit);
 
 MODULE_AUTHOR("The mockgpu developers");
+MODULE_VERSION(MOCKGPU_VERSION);
 MODULE_DESCRIPTION("GPU without the hardware, for testing device memory");
 MODULE_LICENSE("Dual MIT/GPL");
