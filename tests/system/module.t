@@ -112,11 +112,11 @@ insmod_ms()
 	' "$plain" "$@"
 }
 
-# A figure that anything else on the machine can only make worse: best of five.
+# Figures that anything else on the machine can only make worse: the best of many.
 module_loads_64_GiB_in_100_ms_and_4_MiB()
 {
 	local turn ms used best_ms=999999 best_used=999999999 before
-	for turn in 1 2 3 4 5; do
+	for ((turn = 1; turn <= 20; turn++)); do
 		unload
 		before=$(free_kib)
 		ms=$(insmod_ms vram_mb=65536)
@@ -124,6 +124,7 @@ module_loads_64_GiB_in_100_ms_and_4_MiB()
 		echo "turn $turn: $ms ms, $used KiB"
 		((ms >= best_ms)) || best_ms=$ms
 		((used >= best_used)) || best_used=$used
+		((turn < 3 || best_ms >= 100 || best_used >= 4096)) || break
 	done
 	((best_ms < 100)) || fail "insmod vram_mb=65536 takes $best_ms ms"
 	((best_used < 4096)) || fail "insmod vram_mb=65536 takes $best_used KiB"
