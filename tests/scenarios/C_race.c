@@ -138,8 +138,10 @@ static void let_it_work(struct target *t, unsigned int n)
 	uint64_t start = now_ns();
 
 	while (atomic_load(&t->calls) < until) {
-		if (now_ns() - start > 5 * NS_PER_S)
+		if (now_ns() - start > 10 * NS_PER_S) {
+			note_stacks();
 			FAIL("the device's thread does not get on");
+		}
 		sleep_ms(1);
 	}
 }

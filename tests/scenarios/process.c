@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* See process.h. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/wait.h>
@@ -83,4 +85,35 @@ pthread_t thread_start(void *(*fn)(void *), void *arg)
 void thread_join(pthread_t thread)
 {
 	CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
+static void note_file(const char *tid, const char *name)
+{
+	char path[320], line[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%s/%s", tid, name);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = 0;
+		note("thread %s: %s", tid, line);
+	}
+	if (file)
+		fclose(file);
+}
+
+void note_stacks(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	struct dirent *entry;
+
+	while (tasks && (entry = readdir(tasks))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		note_file(entry->d_name, "stat");
+		note_file(entry->d_name, "syscall");
+		note_file(entry->d_name, "stack");
+	}
+	if (tasks)
+		closedir(tasks);
 }

@@ -22,5 +22,7 @@ void gate_wait(int gate);
 
 pthread_t thread_start(void *(*fn)(void *), void *arg);
 void thread_join(pthread_t thread);
+/* Where in the kernel each thread of this process is, as diagnostics. */
+void note_stacks(void);
 
 #endif
