@@ -21,7 +21,7 @@ struct vram_charge;
 struct client {
 	struct mockgpu_device *device;
 	struct vram_charge *charge;
-	struct mutex attach_lock;
+	struct mutex attach_lock; /* for @svm */
 	struct svm *svm;
 };
 

@@ -21,7 +21,7 @@
 #include "mockgpu_drm.h"
 
 #define DEVICES_MAX	16U
-#define VRAM_MB_MAX	(1U << 20)
+#define VRAM_MB_MAX	1048576U
 
 /*
  * Version history of the interface:

@@ -12,13 +12,14 @@
  * Locking: the owner's, over everything but the stash, which belongs to its
  * caller.  Only gpu_pt_stash_fill() sleeps.
  */
+#include <linux/bits.h>
 #include <linux/errno.h>
 #include <linux/minmax.h>
 #include <linux/slab.h>
 
 #include "gpu_pt.h"
 
-#define SLOTS		(1U << GPU_PT_LEVEL_BITS)
+#define SLOTS		BIT(GPU_PT_LEVEL_BITS)
 #define ADDR_BITS	(GPU_PTE_SHIFT + GPU_PT_LEVELS * GPU_PT_LEVEL_BITS)
 
 /* A slot holds a table of the level below, or on level 0 an entry. */

@@ -2,15 +2,16 @@
 #ifndef MOCKGPU_GPU_PT_H
 #define MOCKGPU_GPU_PT_H
 
+#include <linux/bits.h>
 #include <linux/types.h>
 
 /*
  * An entry of the device's page table: a page frame number above GPU_PTE_SHIFT
  * and rights below it.  0 is no entry.
  */
-#define GPU_PTE_VALID	(1ULL << 0)
-#define GPU_PTE_WRITE	(1ULL << 1)
-#define GPU_PTE_VRAM	(1ULL << 2)
+#define GPU_PTE_VALID	BIT_ULL(0)
+#define GPU_PTE_WRITE	BIT_ULL(1)
+#define GPU_PTE_VRAM	BIT_ULL(2)
 #define GPU_PTE_SHIFT	12
 
 /* Bits of an address that each level of the table translates, and how many levels. */

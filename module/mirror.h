@@ -26,7 +26,7 @@ struct mirror {
 	struct mmu_interval_notifier notifier;
 	struct mm_struct *mm;
 	struct mockgpu_stats *stats;
-	struct mutex lock;
+	struct mutex lock; /* what a change takes */
 	struct gpu_pt pt;
 };
 

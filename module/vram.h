@@ -117,12 +117,12 @@ struct vram {
 	unsigned int index;
 	u64 bytes;
 
-	spinlock_t lock;
+	spinlock_t lock; /* for what follows */
 	struct vram_alloc alloc;
 	u64 backed_blocks;
 	unsigned int nr_chunks;
 
-	struct mutex grow_lock;
+	struct mutex grow_lock; /* for what follows */
 	struct vram_chunk **chunks;
 	struct list_head bare;
 	struct delayed_work shrink;

@@ -3,12 +3,13 @@
 #define MOCKGPU_VRAM_ALLOC_H
 
 #include <linux/bitmap.h>
+#include <linux/bits.h>
 #include <linux/list.h>
 #include <linux/types.h>
 
 /* Pages in a block: what one huge page holds, 2 MiB. */
 #define VRAM_BLOCK_ORDER	9
-#define VRAM_BLOCK_PAGES	(1U << VRAM_BLOCK_ORDER)
+#define VRAM_BLOCK_PAGES	((unsigned int)BIT(VRAM_BLOCK_ORDER))
 
 /**
  * struct vram_block - a block of pages to hand out

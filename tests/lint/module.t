@@ -12,14 +12,23 @@ kernel=/usr/lib/modules/$(cat /boot/guest/version)/build
 build=/mnt/build/lint-module
 
 # What does not fit a module outside the kernel's tree, which has no MAINTAINERS
-# file, and builds on kernels older than kmalloc_obj().
-unfit=FILE_PATH_CHANGES,ALLOC_WITH_SIZEOF
+# file, and builds on kernels older than kmalloc_obj(); and a file whose name is a
+# word that its text needs (migrate).
+unfit=FILE_PATH_CHANGES,ALLOC_WITH_SIZEOF,EMBEDDED_FILENAME
+# Programs include this one, and have no BIT().
+unfit_uapi=$unfit,BIT_MACRO
+
+# checkpatch IGNORED FOLDER
+checkpatch()
+{
+	find "$2" -name '*.[ch]' -print0 |
+		xargs -0 perl /opt/checkpatch/checkpatch.pl --no-tree --no-summary --terse --strict \
+			--show-types --max-line-length=100 --ignore="$1" --file
+}
 
 lint_checkpatch_module()
 {
-	find module include -name '*.[ch]' -print0 |
-		xargs -0 perl /opt/checkpatch/checkpatch.pl --no-tree --no-summary --terse --strict \
-			--show-types --max-line-length=100 --ignore="$unfit" --file
+	checkpatch "$unfit" module && checkpatch "$unfit_uapi" include
 }
 
 fresh_tree()

@@ -112,7 +112,7 @@ struct drm_mockgpu_query {
 };
 
 /* Where a device's VRAM comes from (drm_mockgpu_device_info.vram_type). */
-#define MOCKGPU_VRAM_PRIVATE	1	/* the CPU cannot reach it: it faults, the page comes home */
+#define MOCKGPU_VRAM_PRIVATE	1	/* the CPU faults, and the page comes home */
 #define MOCKGPU_VRAM_COHERENT	2	/* the CPU reaches it like RAM */
 
 /* What this device on this kernel can do (drm_mockgpu_device_info.caps). */
@@ -173,7 +173,7 @@ struct drm_mockgpu_counters {
 	__u64 pages_cpu_fault;
 	/** @cpu_faults: CPU faults on VRAM that reached the driver */
 	__u64 cpu_faults;
-	/** @cpu_faults_retried: the part of @cpu_faults that moved nothing and had the core try again */
+	/** @cpu_faults_retried: the part of @cpu_faults that moved nothing; the core tried again */
 	__u64 cpu_faults_retried;
 	/** @cpu_faults_failed: CPU faults that ended in an error */
 	__u64 cpu_faults_failed;
@@ -296,7 +296,10 @@ struct drm_mockgpu_migrate {
 	__u32 target;
 	/** @flags: in: MOCKGPU_MIGRATE_* */
 	__u32 flags;
-	/** @status_ptr: in: user pointer to @len / MOCKGPU_PAGE_SIZE bytes, or 0; out: MOCKGPU_PAGE_* each */
+	/**
+	 * @status_ptr: in: user pointer to @len / MOCKGPU_PAGE_SIZE bytes, or 0; out:
+	 * MOCKGPU_PAGE_* each
+	 */
 	__u64 status_ptr;
 	/** @count: out: how many pages ended as MOCKGPU_PAGE_* */
 	__u64 count[MOCKGPU_PAGE_STATUS_MAX];
@@ -304,12 +307,12 @@ struct drm_mockgpu_migrate {
 
 /* What RESIDENCY says of a page, a __u32 each. */
 #define MOCKGPU_RES_PRESENT	(1U << 0)	/* there is a page: in system memory or in VRAM */
-#define MOCKGPU_RES_READ	(1U << 1)	/* can be read without a fault, once mapped by the device */
+#define MOCKGPU_RES_READ	(1U << 1)	/* can be read without a fault */
 #define MOCKGPU_RES_WRITE	(1U << 2)	/* can be written without a fault */
 #define MOCKGPU_RES_ZERO	(1U << 3)	/* is the shared zero page */
 #define MOCKGPU_RES_VRAM	(1U << 4)	/* is in VRAM, of the device MOCKGPU_RES_DEVICE() */
 #define MOCKGPU_RES_LOCAL	(1U << 5)	/* ... which is this device */
-#define MOCKGPU_RES_UNMAPPED	(1U << 6)	/* nothing is mapped at the address, or it cannot be accessed */
+#define MOCKGPU_RES_UNMAPPED	(1U << 6)	/* nothing is mapped, or not accessible */
 #define MOCKGPU_RES_GPU		(1U << 7)	/* the device has it in its page table */
 #define MOCKGPU_RES_GPU_WRITE	(1U << 8)	/* ... with the right to write */
 /* Mapped by the CPU with pages of 2^n * 4096 bytes, 0 or 9 and more. */
@@ -332,7 +335,10 @@ struct drm_mockgpu_residency {
 	__u64 start;
 	/** @len: in: bytes */
 	__u64 len;
-	/** @pages_ptr: in: user pointer to @len / MOCKGPU_PAGE_SIZE __u32; out: MOCKGPU_RES_* each */
+	/**
+	 * @pages_ptr: in: user pointer to @len / MOCKGPU_PAGE_SIZE __u32; out:
+	 * MOCKGPU_RES_* each
+	 */
 	__u64 pages_ptr;
 	/** @flags: in: 0 */
 	__u32 flags;
@@ -359,7 +365,9 @@ struct drm_mockgpu_residency {
  *
  * Errors, of the access at @fault_addr: -EFAULT (nothing mapped there, or it
  * cannot be read), -EPERM (write to memory that is not writable), -ENOMEM,
- * -EBUSY (as for RESIDENCY), -EIO (memory error).  Errors of the call: -EFAULT (the buffer; @fault_addr is then 0),
+ * -EBUSY (as for RESIDENCY), -EIO (memory error).
+ *
+ * Errors of the call: -EFAULT (the buffer; @fault_addr is then 0),
  * -EPERM (foreign memory; @fault_addr 0), -EINTR (@done is valid), -ENXIO,
  * -EINVAL (also: @addr + @len or @buf_ptr + @len wraps), -ENODEV.
  */
@@ -383,8 +391,8 @@ struct drm_mockgpu_rw {
 };
 
 /* What EVICT empties. */
-#define MOCKGPU_EVICT_RANGE	0	/* the pages that lie in VRAM under a range of the caller's */
-#define MOCKGPU_EVICT_ALL	1	/* the device's whole VRAM, whoever's; needs CAP_SYS_ADMIN */
+#define MOCKGPU_EVICT_RANGE	0	/* pages in VRAM under a range of the caller's */
+#define MOCKGPU_EVICT_ALL	1	/* the device's whole VRAM; needs CAP_SYS_ADMIN */
 
 /**
  * struct drm_mockgpu_evict - move pages out of VRAM as a full or leaving device does
