@@ -38,30 +38,42 @@ fresh_tree()
 	cp -R dkms.conf Kbuild module include "$build"
 }
 
-# build_quietly OPTIONS...: the build succeeds and warns of nothing
-build_quietly()
+# build LOG OPTIONS...
+build()
 {
-	local log
-	log=$(mktemp)
+	local log=$1
+	shift
 	fresh_tree
 	make -j"$(nproc)" -C "$kernel" M="$build" "$@" modules >"$log" 2>&1 || {
 		cat "$log"
 		fail 'the build failed'
 	}
-	if grep -E '(warning|error|WARNING|ERROR):' "$log"; then
-		fail 'there are warnings'
-	fi
 	grep -q 'mockgpu\.ko' "$log" || fail 'nothing was built'
 }
 
 lint_module_builds_without_warnings_at_W1()
 {
-	build_quietly W=1
+	local log
+	log=$(mktemp)
+	build "$log" W=1
+	! grep -E '(warning|error|WARNING|ERROR):' "$log" || fail 'there are warnings'
 }
 
+# The distribution's sparse is older than __typeof_unqual__, and cannot compute
+# the length of a string, which the kernel's macros for parameters and module
+# information assert.  What it says of the kernel's headers is not ours.
 lint_sparse()
 {
-	build_quietly C=2 CHECK='sparse -Wno-unknown-attribute'
+	local log files
+	log=$(mktemp)
+	build "$log" C=2 CHECK='sparse -D__typeof_unqual__=__typeof__'
+	files=$(find module -name '*.c' | wc -l)
+	[ "$(grep -c '^ *CHECK ' "$log")" -ge "$files" ] || {
+		grep -i sparse "$log"
+		fail 'sparse has not looked at every file'
+	}
+	! grep -E '^module/[a-z_/]+\.[ch]:.*(warning|error):' "$log" |
+		grep -v '^module/drv\.c:.*error: bad constant expression$' || fail 'sparse complains'
 }
 
 run_tests lint_checkpatch_module lint_module_builds_without_warnings_at_W1 lint_sparse

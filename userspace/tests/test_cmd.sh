@@ -85,8 +85,7 @@ run 0 '\+ mixed' 'map: mixed cells' map --size 16M --cpu-write 0+4K
 ok $? 'map: the SVG has a caption a step and is the same each time'
 status=0
 "$cmd" map >/dev/full 2>"$dir/err" || status=$?
-[ $status -eq 1 ]
-ok $? 'map: output that is lost is a failure'
+ok $((status != 1)) 'map: output that is lost is a failure'
 
 run 0 'all as told, [0-9]+ checks' 'demo' demo --svg "$dir/demo.svg"
 [ "$(grep -c 'class="c"' "$dir/demo.svg")" -eq 8 ]
