@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: MIT
-/* Beside the rest of the memory manager: KSM (row I2). */
+/* Beside the rest of the memory manager: KSM (row I2) and reclaim (row I4). */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/loop.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/swap.h>
 #include <unistd.h>
 
 #include "gpu.h"
@@ -200,11 +207,110 @@ static void I2_ksmd_scans_vram_pages(void)
 	ksmd_stop();
 }
 
+/* The lists of pages that the kernel keeps for each CPU are then all ours to drain. */
+static void stay_on_this_cpu(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(sched_getcpu(), &set);
+	CHECK_SYS(sched_setaffinity(0, sizeof(set), &set));
+}
+
+/*
+ * MADV_FREE leaves a page writable and clean: reclaim may drop it unless somebody writes to it.
+ * The device's write counts, though no page table entry tells of it.
+ */
+static void I4_write_to_pages_given_up(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	uint16_t old = new_tag(), new = new_tag();
+	void *p = map_filled(N, old), *dropped = map_filled(N, old);
+	unsigned int gone = 0;
+
+	stay_on_this_cpu();
+	GPU_CHECK_FILL(dev, p, N, old, 0);
+	CHECK_RES(dev, p, N, MOCKGPU_RES_GPU | MOCKGPU_RES_GPU_WRITE,
+		  MOCKGPU_RES_GPU | MOCKGPU_RES_GPU_WRITE);
+	CHECK_SYS(madvise(p, N * PAGE, MADV_FREE));
+	CHECK_SYS(madvise(dropped, N * PAGE, MADV_FREE));
+	CHECK_RES(dev, p, N, MOCKGPU_RES_GPU, 0);
+	gpu_fill(dev, p, N, new, 0);
+	CHECK_SYS(madvise(p, N * PAGE, MADV_PAGEOUT));
+	CHECK_SYS(madvise(dropped, N * PAGE, MADV_PAGEOUT));
+	/* Those beside, which nobody wrote to, show that reclaim was there. */
+	for (unsigned int i = 0; i < N; i++)
+		gone += !*(uint64_t *)AT(dropped, i);
+	CHECK_GE(gone, N / 2);
+	CHECK_FILL(p, N, new, 0);
+}
+
+#define SWAP_PAGES	2048
+
+/* A swap area of a kind that keeps what it has when a page is read back; its device. */
+static int swap_start(char *name, size_t size)
+{
+	struct loop_config config = { .info.lo_flags = LO_FLAGS_AUTOCLEAR };
+	uint32_t header[3] = { 1, SWAP_PAGES - 1, 0 };
+	int control, loop, number;
+
+	if (system("modprobe -q loop") || (control = open("/dev/loop-control", O_RDWR)) < 0)
+		skip("no loop device to swap to");
+	config.fd = (uint32_t)make_memfd(SWAP_PAGES, 0);
+	CHECK_EQ(pwrite((int)config.fd, header, sizeof(header), 1024), sizeof(header));
+	CHECK_EQ(pwrite((int)config.fd, "SWAPSPACE2", 10, PAGE - 10), 10);
+	number = (int)CHECK_SYS(ioctl(control, LOOP_CTL_GET_FREE));
+	snprintf(name, size, "/dev/loop%d", number);
+	loop = (int)CHECK_SYS(open(name, O_RDWR | O_CLOEXEC));
+	CHECK_SYS(ioctl(loop, LOOP_CONFIGURE, &config));
+	CHECK_SYS(swapon(name, SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK));
+	close(control);
+	return loop;
+}
+
+static void page_out(void *p, size_t pages)
+{
+	uint64_t start = now_ns();
+
+	while (rss_of(p)) {
+		if (now_ns() - start > 10 * NS_PER_S)
+			FAIL("%zu pages are not paged out", rss_of(p));
+		CHECK_SYS(madvise(p, pages * PAGE, MADV_PAGEOUT));
+		sleep_ms(10);
+	}
+}
+
+/* A page that was swapped in for reading is clean, and the swap area still has the old contents. */
+static void I4_write_to_pages_from_swap(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	uint16_t old = new_tag(), new = new_tag();
+	void *p = map_filled(N, old);
+	char name[32];
+	int loop = swap_start(name, sizeof(name));
+
+	page_out(p, N);
+	GPU_CHECK_FILL(dev, p, N, old, 0);
+	CHECK_RES(dev, p, N, RES_PLACE | RW, IN_SYSTEM | RW);
+	gpu_fill(dev, p, N, new, 0);
+	page_out(p, N);
+	GPU_CHECK_FILL(dev, p, N / 2, new, 0);
+	CHECK_FILL(p, N, new, 0);
+	/* What is in the swap area goes to VRAM and back. */
+	page_out(p, N);
+	TO_VRAM(dev, p, N);
+	CHECK_FILL(p, N, new, 0);
+	CHECK_SYS(swapoff(name));
+	close(loop);
+}
+
 #define SCENARIO(name) { #name, name, 90, 0 }
 
 const struct scenario scenarios[] = {
 	SCENARIO(I2_merged_pages_stay),
 	SCENARIO(I2_other_process_is_unchanged),
 	SCENARIO(I2_ksmd_scans_vram_pages),
+	SCENARIO(I4_write_to_pages_given_up),
+	SCENARIO(I4_write_to_pages_from_swap),
 	{ 0 }
 };
