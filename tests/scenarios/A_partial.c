@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/io_uring.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,6 +14,7 @@
 #include <unistd.h>
 
 #include "gpu.h"
+#include "process.h"
 
 #define MOVED		MOCKGPU_PAGE_MOVED
 #define ALREADY		MOCKGPU_PAGE_ALREADY
@@ -349,6 +352,113 @@ static void A4_too_long_for_all_or_nothing(void)
 	CHECK_PLACE(dev, p, pages, IN_VRAM);
 }
 
+#define HOLES	8192
+
+struct hole_filler {
+	char *pages;
+	atomic_bool go, stop;
+	unsigned int filled;
+};
+
+/* Fills single holes, from the end of the range on, while they are on their way to VRAM. */
+static void *fill_holes(void *arg)
+{
+	struct hole_filler *filler = arg;
+
+	while (!atomic_load(&filler->go))
+		;
+	for (size_t i = HOLES; i && !atomic_load(&filler->stop); i -= 64) {
+		*(volatile char *)AT(filler->pages, i - 1) = 1;
+		filler->filled++;
+		usleep(200);
+	}
+	return NULL;
+}
+
+/*
+ * A hole can be collected and yet be filled by another thread before its page is put in place; the
+ * memory manager then refuses that one page when the others have moved.  Those are taken back
+ * before the next attempt, so that none is found in VRAM already.
+ */
+static void A4_holes_are_filled_meanwhile(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	struct drm_mockgpu_counters before = gpu_counters(dev), after;
+	unsigned int whole = 0, taken_back = 0;
+	struct mockgpu_migrated result;
+
+	for (unsigned int round = 0; round < 20; round++) {
+		struct hole_filler filler = { .pages = map_hole(HOLES) };
+		pthread_t thread = thread_start(fill_holes, &filler);
+		int err;
+
+		atomic_store(&filler.go, true);
+		err = mockgpu_migrate(dev, filler.pages, HOLES * PAGE, VRAM, ALL_OR_NOTHING,
+				      &result, NULL);
+		atomic_store(&filler.stop, true);
+		thread_join(thread);
+		CHECK_EQ(result.count[ALREADY], 0);
+		if (err) {
+			CHECK_EQ(err, -EBUSY);
+			CHECK_EQ(result.count[MOVED], 0);
+		} else {
+			CHECK_EQ(result.count[MOVED], HOLES);
+			whole++;
+		}
+		for (size_t i = 0; i < HOLES; i++) {
+			char byte = *(char *)AT(filler.pages, i);
+
+			CHECK(!byte || (i % 64 == 63 && byte == 1));
+		}
+		unmap(filler.pages, HOLES);
+	}
+	after = gpu_counters(dev);
+	taken_back = after.pages_to_system != before.pages_to_system;
+	note("%u of 20 moved whole, %llu pages were taken back", whole,
+	     (unsigned long long)(after.pages_to_system - before.pages_to_system));
+	CHECK_GE(whole, 1);
+	CHECK_EQ(after.vram_used_bytes, before.vram_used_bytes);
+	if (!taken_back)
+		skip("no hole was filled at the right moment");
+}
+
+struct mover {
+	void *pages;
+	int started;
+};
+
+static void move_to_and_fro(void *arg)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	struct mover *mover = arg;
+	bool vram = true;
+
+	gate_open(mover->started, 1);
+	for (;; vram = !vram)
+		mockgpu_migrate(dev, mover->pages, HOLES * PAGE, vram ? VRAM : SYSTEM,
+				ALL_OR_NOTHING, NULL, NULL);
+}
+
+/* Whoever is killed on the way leaves no VRAM behind, and the one it shares its pages with them. */
+static void A4_killed_on_the_way(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	uint16_t tag = new_tag();
+	struct mover mover = { map_filled(HOLES, tag), gate_new() };
+	struct drm_mockgpu_counters c = gpu_counters(dev);
+
+	for (unsigned int round = 0; round < 20; round++) {
+		pid_t pid = spawn(move_to_and_fro, &mover);
+
+		gate_wait(mover.started);
+		sleep_ms(20 + (unsigned int)random_below(60));
+		CHECK_SYS(kill(pid, SIGKILL));
+		join_killed(pid, SIGKILL);
+		CHECK_FILL(mover.pages, HOLES, tag, 0);
+		CHECK_EQ(gpu_counters(dev).vram_used_bytes, c.vram_used_bytes);
+	}
+}
+
 #define SCENARIO(name) { #name, name, 0, 0 }
 
 const struct scenario scenarios[] = {
@@ -362,5 +472,7 @@ const struct scenario scenarios[] = {
 	SCENARIO(A4_page_in_a_pipe),
 	SCENARIO(A4_no_room_for_all),
 	SCENARIO(A4_too_long_for_all_or_nothing),
+	SCENARIO(A4_holes_are_filled_meanwhile),
+	SCENARIO(A4_killed_on_the_way),
 	{ 0 }
 };
