@@ -349,6 +349,30 @@ static void E2_child_migrates_shared_pages(void)
 	child_does(child, END);
 }
 
+/* Parent and child have different pages at the same addresses, all in VRAM. */
+static void E2_both_migrate_their_own(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	uint16_t old = new_tag();
+	void *p = map_filled(N, old);
+	struct drm_mockgpu_counters c;
+	struct child *child;
+
+	TO_VRAM(dev, p, N);
+	child = child_new(p, old);
+	child_does(child, WRITE);
+	child_does(child, MIGRATE);
+	c = gpu_counters(dev);
+	TO_VRAM(dev, p, N);
+	CHECK_COUNTED(dev, &c, .pages_to_vram = N, .vram_used_bytes = N * PAGE);
+	GPU_CHECK_FILL(dev, p, N, old, 0);
+	child_does(child, CHECK_NEW);
+	CHECK_FILL(p, N, old, 0);
+	child_does(child, MIGRATE);
+	CHECK_FILL(p, N, old, 0);
+	child_does(child, END);
+}
+
 /* What the child does with the parent's file is refused, and changes nothing. */
 static void E2_childs_copy_of_the_file(void)
 {
@@ -404,6 +428,7 @@ const struct scenario scenarios[] = {
 	SCENARIO(E2_device_writes_a_word),
 	SCENARIO(E2_writes_after_child_ended),
 	SCENARIO(E2_child_migrates_shared_pages),
+	SCENARIO(E2_both_migrate_their_own),
 	SCENARIO(E2_childs_copy_of_the_file),
 	{ 0 }
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Mappings that go and come while their pages are in VRAM: rows F1 and F4. */
+/* Mappings that go, come and move while their pages are in VRAM: rows F1, F3 and F4. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sys/mman.h>
@@ -89,6 +89,23 @@ static void F1_dontneed_frees_at_once(void)
 	CHECK_ZERO(AT(p, 100), 500);
 	CHECK_FILL(p, 100, tag, 0);
 	CHECK_FILL(AT(p, 600), N - 600, tag, 600);
+}
+
+/* The RAM behind VRAM that nobody uses any more goes back to the system, within a moment. */
+static void F1_ram_behind_vram_is_given_back(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	uint64_t end;
+	uint16_t tag = new_tag();
+	void *p = map_filled(8 * 512, tag);
+
+	TO_VRAM(dev, p, 8 * 512);
+	CHECK_GE(gpu_counters(dev).vram_backing_bytes, 8 * HUGE);
+	unmap(p, 8 * 512);
+	end = now_ns() + 2 * NS_PER_S;
+	while (gpu_counters(dev).vram_backing_bytes && now_ns() < end)
+		sleep_ms(20);
+	CHECK_EQ(gpu_counters(dev).vram_backing_bytes, 0);
 }
 
 /* What is found at an address depends on what is mapped there now, never on what was. */
@@ -221,12 +238,50 @@ static void F4_random_mappings(void)
 			CHECK_FILL(AT(p, i), 1, model[i], i);
 }
 
+/* Pages and addresses have nothing to do with each other: two ranges change places in VRAM. */
+static void F3_swapped_by_mremap(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	enum { PAGES = 300 };
+	uint16_t one = new_tag(), two = new_tag();
+	void *a = map_arena(PAGES), *b = map_arena(PAGES), *aside = map_arena(PAGES);
+	struct drm_mockgpu_counters c;
+
+	map_fixed(a, PAGES, PROT_READ | PROT_WRITE, ANONYMOUS, -1);
+	map_fixed(b, PAGES, PROT_READ | PROT_WRITE, ANONYMOUS, -1);
+	fill(a, PAGES, one, 0);
+	fill(b, PAGES, two, 0);
+	TO_VRAM(dev, a, PAGES);
+	TO_VRAM(dev, b, PAGES);
+	GPU_CHECK_FILL(dev, a, PAGES, one, 0);
+	GPU_CHECK_FILL(dev, b, PAGES, two, 0);
+	c = gpu_counters(dev);
+	CHECK_EQ(mremap(a, PAGES * PAGE, PAGES * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, aside) ==
+		 aside, true);
+	CHECK_RES(dev, a, PAGES, RES_PLACE | MOCKGPU_RES_GPU, MOCKGPU_RES_UNMAPPED);
+	CHECK_EQ(mremap(b, PAGES * PAGE, PAGES * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, a) == a,
+		 true);
+	CHECK_EQ(mremap(aside, PAGES * PAGE, PAGES * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, b) == b,
+		 true);
+	CHECK_RES(dev, a, PAGES, RES_PLACE | MOCKGPU_RES_GPU, IN_VRAM);
+	CHECK_RES(dev, b, PAGES, RES_PLACE | MOCKGPU_RES_GPU, IN_VRAM);
+	GPU_CHECK_FILL(dev, a, PAGES / 2, two, 0);
+	GPU_CHECK_FILL(dev, b, PAGES / 2, one, 0);
+	CHECK_COUNTED(dev, &c, .gpu_faults = PAGES, .gpu_bytes_read = PAGES * PAGE);
+	CHECK_FILL(a, PAGES, two, 0);
+	CHECK_FILL(b, PAGES, one, 0);
+	CHECK_COUNTED(dev, &c, .pages_cpu_fault = 2 * PAGES,
+		      .vram_used_bytes = -2 * PAGES * PAGE);
+}
+
 #define SCENARIO(name) { #name, name, 0, 0 }
 
 const struct scenario scenarios[] = {
 	SCENARIO(F1_partial_munmap),
 	SCENARIO(F1_access_across_the_hole),
 	SCENARIO(F1_dontneed_frees_at_once),
+	SCENARIO(F1_ram_behind_vram_is_given_back),
+	SCENARIO(F3_swapped_by_mremap),
 	SCENARIO(F4_unmapped_and_mapped_anew),
 	SCENARIO(F4_mapped_over),
 	SCENARIO(F4_a_file_mapped_over),
