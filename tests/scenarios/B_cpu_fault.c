@@ -237,6 +237,67 @@ static void B2_eight_processes_against_migration(void)
 	CHECK_FILL(p, 1, tag, 0);
 }
 
+#define DROPPED	600
+
+struct dropper {
+	char *pages;
+	atomic_uint at;		/* the page that is both touched and dropped */
+	atomic_uint done;
+};
+
+static void *drop_pages(void *arg)
+{
+	struct dropper *dropper = arg;
+
+	for (unsigned int i = 0; i < DROPPED; i++) {
+		while (atomic_load(&dropper->at) <= i)
+			;
+		for (volatile unsigned int delay = i % 16 * 32; delay; delay--)
+			;
+		CHECK_SYS(madvise(AT(dropper->pages, i), PAGE, MADV_DONTNEED));
+		atomic_store(&dropper->done, i + 1);
+	}
+	return NULL;
+}
+
+/*
+ * A page is dropped by one thread while another touches it.  When the fault comes to move it there
+ * may be none any more: the toucher finds what is there instead.
+ */
+static void B2_dropped_while_touched(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	uint16_t tag = new_tag();
+	struct dropper dropper = { .pages = map_filled(DROPPED, tag) };
+	struct drm_mockgpu_counters before = gpu_counters(dev), after;
+	unsigned int found = 0;
+	pthread_t thread;
+
+	TO_VRAM(dev, dropper.pages, DROPPED);
+	thread = thread_start(drop_pages, &dropper);
+	for (unsigned int i = 0; i < DROPPED; i++) {
+		volatile uint64_t *page = AT(dropper.pages, i);
+		uint64_t word;
+
+		atomic_store(&dropper.at, i + 1);
+		for (volatile unsigned int delay = i / 16 % 16 * 32; delay; delay--)
+			;
+		word = page[1];
+		if (word)
+			CHECK_EQ(word, fill_word(tag, i, 1));
+		found += word != 0;
+		while (atomic_load(&dropper.done) <= i)
+			;
+		CHECK_ZERO((void *)page, 1);
+	}
+	thread_join(thread);
+	after = gpu_counters(dev);
+	note("%u of %u found the page, %llu faults found none", found, DROPPED,
+	     (unsigned long long)(after.cpu_faults_retried - before.cpu_faults_retried));
+	CHECK_EQ(after.cpu_faults_failed, before.cpu_faults_failed);
+	CHECK_EQ(after.vram_used_bytes, before.vram_used_bytes);
+}
+
 /* Takes memory until it is killed for it. */
 static void eat_memory(void *arg)
 {
@@ -386,6 +447,7 @@ const struct scenario scenarios[] = {
 	SCENARIO(B1_eight_processes),
 	{ "B2_eight_threads_against_migration", B2_eight_threads_against_migration, 120, 0 },
 	{ "B2_eight_processes_against_migration", B2_eight_processes_against_migration, 120, 0 },
+	SCENARIO(B2_dropped_while_touched),
 	{ "B5_no_memory_on_the_way_back", B5_no_memory_on_the_way_back, 120, 0 },
 	SCENARIO(B6_child_after_opener_closed),
 	SCENARIO(B6_child_after_opener_exited),
