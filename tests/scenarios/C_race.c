@@ -279,6 +279,64 @@ static void C5_prot_none_while_device_reads(void)
 	race(read_on, prot_none_round);
 }
 
+static void do_nothing(void *arg)
+{
+}
+
+struct forker {
+	uint64_t until;
+	unsigned int forks;
+};
+
+static void *fork_on(void *arg)
+{
+	struct forker *forker = arg;
+
+	for (; now_ns() < forker->until; forker->forks++)
+		join(spawn(do_nothing, NULL));
+	return NULL;
+}
+
+/*
+ * Each fork() takes the right to write away from the whole address space, for as long as it lasts;
+ * with three threads at it, one is always under way.  Whatever becomes of the device's access, it
+ * has an end.
+ */
+static void C5_forks_while_device_writes(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	struct forker forkers[3];
+	pthread_t threads[3];
+	unsigned int good = 0, busy = 0;
+	uint64_t end = now_ns() + 3 * NS_PER_S, slowest = 0;
+	void *p = map_filled(PAGES, OURS);
+
+	for (unsigned int i = 0; i < 3; i++) {
+		forkers[i] = (struct forker){ end, 0 };
+		threads[i] = thread_start(fork_on, &forkers[i]);
+	}
+	for (uint64_t start = now_ns(), now; start < end; start = now) {
+		uint64_t word = fill_word(OURS, good % PAGES, 7);
+		int err = mockgpu_write(dev, (uint64_t *)AT(p, good % PAGES) + 7, &word, 8, NULL);
+
+		now = now_ns();
+		CHECK_LE(now - start, 2 * NS_PER_S);
+		slowest = now - start > slowest ? now - start : slowest;
+		/* A SIGCHLD that is ignored can interrupt, too. */
+		if (err && err != -EBUSY && err != -EINTR)
+			FAIL("device access: %s", strerror(-err));
+		good += !err;
+		busy += err == -EBUSY;
+	}
+	for (unsigned int i = 0; i < 3; i++)
+		thread_join(threads[i]);
+	note("%u writes, %u given up, slowest %llu us, %u forks", good, busy,
+	     (unsigned long long)slowest / 1000,
+	     forkers[0].forks + forkers[1].forks + forkers[2].forks);
+	gpu_fill(dev, p, PAGES, WRITTEN, 0);
+	CHECK_FILL(p, PAGES, WRITTEN, 0);
+}
+
 #define SCENARIO(name) { #name, name, 120, 0 }
 
 const struct scenario scenarios[] = {
@@ -288,5 +346,6 @@ const struct scenario scenarios[] = {
 	SCENARIO(C5_dontneed_while_device_writes),
 	SCENARIO(C5_mprotect_while_device_writes),
 	SCENARIO(C5_prot_none_while_device_reads),
+	SCENARIO(C5_forks_while_device_writes),
 	{ 0 }
 };
