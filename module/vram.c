@@ -343,6 +343,8 @@ void vram_put_unused(struct vram *vram, struct page **pages, unsigned int count)
  */
 void vram_page_init(struct page *page)
 {
+	/* A page that was put once too often is in use by two, or soon will be. */
+	WARN_ON_ONCE(page_count(page));
 	zone_device_page_init(page, &vram_page_chunk(page)->pgmap, 0);
 }
 
