@@ -68,7 +68,7 @@ void client_close(struct drm_file *file)
  * client_attach() - attach the calling process's memory
  * @client: file
  *
- * Context: may sleep; takes mmap_lock for write.
+ * Context: may sleep.
  * Return: 0, -EPERM (another process's memory is attached), -ENOMEM, -EINTR.
  */
 int client_attach(struct client *client)
@@ -84,8 +84,8 @@ int client_attach(struct client *client)
 		goto out;
 	}
 	svm = svm_create(&client->device->vram, client->charge, &client->device->stats);
-	if (IS_ERR(svm))
-		ret = PTR_ERR(svm);
+	if (!svm)
+		ret = -ENOMEM;
 	else
 		/* Pairs with client_svm(), which reads it without the lock. */
 		smp_store_release(&client->svm, svm);

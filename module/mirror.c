@@ -8,6 +8,10 @@
  * first takes the entries of its range out of the device's, also a change that
  * this driver itself makes by migrating.
  *
+ * There is a notifier for each 16 MiB that the device has looked at, made on
+ * demand.  A change elsewhere does not concern it, so that it does not make a
+ * fault begin anew.  A notifier goes when all that it watches was unmapped.
+ *
  * A fault goes the other way: what is missing is faulted in as for the CPU, and
  * hmm_range_fault() tells which pages are there, without holding them.  By the
  * time that it returns they may have gone.  So
@@ -15,7 +19,9 @@
  * the notifier takes, once the notifier's sequence number shows that nothing
  * changed since before it was asked.
  *
- * Locking: &mirror.lock nests inside mmap_lock and everything that the memory
+ * Locking: &mirror.windows_sem is outside mmap_lock, which inserting a notifier
+ * takes for writing.  It is not held while a page is faulted in: that may wait for
+ * user space.  &mirror.lock nests inside mmap_lock and everything that the memory
  * manager holds when it calls a notifier, reclaim included.  So nothing is
  * allocated and no user memory is accessed under it; the access itself goes to
  * or from kernel memory, and happens under it.
@@ -42,11 +48,47 @@
 /* Pages that are faulted in together. */
 #define MIRROR_FAULT_PAGES	64U
 
+/**
+ * struct mirror_window - what one notifier watches
+ * @notifier: the notifier
+ * @mirror: mirror that it belongs to
+ * @index: number of the window
+ * @unmapped: on &mirror.unmapped
+ * @queued: whether it is, so that it is not put there twice
+ */
+struct mirror_window {
+	struct mmu_interval_notifier notifier;
+	struct mirror *mirror;
+	unsigned long index;
+	struct llist_node unmapped;
+	unsigned long queued;
+};
+
+/* The part of a change that concerns a window. */
+static void mirror_clear(struct mirror_window *window, const struct mmu_notifier_range *range)
+{
+	struct mirror *mirror = window->mirror;
+	unsigned long start = window->index << MIRROR_NOTIFIER_SHIFT;
+	unsigned long end = start + MIRROR_NOTIFIER_BYTES, cleared;
+
+	lockdep_assert_held(&mirror->lock);
+
+	cleared = gpu_pt_clear(&mirror->pt, max(start, range->start), min(end, range->end));
+	stats_add(mirror->stats, STAT_INVALIDATIONS, 1);
+	stats_add(mirror->stats, STAT_INVALIDATED_PAGES, cleared);
+
+	if (range->event == MMU_NOTIFY_UNMAP && range->start <= start && end <= range->end &&
+	    !test_and_set_bit(0, &window->queued)) {
+		llist_add(&window->unmapped, &mirror->unmapped);
+		queue_work(system_unbound_wq, &mirror->reap);
+	}
+}
+
 static bool mirror_invalidate(struct mmu_interval_notifier *notifier,
 			      const struct mmu_notifier_range *range, unsigned long seq)
 {
-	struct mirror *mirror = container_of(notifier, struct mirror, notifier);
-	unsigned long cleared;
+	struct mirror_window *window = container_of(notifier, struct mirror_window, notifier);
+	struct mirror *mirror = window->mirror;
 
 	if (mmu_notifier_range_blockable(range))
 		mutex_lock(&mirror->lock);
@@ -54,11 +96,8 @@ static bool mirror_invalidate(struct mmu_interval_notifier *notifier,
 		return false;
 
 	mmu_interval_set_seq(notifier, seq);
-	cleared = gpu_pt_clear(&mirror->pt, range->start, range->end);
+	mirror_clear(window, range);
 	mutex_unlock(&mirror->lock);
-
-	stats_add(mirror->stats, STAT_INVALIDATIONS, 1);
-	stats_add(mirror->stats, STAT_INVALIDATED_PAGES, cleared);
 	return true;
 }
 
@@ -66,46 +105,141 @@ static const struct mmu_interval_notifier_ops mirror_notifier_ops = {
 	.invalidate = mirror_invalidate,
 };
 
+static struct mirror_window *mirror_window(struct mirror *mirror, unsigned long addr)
+{
+	return xa_load(&mirror->windows, addr >> MIRROR_NOTIFIER_SHIFT);
+}
+
+/* Make the window of an address, unless somebody else has. */
+static int mirror_make_window(struct mirror *mirror, unsigned long addr)
+{
+	struct mirror_window *window;
+	int ret;
+
+	lockdep_assert_held_write(&mirror->windows_sem);
+
+	if (mirror_window(mirror, addr))
+		return 0;
+	window = kzalloc(sizeof(*window), GFP_KERNEL_ACCOUNT);
+	if (!window)
+		return -ENOMEM;
+	window->mirror = mirror;
+	window->index = addr >> MIRROR_NOTIFIER_SHIFT;
+	ret = xa_insert(&mirror->windows, window->index, window, GFP_KERNEL_ACCOUNT);
+	if (ret)
+		goto err_free;
+	ret = mmu_interval_notifier_insert(&window->notifier, mirror->mm,
+					   window->index << MIRROR_NOTIFIER_SHIFT,
+					   MIRROR_NOTIFIER_BYTES, &mirror_notifier_ops);
+	if (ret)
+		goto err_erase;
+	return 0;
+
+err_erase:
+	xa_erase(&mirror->windows, window->index);
+err_free:
+	kfree(window);
+	return ret;
+}
+
+static void mirror_remove_window(struct mirror_window *window)
+{
+	struct mirror *mirror = window->mirror;
+	unsigned long start = window->index << MIRROR_NOTIFIER_SHIFT;
+
+	xa_erase(&mirror->windows, window->index);
+	mmu_interval_notifier_remove(&window->notifier);
+	/* Nobody watches these addresses any more. */
+	mutex_lock(&mirror->lock);
+	gpu_pt_clear(&mirror->pt, start, start + MIRROR_NOTIFIER_BYTES);
+	mutex_unlock(&mirror->lock);
+	kfree(window);
+}
+
+static void mirror_reap(struct work_struct *work)
+{
+	struct mirror *mirror = container_of(work, struct mirror, reap);
+	struct mirror_window *window, *next;
+
+	down_write(&mirror->windows_sem);
+	llist_for_each_entry_safe(window, next, llist_del_all(&mirror->unmapped), unmapped)
+		mirror_remove_window(window);
+	up_write(&mirror->windows_sem);
+}
+
+/*
+ * Get hold of the window of an address.  Returns 0 with &mirror.windows_sem held
+ * for reading.
+ */
+static int mirror_lock_window(struct mirror *mirror, unsigned long addr,
+			      struct mirror_window **window)
+{
+	int ret;
+
+	for (;;) {
+		if (down_read_killable(&mirror->windows_sem))
+			return -EINTR;
+		*window = mirror_window(mirror, addr);
+		if (*window)
+			return 0;
+		up_read(&mirror->windows_sem);
+
+		if (down_write_killable(&mirror->windows_sem))
+			return -EINTR;
+		ret = mirror_make_window(mirror, addr);
+		up_write(&mirror->windows_sem);
+		if (ret)
+			return ret;
+	}
+}
+
 /**
  * mirror_init() - begin to mirror an address space
  * @mirror: mirror
  * @mm: address space, in use by the caller
  * @stats: counters of the device
  *
- * Context: may sleep; takes mmap_lock for write.
- * Return: 0 or a negative errno: -ENOMEM, -EINTR.
+ * Context: may sleep.
  */
-int mirror_init(struct mirror *mirror, struct mm_struct *mm, struct mockgpu_stats *stats)
+void mirror_init(struct mirror *mirror, struct mm_struct *mm, struct mockgpu_stats *stats)
 {
-	int ret;
-
 	mirror->mm = mm;
 	mirror->stats = stats;
 	mutex_init(&mirror->lock);
 	gpu_pt_init(&mirror->pt);
+	init_rwsem(&mirror->windows_sem);
+	xa_init(&mirror->windows);
+	init_llist_head(&mirror->unmapped);
+	INIT_WORK(&mirror->reap, mirror_reap);
+	mmgrab(mm);
 
 	/* Reclaim calls the notifier: let lockdep know before it happens. */
 	fs_reclaim_acquire(GFP_KERNEL);
 	might_lock(&mirror->lock);
 	fs_reclaim_release(GFP_KERNEL);
-
-	ret = mmu_interval_notifier_insert(&mirror->notifier, mm, 0, ULONG_MAX & PAGE_MASK,
-					   &mirror_notifier_ops);
-	if (ret)
-		return ret;
-	mmgrab(mm);
-	return 0;
 }
 
 /**
  * mirror_fini() - undo mirror_init()
  * @mirror: mirror that nobody uses any more
  *
- * Context: sleeps until a notifier call that is under way has ended.
+ * Context: sleeps until notifier calls that are under way have ended.
  */
 void mirror_fini(struct mirror *mirror)
 {
-	mmu_interval_notifier_remove(&mirror->notifier);
+	struct mirror_window *window;
+	unsigned long index;
+
+	down_write(&mirror->windows_sem);
+	xa_for_each(&mirror->windows, index, window)
+		mmu_interval_notifier_remove(&window->notifier);
+	/* No notifier queues anything any more; the work is to find nothing. */
+	llist_del_all(&mirror->unmapped);
+	up_write(&mirror->windows_sem);
+	cancel_work_sync(&mirror->reap);
+	xa_for_each(&mirror->windows, index, window)
+		kfree(window);
+	xa_destroy(&mirror->windows);
 	gpu_pt_fini(&mirror->pt);
 	mmdrop(mirror->mm);
 }
@@ -118,20 +252,23 @@ void mirror_fini(struct mirror *mirror)
  * is missing it would fault all that follow, and so bring our own pages, which it
  * reports as present, home from VRAM.
  */
-static int mirror_ask(struct mirror *mirror, struct hmm_range *range, unsigned long start,
-		      unsigned long end, unsigned long *pfns)
+static int mirror_ask(struct mirror *mirror, struct mirror_window *window,
+		      struct hmm_range *range, unsigned long start, unsigned long end,
+		      unsigned long *pfns)
 {
 	int ret;
 
+	lockdep_assert_held(&mirror->windows_sem);
+
 	*range = (struct hmm_range) {
-		.notifier = &mirror->notifier,
+		.notifier = &window->notifier,
 		.start = start,
 		.end = end,
 		.hmm_pfns = pfns,
 		.dev_private_owner = vram_owner(),
 	};
 	memset(pfns, 0, (end - start) / PAGE_SIZE * sizeof(*pfns));
-	range->notifier_seq = mmu_interval_read_begin(&mirror->notifier);
+	range->notifier_seq = mmu_interval_read_begin(&window->notifier);
 
 	if (mmap_read_lock_killable(mirror->mm))
 		return -EINTR;
@@ -144,8 +281,30 @@ static int mirror_ask(struct mirror *mirror, struct hmm_range *range, unsigned l
 static bool mirror_answer_holds(struct mirror *mirror, struct hmm_range *range)
 {
 	lockdep_assert_held(&mirror->lock);
-	return !mmu_interval_read_retry(&mirror->notifier, range->notifier_seq);
+	return !mmu_interval_read_retry(range->notifier, range->notifier_seq);
 }
+
+/**
+ * struct mirror_fault - a fault of the device
+ * @start: first page; the one that is wanted
+ * @end: end of those that would be welcome too; all in one table of the lowest level
+ * @write: whether for writing
+ * @faulted: whether the first page has been faulted in before
+ * @missing: pages that have to be
+ * @shared: those of them that lie in VRAM and a write must not share
+ * @installed: entries that were made
+ * @stash: tables for them
+ */
+struct mirror_fault {
+	unsigned long start;
+	unsigned long end;
+	bool write;
+	bool faulted;
+	unsigned int missing;
+	unsigned int shared;
+	u64 installed;
+	struct gpu_pt_stash stash;
+};
 
 /* Fault one page in as the CPU would.  The lock may be dropped and taken again. */
 static int mirror_fault_page(struct mm_struct *mm, unsigned long addr, bool write)
@@ -256,51 +415,63 @@ static int mirror_fill_stash(struct mirror *mirror, unsigned long start,
 }
 
 /*
- * One attempt at a fault, with @again right after one that faulted the pages in.
- * Returns 0 with the lock held and an entry at least for
- * the first page; -EBUSY where a change came in between; -EAGAIN when the pages
- * have been faulted in and are to be looked up; or an error.
+ * Look pages up and, if the first of them is there, take them over.  Returns 0 with
+ * the lock held and an entry at least for the first page; -EBUSY where a change
+ * came in between; -EAGAIN where pages have to be faulted in, and how many of them
+ * and of those in VRAM in @missing and @shared; or an error.
  */
-static int mirror_fault_once(struct mirror *mirror, unsigned long start, unsigned long end,
-			     bool write, bool again, struct gpu_pt_stash *stash, u64 *faults)
+static int mirror_look_up(struct mirror *mirror, struct mirror_window *window,
+			  struct mirror_fault *fault)
 {
-	unsigned int npages = (end - start) / PAGE_SIZE, shared = 0;
+	unsigned int npages = (fault->end - fault->start) / PAGE_SIZE;
 	unsigned long pfns[MIRROR_FAULT_PAGES];
 	struct hmm_range range;
 	int ret;
 
-	ret = mirror_ask(mirror, &range, start, end, pfns);
+	ret = mirror_ask(mirror, window, &range, fault->start, fault->end, pfns);
 	if (!ret)
-		ret = mirror_fill_stash(mirror, start, stash);
+		ret = mirror_fill_stash(mirror, fault->start, &fault->stash);
 	if (ret)
 		return ret;
 
 	mutex_lock(&mirror->lock);
 	if (!mirror_answer_holds(mirror, &range)) {
+		ret = -EBUSY;
+	} else if (mirror_usable(pfns[0], fault->write)) {
+		npages = mirror_stretch(pfns, npages, fault->write, true);
+		ret = mirror_install(mirror, &range, npages, &fault->stash, &fault->installed);
+	} else if (fault->faulted && (pfns[0] & HMM_PFN_ERROR)) {
+		/* The CPU has something there that is no page. */
+		ret = -EFAULT;
+	} else {
+		fault->missing = mirror_stretch(pfns, npages, fault->write, false);
+		fault->shared = fault->write ? mirror_count_shared(pfns, fault->missing) : 0;
+		ret = -EAGAIN;
+	}
+	if (ret)
 		mutex_unlock(&mirror->lock);
-		return -EBUSY;
-	}
-	if (mirror_usable(pfns[0], write)) {
-		npages = mirror_stretch(pfns, npages, write, true);
-		ret = mirror_install(mirror, &range, npages, stash, faults);
-		if (ret)
-			mutex_unlock(&mirror->lock);
-		return ret;
-	}
-	npages = mirror_stretch(pfns, npages, write, false);
-	/* The CPU has something there that is no page. */
-	if (again && (pfns[0] & HMM_PFN_ERROR))
-		npages = 0;
-	if (write)
-		shared = mirror_count_shared(pfns, npages);
-	mutex_unlock(&mirror->lock);
-	if (!npages)
-		return -EFAULT;
+	return ret;
+}
 
-	ret = mirror_fault_pages(mirror, start, npages, write);
+/* One attempt at a fault.  Returns as above; -EAGAIN when pages were faulted in. */
+static int mirror_fault_once(struct mirror *mirror, struct mirror_fault *fault)
+{
+	struct mirror_window *window;
+	int ret;
+
+	ret = mirror_lock_window(mirror, fault->start, &window);
 	if (ret)
 		return ret;
-	stats_add(mirror->stats, STAT_GPU_COW_BREAKS, shared);
+	ret = mirror_look_up(mirror, window, fault);
+	up_read(&mirror->windows_sem);
+	if (ret != -EAGAIN)
+		return ret;
+
+	ret = mirror_fault_pages(mirror, fault->start, fault->missing, fault->write);
+	if (ret)
+		return ret;
+	stats_add(mirror->stats, STAT_GPU_COW_BREAKS, fault->shared);
+	fault->faulted = true;
 	return -EAGAIN;
 }
 
@@ -309,20 +480,16 @@ static int mirror_fault_once(struct mirror *mirror, unsigned long start, unsigne
  * Returns 0 with the lock held, so that what was faulted in can be used before
  * it is taken away again: a fault makes progress.
  */
-static int mirror_fault(struct mirror *mirror, unsigned long start, unsigned long end, bool write,
-			u64 *faults)
+static int mirror_fault(struct mirror *mirror, struct mirror_fault *fault)
 {
 	unsigned long deadline = jiffies + MIRROR_FAULT_TIMEOUT;
-	struct gpu_pt_stash stash = {};
-	bool again = false;
 	int ret;
 
 	for (;;) {
-		ret = mirror_fault_once(mirror, start, end, write, again, &stash, faults);
+		ret = mirror_fault_once(mirror, fault);
 		if (ret != -EBUSY && ret != -EAGAIN)
 			break;
 		stats_add(mirror->stats, STAT_GPU_FAULT_RETRIES, ret == -EBUSY);
-		again = ret == -EAGAIN;
 		ret = -EBUSY;
 		if (signal_pending(current)) {
 			ret = -EINTR;
@@ -332,7 +499,7 @@ static int mirror_fault(struct mirror *mirror, unsigned long start, unsigned lon
 			break;
 		cond_resched();
 	}
-	gpu_pt_stash_drop(&stash);
+	gpu_pt_stash_drop(&fault->stash);
 	return ret;
 }
 
@@ -401,11 +568,12 @@ static int mirror_access_mapped(struct mirror *mirror, struct mirror_access *acc
  */
 int mirror_access(struct mirror *mirror, struct mirror_access *access)
 {
-	unsigned long start, end;
 	int ret;
 
 	mutex_lock(&mirror->lock);
 	for (;;) {
+		struct mirror_fault fault = { .write = access->write };
+
 		ret = mirror_access_mapped(mirror, access);
 		if (ret || !access->len)
 			break;
@@ -413,12 +581,14 @@ int mirror_access(struct mirror *mirror, struct mirror_access *access)
 
 		if (access->addr >= TASK_SIZE_MAX)
 			return -EFAULT;
-		start = access->addr & PAGE_MASK;
-		end = min(PAGE_ALIGN(access->addr + access->len), TASK_SIZE_MAX);
-		end = min(end, start + MIRROR_FAULT_PAGES * PAGE_SIZE);
-		/* One table of the lowest level at a time: see mirror_fault_once(). */
-		end = min(end, round_down(start, GPU_PT_LEAF_BYTES) + GPU_PT_LEAF_BYTES);
-		ret = mirror_fault(mirror, start, end, access->write, &access->faults);
+		fault.start = access->addr & PAGE_MASK;
+		fault.end = min(PAGE_ALIGN(access->addr + access->len), TASK_SIZE_MAX);
+		fault.end = min(fault.end, fault.start + MIRROR_FAULT_PAGES * PAGE_SIZE);
+		/* One table of the lowest level at a time: see mirror_fill_stash(). */
+		fault.end = min(fault.end,
+				round_down(fault.start, GPU_PT_LEAF_BYTES) + GPU_PT_LEAF_BYTES);
+		ret = mirror_fault(mirror, &fault);
+		access->faults += fault.installed;
 		if (ret)
 			return ret;
 	}
@@ -458,6 +628,40 @@ static u32 mirror_describe(unsigned long pfn, u64 pte, unsigned int device)
 	return res;
 }
 
+static void mirror_describe_all(struct mirror *mirror, unsigned long start, unsigned int npages,
+				unsigned int device, const unsigned long *pfns, u32 *res,
+				unsigned long *vram_pfns)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&mirror->lock);
+
+	for (i = 0; i < npages; i++) {
+		res[i] = mirror_describe(pfns[i], gpu_pt_get(&mirror->pt, start + i * PAGE_SIZE),
+					 device);
+		if (vram_pfns)
+			vram_pfns[i] = res[i] & MOCKGPU_RES_LOCAL ?
+				       page_to_pfn(hmm_pfn_to_page(pfns[i])) : 0;
+	}
+}
+
+/* Returns 0 with the lock held and an answer that is true, or an error. */
+static int mirror_snapshot_once(struct mirror *mirror, struct mirror_window *window,
+				unsigned long start, unsigned int npages, unsigned long *pfns)
+{
+	struct hmm_range range;
+	int ret;
+
+	ret = mirror_ask(mirror, window, &range, start, start + npages * PAGE_SIZE, pfns);
+	if (ret)
+		return ret;
+	mutex_lock(&mirror->lock);
+	if (mirror_answer_holds(mirror, &range))
+		return 0;
+	mutex_unlock(&mirror->lock);
+	return -EBUSY;
+}
+
 /**
  * mirror_snapshot() - say where pages are, without faulting any
  * @mirror: mirror
@@ -476,45 +680,33 @@ int mirror_snapshot(struct mirror *mirror, unsigned long start, unsigned int npa
 		    unsigned int device, u32 *res, unsigned long *vram_pfns)
 {
 	unsigned long deadline = jiffies + MIRROR_FAULT_TIMEOUT;
-	struct hmm_range range;
+	struct mirror_window *window;
 	unsigned long *pfns;
-	unsigned int i;
 	int ret;
 
 	pfns = kcalloc(npages, sizeof(*pfns), GFP_KERNEL);
 	if (!pfns)
 		return -ENOMEM;
+	ret = mirror_lock_window(mirror, start, &window);
+	if (ret)
+		goto out;
 
 	for (;;) {
-		ret = mirror_ask(mirror, &range, start, start + npages * PAGE_SIZE, pfns);
-		if (ret && ret != -EBUSY)
+		ret = mirror_snapshot_once(mirror, window, start, npages, pfns);
+		if (ret != -EBUSY || time_after(jiffies, deadline))
 			break;
-		mutex_lock(&mirror->lock);
-		if (!ret && mirror_answer_holds(mirror, &range))
-			break;
-		mutex_unlock(&mirror->lock);
-
-		ret = -EBUSY;
 		if (signal_pending(current)) {
 			ret = -EINTR;
 			break;
 		}
-		if (time_after(jiffies, deadline))
-			break;
 		cond_resched();
 	}
-
 	if (!ret) {
-		for (i = 0; i < npages; i++) {
-			res[i] = mirror_describe(pfns[i],
-						 gpu_pt_get(&mirror->pt, start + i * PAGE_SIZE),
-						 device);
-			if (vram_pfns)
-				vram_pfns[i] = res[i] & MOCKGPU_RES_LOCAL ?
-					       page_to_pfn(hmm_pfn_to_page(pfns[i])) : 0;
-		}
+		mirror_describe_all(mirror, start, npages, device, pfns, res, vram_pfns);
 		mutex_unlock(&mirror->lock);
 	}
+	up_read(&mirror->windows_sem);
+out:
 	kfree(pfns);
 	return ret;
 }

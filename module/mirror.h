@@ -2,8 +2,12 @@
 #ifndef MOCKGPU_MIRROR_H
 #define MOCKGPU_MIRROR_H
 
+#include <linux/llist.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
+#include <linux/rwsem.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
 
 #include "gpu_pt.h"
 
@@ -13,21 +17,35 @@ struct mockgpu_stats;
 /* Pages that one call looks at or faults in at the most. */
 #define MIRROR_WINDOW_PAGES	512U
 
+/*
+ * Addresses that one notifier watches.  A change makes those faults begin anew
+ * that are in the same window.
+ */
+#define MIRROR_NOTIFIER_SHIFT	24
+#define MIRROR_NOTIFIER_BYTES	(1UL << MIRROR_NOTIFIER_SHIFT)
+
 /**
  * struct mirror - a device's view of one address space
- * @notifier: tells of changes; over the whole address space
  * @mm: the address space; its structure, not its contents, is held
  * @stats: counters of the device; fixed
  * @lock: the lock that a change takes: under it, and if the notifier's sequence
  *	fits, what the page table says is true and stays so
  * @pt: the device's page table; under @lock
+ * @windows_sem: held for reading while a window is used, for writing while one is
+ *	made or taken away; outside mmap_lock
+ * @windows: the notifiers, by number of the window; under @windows_sem
+ * @unmapped: windows that have nothing mapped in them any more
+ * @reap: takes those away
  */
 struct mirror {
-	struct mmu_interval_notifier notifier;
 	struct mm_struct *mm;
 	struct mockgpu_stats *stats;
 	struct mutex lock; /* what a change takes */
 	struct gpu_pt pt;
+	struct rw_semaphore windows_sem;
+	struct xarray windows;
+	struct llist_head unmapped;
+	struct work_struct reap;
 };
 
 /**
@@ -46,7 +64,7 @@ struct mirror_access {
 	u64 faults;
 };
 
-int mirror_init(struct mirror *mirror, struct mm_struct *mm, struct mockgpu_stats *stats);
+void mirror_init(struct mirror *mirror, struct mm_struct *mm, struct mockgpu_stats *stats);
 void mirror_fini(struct mirror *mirror);
 int mirror_access(struct mirror *mirror, struct mirror_access *access);
 int mirror_snapshot(struct mirror *mirror, unsigned long start, unsigned int npages,

@@ -26,24 +26,19 @@
  * @charge: account of the file
  * @stats: counters of the device
  *
- * Context: may sleep; takes mmap_lock for write.
- * Return: the object, or an ERR_PTR: -ENOMEM, -EINTR.
+ * Context: may sleep.
+ * Return: the object, or NULL where there is no memory.
  */
 struct svm *svm_create(struct vram *vram, struct vram_charge *charge, struct mockgpu_stats *stats)
 {
 	struct svm *svm = kzalloc(sizeof(*svm), GFP_KERNEL);
-	int ret;
 
 	if (!svm)
-		return ERR_PTR(-ENOMEM);
+		return NULL;
 	svm->vram = vram;
 	svm->charge = charge;
 	svm->stats = stats;
-	ret = mirror_init(&svm->mirror, current->mm, stats);
-	if (ret) {
-		kfree(svm);
-		return ERR_PTR(ret);
-	}
+	mirror_init(&svm->mirror, current->mm, stats);
 	return svm;
 }
 
