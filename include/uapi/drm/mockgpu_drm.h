@@ -69,6 +69,10 @@ extern "C" {
 #define DRM_MOCKGPU_RESIDENCY	0x03
 #define DRM_MOCKGPU_RW		0x04
 #define DRM_MOCKGPU_EVICT	0x05
+#define DRM_MOCKGPU_QUEUE_CREATE 0x06
+#define DRM_MOCKGPU_QUEUE_DESTROY 0x07
+#define DRM_MOCKGPU_SUBMIT	0x08
+#define DRM_MOCKGPU_WAIT	0x09
 
 #define DRM_IOCTL_MOCKGPU_QUERY \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_QUERY, struct drm_mockgpu_query)
@@ -82,6 +86,14 @@ extern "C" {
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_RW, struct drm_mockgpu_rw)
 #define DRM_IOCTL_MOCKGPU_EVICT \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_EVICT, struct drm_mockgpu_evict)
+#define DRM_IOCTL_MOCKGPU_QUEUE_CREATE \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_QUEUE_CREATE, struct drm_mockgpu_queue)
+#define DRM_IOCTL_MOCKGPU_QUEUE_DESTROY \
+	DRM_IOW(DRM_COMMAND_BASE + DRM_MOCKGPU_QUEUE_DESTROY, struct drm_mockgpu_queue)
+#define DRM_IOCTL_MOCKGPU_SUBMIT \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_SUBMIT, struct drm_mockgpu_submit)
+#define DRM_IOCTL_MOCKGPU_WAIT \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_WAIT, struct drm_mockgpu_wait)
 
 /* What drm_mockgpu_query can ask for. */
 #define MOCKGPU_QUERY_DEVICE	1	/* struct drm_mockgpu_device_info */
@@ -420,6 +432,192 @@ struct drm_mockgpu_evict {
 	__u64 evicted;
 	/** @busy: out: pages that stayed */
 	__u64 busy;
+};
+
+/**
+ * struct drm_mockgpu_queue - make or take away a queue
+ *
+ * A queue executes submissions one after the other, on a thread of its own, and
+ * several queues execute at the same time.  It belongs to the file; it works on
+ * the memory that is attached to the file, for as long as that process lives.
+ * Closing the file ends its queues.
+ *
+ * QUEUE_CREATE writes @id.  QUEUE_DESTROY waits until the command that is being
+ * executed has come to a point where it can be left, at most 2 s; submissions that
+ * are not finished are dropped: their fences are not written and their results
+ * say -ECANCELED where they could still be written.
+ *
+ * Errors: -EINVAL; CREATE: -ENXIO, -EPERM, -ENOSPC (16 queues are there already),
+ * -ENOMEM, -ENODEV; DESTROY: -ENOENT.
+ */
+struct drm_mockgpu_queue {
+	/** @flags: in: 0 */
+	__u32 flags;
+	/** @id: CREATE: in: 0, out: number of the queue; DESTROY: in: the number */
+	__u32 id;
+};
+
+/* What a command does (drm_mockgpu_cmd.op). */
+#define MOCKGPU_CMD_NOP		0	/* nothing */
+#define MOCKGPU_CMD_LOAD	1	/* value = *addr, @size bytes */
+#define MOCKGPU_CMD_STORE	2	/* *addr = @value, @size bytes */
+#define MOCKGPU_CMD_FILL	3	/* @len bytes from addr with the @size bytes of @value, repeated */
+#define MOCKGPU_CMD_COPY	4	/* @len bytes from addr2 to addr; they must not overlap */
+#define MOCKGPU_CMD_COMPARE	5	/* value = offset of the first byte that differs, or @len */
+#define MOCKGPU_CMD_CHECKSUM	6	/* value = FNV-1a, 64 bits, of @len bytes at addr */
+#define MOCKGPU_CMD_ATOMIC	7	/* @count times @atomic on @size bytes, @stride apart */
+#define MOCKGPU_CMD_GATHER	8	/* @count elements of @size: addr[i] = *(addr2 + index[i]) */
+#define MOCKGPU_CMD_SCATTER	9	/* @count elements of @size: *(addr2 + index[i]) = addr[i] */
+#define MOCKGPU_CMD_CHASE	10	/* follow the pointer at @stride behind each node, from addr on */
+#define MOCKGPU_CMD_BARRIER	11	/* wait until what was submitted before to other queues is done */
+#define MOCKGPU_CMD_DELAY	12	/* @value nanoseconds, up to 10 s */
+#define MOCKGPU_CMD_WAIT_VALUE	13	/* until *addr, @size bytes, compares to @value as @atomic says */
+
+/* What ATOMIC does to the word w at the address; value = w as it was before the last time. */
+#define MOCKGPU_ATOMIC_ADD	0
+#define MOCKGPU_ATOMIC_SUB	1
+#define MOCKGPU_ATOMIC_AND	2
+#define MOCKGPU_ATOMIC_OR	3
+#define MOCKGPU_ATOMIC_XOR	4
+#define MOCKGPU_ATOMIC_MIN	5	/* unsigned */
+#define MOCKGPU_ATOMIC_MAX	6	/* unsigned */
+#define MOCKGPU_ATOMIC_XCHG	7
+#define MOCKGPU_ATOMIC_CMPXCHG	8	/* w becomes @value if it is @value2 */
+
+/* How WAIT_VALUE compares; unsigned. */
+#define MOCKGPU_WAIT_EQ		0
+#define MOCKGPU_WAIT_NE		1
+#define MOCKGPU_WAIT_GE		2
+
+/**
+ * struct drm_mockgpu_cmd - a command of a submission
+ *
+ * All addresses are in the attached memory.  Fields that an operation does not
+ * name are 0.  Elements and words have 1, 2, 4 or 8 bytes (@size) and, for ATOMIC
+ * and WAIT_VALUE, their natural alignment; everything else may have any alignment.
+ */
+struct drm_mockgpu_cmd {
+	/** @op: MOCKGPU_CMD_* */
+	__u32 op;
+	/** @flags: 0 */
+	__u32 flags;
+	/** @addr: where */
+	__u64 addr;
+	/** @addr2: the other address */
+	__u64 addr2;
+	/** @index: address of @count __u64, offsets in bytes from @addr2 */
+	__u64 index;
+	/** @len: bytes */
+	__u64 len;
+	/** @count: how often; CHASE: nodes at the most, 0 for no limit */
+	__u64 count;
+	/** @stride: bytes */
+	__u64 stride;
+	/** @value: operand */
+	__u64 value;
+	/** @value2: second operand */
+	__u64 value2;
+	/** @size: bytes of a word or an element: 1, 2, 4, 8 */
+	__u32 size;
+	/** @atomic: MOCKGPU_ATOMIC_* or MOCKGPU_WAIT_* */
+	__u32 atomic;
+};
+
+/* What an access that failed wanted (drm_mockgpu_result.access). */
+#define MOCKGPU_ACCESS_NONE	0
+#define MOCKGPU_ACCESS_READ	1
+#define MOCKGPU_ACCESS_WRITE	2
+#define MOCKGPU_ACCESS_ATOMIC	3
+
+/**
+ * struct drm_mockgpu_result - what came of a command
+ *
+ * The device writes it to the attached memory after each command.
+ */
+struct drm_mockgpu_result {
+	/** @value: see MOCKGPU_CMD_*; CHASE: address of the last node, or 0 at the end */
+	__u64 value;
+	/** @done: bytes read or written; ATOMIC, GATHER, SCATTER: elements; CHASE: nodes */
+	__u64 done;
+	/** @fault_addr: address that could not be accessed, or 0 */
+	__u64 fault_addr;
+	/** @faults: pages that had to be faulted into the device's page table */
+	__u64 faults;
+	/** @migrations: pages that moved for the sake of this command */
+	__u64 migrations;
+	/** @error: 0, or a negative errno: that of RW; -EOPNOTSUPP for an atomic
+	 *	operation on memory that cannot have one; -ETIME (WAIT_VALUE);
+	 *	-ECANCELED
+	 */
+	__s32 error;
+	/** @access: MOCKGPU_ACCESS_* of what failed */
+	__u32 access;
+};
+
+/**
+ * struct drm_mockgpu_submit - give commands to a queue
+ *
+ * The commands are copied and checked before the call returns; if one is not
+ * valid none is executed.  They are executed in order.  The first that fails ends
+ * its submission: the rest is not executed (-ECANCELED), the fence is written all
+ * the same, and the queue goes on with the next submission.
+ *
+ * Completion is a memory fence: when all is done, and all results are written, the
+ * device stores @fence_value at @fence_addr.  There is no dma_fence: a command may
+ * take page faults, and a dma_fence must never wait for those.  WAIT waits for
+ * it, an eventfd and poll() on the file tell of it; all of them also when the
+ * fence could not be stored.
+ *
+ * Errors: -EINVAL (also for a command: @failed is its number), -ENOENT (no such
+ * queue), -EBADF (@eventfd), -ENOSPC (64 submissions are waiting in this queue),
+ * -E2BIG (more than 65536 commands), -ENOMEM, -EFAULT, -ENXIO, -EPERM, -ENODEV.
+ */
+struct drm_mockgpu_submit {
+	/** @queue: in: number of the queue */
+	__u32 queue;
+	/** @flags: in: 0 */
+	__u32 flags;
+	/** @cmds_ptr: in: user pointer to @count commands */
+	__u64 cmds_ptr;
+	/** @count: in: how many, at least 1 */
+	__u32 count;
+	/** @cmd_size: in: sizeof(struct drm_mockgpu_cmd) */
+	__u32 cmd_size;
+	/** @results: in: address of @count struct drm_mockgpu_result in the attached memory, or 0 */
+	__u64 results;
+	/** @fence_addr: in: address of a __u64, aligned, in the attached memory, or 0 */
+	__u64 fence_addr;
+	/** @fence_value: in: what is stored there */
+	__u64 fence_value;
+	/** @eventfd: in: an eventfd that is signalled, or -1 */
+	__s32 eventfd;
+	/** @failed: out: number of the command that is not valid, with -EINVAL */
+	__u32 failed;
+	/** @seqno: out: number of this submission in its queue, from 1 */
+	__u64 seqno;
+};
+
+/**
+ * struct drm_mockgpu_wait - wait for a submission
+ *
+ * Waits until submission @seqno of the queue, and all before it, are finished.
+ *
+ * Errors: -ETIME (not by @deadline_ns), -EINTR, -ENOENT (no such queue, or it went
+ * while waiting), -EINVAL (also: @seqno was not submitted yet), -ENODEV.
+ */
+struct drm_mockgpu_wait {
+	/** @queue: in: number of the queue */
+	__u32 queue;
+	/** @flags: in: 0 */
+	__u32 flags;
+	/** @seqno: in: what SUBMIT gave */
+	__u64 seqno;
+	/** @deadline_ns: in: CLOCK_MONOTONIC, absolute; 0 only looks */
+	__u64 deadline_ns;
+	/** @error: out: 0, or the negative errno of the submission's first command that failed */
+	__s32 error;
+	/** @pad: in: 0 */
+	__u32 pad;
 };
 
 #if defined(__cplusplus)
