@@ -43,6 +43,7 @@ int client_open(struct mockgpu_device *device, struct drm_file *file)
 	}
 	client->device = device;
 	mutex_init(&client->attach_lock);
+	engine_init(&client->engine);
 	file->driver_priv = client;
 	return 0;
 }
@@ -57,6 +58,7 @@ void client_close(struct drm_file *file)
 {
 	struct client *client = file->driver_priv;
 
+	engine_fini(&client->engine);
 	if (client->svm)
 		svm_destroy(client->svm);
 	vram_charge_close(&client->device->vram, client->charge);

@@ -5,6 +5,8 @@
 #include <linux/mutex.h>
 #include <linux/types.h>
 
+#include "engine.h"
+
 struct drm_file;
 struct mockgpu_device;
 struct svm;
@@ -17,12 +19,14 @@ struct vram_charge;
  * @attach_lock: one attach at a time
  * @svm: the memory that is attached, or NULL; set once, under @attach_lock, and
  *	read without it
+ * @engine: its queues
  */
 struct client {
 	struct mockgpu_device *device;
 	struct vram_charge *charge;
 	struct mutex attach_lock; /* for @svm */
 	struct svm *svm;
+	struct engine engine;
 };
 
 int client_open(struct mockgpu_device *device, struct drm_file *file);

@@ -27,9 +27,10 @@
  * Version history of the interface:
  *
  * 1.0: query, attach, migrate, residency, device access, evict
+ * 1.1: queues and their commands, atomic operations
  */
 #define DRIVER_MAJOR	1
-#define DRIVER_MINOR	0
+#define DRIVER_MINOR	1
 
 static unsigned int devices = 1;
 module_param(devices, uint, 0444);
@@ -49,6 +50,10 @@ static const struct drm_ioctl_desc mockgpu_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(MOCKGPU_RESIDENCY, ioctl_residency, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(MOCKGPU_RW, ioctl_rw, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(MOCKGPU_EVICT, ioctl_evict, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_QUEUE_CREATE, ioctl_queue_create, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_QUEUE_DESTROY, ioctl_queue_destroy, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_SUBMIT, ioctl_submit, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_WAIT, ioctl_wait, DRM_RENDER_ALLOW),
 };
 
 /*

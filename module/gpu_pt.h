@@ -12,6 +12,7 @@
 #define GPU_PTE_VALID	BIT_ULL(0)
 #define GPU_PTE_WRITE	BIT_ULL(1)
 #define GPU_PTE_VRAM	BIT_ULL(2)
+#define GPU_PTE_ATOMIC	BIT_ULL(3)
 #define GPU_PTE_SHIFT	12
 
 /* Bits of an address that each level of the table translates, and how many levels. */

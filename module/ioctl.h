@@ -12,5 +12,9 @@ int ioctl_migrate(struct drm_device *drm, void *data, struct drm_file *file);
 int ioctl_residency(struct drm_device *drm, void *data, struct drm_file *file);
 int ioctl_rw(struct drm_device *drm, void *data, struct drm_file *file);
 int ioctl_evict(struct drm_device *drm, void *data, struct drm_file *file);
+int ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file *file);
+int ioctl_queue_destroy(struct drm_device *drm, void *data, struct drm_file *file);
+int ioctl_submit(struct drm_device *drm, void *data, struct drm_file *file);
+int ioctl_wait(struct drm_device *drm, void *data, struct drm_file *file);
 
 #endif

@@ -8,20 +8,16 @@
  * first takes the entries of its range out of the device's, also a change that
  * this driver itself makes by migrating.
  *
- * There is a notifier for each 16 MiB that the device has looked at, made on
- * demand.  A change elsewhere does not concern it, so that it does not make a
- * fault begin anew.  A notifier goes when all that it watches was unmapped.
- *
  * A fault goes the other way: what is missing is faulted in as for the CPU, and
  * hmm_range_fault() tells which pages are there, without holding them.  By the
- * time that it returns they may have gone.  So
- * what it said is believed, and the pages are touched, only under the lock that
- * the notifier takes, once the notifier's sequence number shows that nothing
- * changed since before it was asked.
+ * time that it returns they may have gone.  So what it said is believed, and the
+ * pages are touched, only under the lock that the notifier takes, once the
+ * notifier's sequence number shows that nothing changed since before it was asked.
  *
- * Locking: &mirror.windows_sem is outside mmap_lock, which inserting a notifier
- * takes for writing.  It is not held while a page is faulted in: that may wait for
- * user space.  &mirror.lock nests inside mmap_lock and everything that the memory
+ * The notifiers are in mirror_window.c, atomic operations in mirror_atomic.c.
+ *
+ * Locking: &mirror.windows_sem is held for reading over a look-up, not while a
+ * page is faulted in: that may wait for user space.  &mirror.lock nests inside mmap_lock and everything that the memory
  * manager holds when it calls a notifier, reclaim included.  So nothing is
  * allocated and no user memory is accessed under it; the access itself goes to
  * or from kernel memory, and happens under it.
@@ -31,13 +27,13 @@
 #include <linux/jiffies.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
-#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "compat/compat.h"
 #include "mirror.h"
+#include "mirror_internal.h"
 #include "mockgpu_drm.h"
 #include "stats.h"
 #include "vram.h"
@@ -48,205 +44,9 @@
 /* Pages that are faulted in together. */
 #define MIRROR_FAULT_PAGES	64U
 
-/**
- * struct mirror_window - what one notifier watches
- * @notifier: the notifier
- * @mirror: mirror that it belongs to
- * @index: number of the window
- * @unmapped: on &mirror.unmapped
- * @queued: whether it is, so that it is not put there twice
- */
-struct mirror_window {
-	struct mmu_interval_notifier notifier;
-	struct mirror *mirror;
-	unsigned long index;
-	struct llist_node unmapped;
-	unsigned long queued;
-};
-
-/* The part of a change that concerns a window. */
-static void mirror_clear(struct mirror_window *window, const struct mmu_notifier_range *range)
-{
-	struct mirror *mirror = window->mirror;
-	unsigned long start = window->index << MIRROR_NOTIFIER_SHIFT;
-	unsigned long end = start + MIRROR_NOTIFIER_BYTES, cleared;
-
-	lockdep_assert_held(&mirror->lock);
-
-	cleared = gpu_pt_clear(&mirror->pt, max(start, range->start), min(end, range->end));
-	stats_add(mirror->stats, STAT_INVALIDATIONS, 1);
-	stats_add(mirror->stats, STAT_INVALIDATED_PAGES, cleared);
-
-	if (range->event == MMU_NOTIFY_UNMAP && range->start <= start && end <= range->end &&
-	    !test_and_set_bit(0, &window->queued)) {
-		llist_add(&window->unmapped, &mirror->unmapped);
-		queue_work(system_unbound_wq, &mirror->reap);
-	}
-}
-
-static bool mirror_invalidate(struct mmu_interval_notifier *notifier,
-			      const struct mmu_notifier_range *range, unsigned long seq)
-{
-	struct mirror_window *window = container_of(notifier, struct mirror_window, notifier);
-	struct mirror *mirror = window->mirror;
-
-	if (mmu_notifier_range_blockable(range))
-		mutex_lock(&mirror->lock);
-	else if (!mutex_trylock(&mirror->lock))
-		return false;
-
-	mmu_interval_set_seq(notifier, seq);
-	mirror_clear(window, range);
-	mutex_unlock(&mirror->lock);
-	return true;
-}
-
-static const struct mmu_interval_notifier_ops mirror_notifier_ops = {
-	.invalidate = mirror_invalidate,
-};
-
-static struct mirror_window *mirror_window(struct mirror *mirror, unsigned long addr)
-{
-	return xa_load(&mirror->windows, addr >> MIRROR_NOTIFIER_SHIFT);
-}
-
-/* Make the window of an address, unless somebody else has. */
-static int mirror_make_window(struct mirror *mirror, unsigned long addr)
-{
-	struct mirror_window *window;
-	int ret;
-
-	lockdep_assert_held_write(&mirror->windows_sem);
-
-	if (mirror_window(mirror, addr))
-		return 0;
-	window = kzalloc(sizeof(*window), GFP_KERNEL_ACCOUNT);
-	if (!window)
-		return -ENOMEM;
-	window->mirror = mirror;
-	window->index = addr >> MIRROR_NOTIFIER_SHIFT;
-	ret = xa_insert(&mirror->windows, window->index, window, GFP_KERNEL_ACCOUNT);
-	if (ret)
-		goto err_free;
-	ret = mmu_interval_notifier_insert(&window->notifier, mirror->mm,
-					   window->index << MIRROR_NOTIFIER_SHIFT,
-					   MIRROR_NOTIFIER_BYTES, &mirror_notifier_ops);
-	if (ret)
-		goto err_erase;
-	return 0;
-
-err_erase:
-	xa_erase(&mirror->windows, window->index);
-err_free:
-	kfree(window);
-	return ret;
-}
-
-static void mirror_remove_window(struct mirror_window *window)
-{
-	struct mirror *mirror = window->mirror;
-	unsigned long start = window->index << MIRROR_NOTIFIER_SHIFT;
-
-	xa_erase(&mirror->windows, window->index);
-	mmu_interval_notifier_remove(&window->notifier);
-	/* Nobody watches these addresses any more. */
-	mutex_lock(&mirror->lock);
-	gpu_pt_clear(&mirror->pt, start, start + MIRROR_NOTIFIER_BYTES);
-	mutex_unlock(&mirror->lock);
-	kfree(window);
-}
-
-static void mirror_reap(struct work_struct *work)
-{
-	struct mirror *mirror = container_of(work, struct mirror, reap);
-	struct mirror_window *window, *next;
-
-	down_write(&mirror->windows_sem);
-	llist_for_each_entry_safe(window, next, llist_del_all(&mirror->unmapped), unmapped)
-		mirror_remove_window(window);
-	up_write(&mirror->windows_sem);
-}
-
-/*
- * Get hold of the window of an address.  Returns 0 with &mirror.windows_sem held
- * for reading.
- */
-static int mirror_lock_window(struct mirror *mirror, unsigned long addr,
-			      struct mirror_window **window)
-{
-	int ret;
-
-	for (;;) {
-		if (down_read_killable(&mirror->windows_sem))
-			return -EINTR;
-		*window = mirror_window(mirror, addr);
-		if (*window)
-			return 0;
-		up_read(&mirror->windows_sem);
-
-		if (down_write_killable(&mirror->windows_sem))
-			return -EINTR;
-		ret = mirror_make_window(mirror, addr);
-		up_write(&mirror->windows_sem);
-		if (ret)
-			return ret;
-	}
-}
-
-/**
- * mirror_init() - begin to mirror an address space
- * @mirror: mirror
- * @mm: address space, in use by the caller
- * @stats: counters of the device
- *
- * Context: may sleep.
- */
-void mirror_init(struct mirror *mirror, struct mm_struct *mm, struct mockgpu_stats *stats)
-{
-	mirror->mm = mm;
-	mirror->stats = stats;
-	mutex_init(&mirror->lock);
-	gpu_pt_init(&mirror->pt);
-	init_rwsem(&mirror->windows_sem);
-	xa_init(&mirror->windows);
-	init_llist_head(&mirror->unmapped);
-	INIT_WORK(&mirror->reap, mirror_reap);
-	mmgrab(mm);
-
-	/* Reclaim calls the notifier: let lockdep know before it happens. */
-	fs_reclaim_acquire(GFP_KERNEL);
-	might_lock(&mirror->lock);
-	fs_reclaim_release(GFP_KERNEL);
-}
-
-/**
- * mirror_fini() - undo mirror_init()
- * @mirror: mirror that nobody uses any more
- *
- * Context: sleeps until notifier calls that are under way have ended.
- */
-void mirror_fini(struct mirror *mirror)
-{
-	struct mirror_window *window;
-	unsigned long index;
-
-	down_write(&mirror->windows_sem);
-	xa_for_each(&mirror->windows, index, window)
-		mmu_interval_notifier_remove(&window->notifier);
-	/* No notifier queues anything any more; the work is to find nothing. */
-	llist_del_all(&mirror->unmapped);
-	up_write(&mirror->windows_sem);
-	cancel_work_sync(&mirror->reap);
-	xa_for_each(&mirror->windows, index, window)
-		kfree(window);
-	xa_destroy(&mirror->windows);
-	gpu_pt_fini(&mirror->pt);
-	mmdrop(mirror->mm);
-}
-
 /*
  * Ask what the process's page table says about a range.  The answer counts only
- * as mirror_answer_holds() says.
+ * as mirror_window_changed() says.
  *
  * hmm_range_fault() is not asked to fault anything in: from the first page that
  * is missing it would fault all that follow, and so bring our own pages, which it
@@ -268,7 +68,7 @@ static int mirror_ask(struct mirror *mirror, struct mirror_window *window,
 		.dev_private_owner = vram_owner(),
 	};
 	memset(pfns, 0, (end - start) / PAGE_SIZE * sizeof(*pfns));
-	range->notifier_seq = mmu_interval_read_begin(&window->notifier);
+	range->notifier_seq = mirror_window_begin(window);
 
 	if (mmap_read_lock_killable(mirror->mm))
 		return -EINTR;
@@ -276,35 +76,6 @@ static int mirror_ask(struct mirror *mirror, struct mirror_window *window,
 	mmap_read_unlock(mirror->mm);
 	return ret;
 }
-
-/* Whether what mirror_ask() said is still true; stays so until the lock is dropped. */
-static bool mirror_answer_holds(struct mirror *mirror, struct hmm_range *range)
-{
-	lockdep_assert_held(&mirror->lock);
-	return !mmu_interval_read_retry(range->notifier, range->notifier_seq);
-}
-
-/**
- * struct mirror_fault - a fault of the device
- * @start: first page; the one that is wanted
- * @end: end of those that would be welcome too; all in one table of the lowest level
- * @write: whether for writing
- * @faulted: whether the first page has been faulted in before
- * @missing: pages that have to be
- * @shared: those of them that lie in VRAM and a write must not share
- * @installed: entries that were made
- * @stash: tables for them
- */
-struct mirror_fault {
-	unsigned long start;
-	unsigned long end;
-	bool write;
-	bool faulted;
-	unsigned int missing;
-	unsigned int shared;
-	u64 installed;
-	struct gpu_pt_stash stash;
-};
 
 /* Fault one page in as the CPU would.  The lock may be dropped and taken again. */
 static int mirror_fault_page(struct mm_struct *mm, unsigned long addr, bool write)
@@ -402,9 +173,16 @@ static int mirror_install(struct mirror *mirror, const struct hmm_range *range,
 	return ret;
 }
 
-/* Have the tables at hand that entries from @start on need; all lie in one leaf. */
-static int mirror_fill_stash(struct mirror *mirror, unsigned long start,
-			     struct gpu_pt_stash *stash)
+/**
+ * mirror_fill_stash() - have the tables at hand that entries will need
+ * @mirror: mirror
+ * @start: address of the first; all are in one table of the lowest level
+ * @stash: stash
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int mirror_fill_stash(struct mirror *mirror, unsigned long start, struct gpu_pt_stash *stash)
 {
 	unsigned int missing;
 
@@ -435,7 +213,7 @@ static int mirror_look_up(struct mirror *mirror, struct mirror_window *window,
 		return ret;
 
 	mutex_lock(&mirror->lock);
-	if (!mirror_answer_holds(mirror, &range)) {
+	if (mirror_window_changed(window, range.notifier_seq)) {
 		ret = -EBUSY;
 	} else if (mirror_usable(pfns[0], fault->write)) {
 		npages = mirror_stretch(pfns, npages, fault->write, true);
@@ -475,12 +253,18 @@ static int mirror_fault_once(struct mirror *mirror, struct mirror_fault *fault)
 	return -EAGAIN;
 }
 
-/*
- * Fault in the page at @start and, where that is as easy, those behind it.
- * Returns 0 with the lock held, so that what was faulted in can be used before
- * it is taken away again: a fault makes progress.
+/**
+ * mirror_fault() - fault in a page and, where that is as easy, those behind it
+ * @mirror: mirror
+ * @fault: which
+ *
+ * The lock is held on return, so that what was faulted in can be used before it is
+ * taken away again: a fault makes progress.
+ *
+ * Context: may sleep; takes mmap_lock for read.
+ * Return: 0 with &mirror.lock held, or an error of mirror_access().
  */
-static int mirror_fault(struct mirror *mirror, struct mirror_fault *fault)
+int mirror_fault(struct mirror *mirror, struct mirror_fault *fault)
 {
 	unsigned long deadline = jiffies + MIRROR_FAULT_TIMEOUT;
 	int ret;
@@ -503,6 +287,32 @@ static int mirror_fault(struct mirror *mirror, struct mirror_fault *fault)
 	return ret;
 }
 
+/**
+ * mirror_map_page() - reach the page of an entry
+ * @pte: entry
+ *
+ * Context: &mirror.lock held, and the entry is in the page table; until
+ *	mirror_unmap_page(), in the reverse order of other mappings.
+ * Return: address of PAGE_SIZE bytes.
+ */
+void *mirror_map_page(u64 pte)
+{
+	struct page *page = pfn_to_page(gpu_pte_pfn(pte));
+
+	return pte & GPU_PTE_VRAM ? vram_page_data(page) : kmap_local_page(page);
+}
+
+/**
+ * mirror_unmap_page() - undo mirror_map_page()
+ * @pte: entry
+ * @data: what it returned
+ */
+void mirror_unmap_page(u64 pte, void *data)
+{
+	if (!(pte & GPU_PTE_VRAM))
+		kunmap_local(data);
+}
+
 /*
  * Copy between a page that the device has mapped and kernel memory.
  *
@@ -514,8 +324,7 @@ static int mirror_fault(struct mirror *mirror, struct mirror_fault *fault)
 static int mirror_copy(u64 pte, unsigned int offset, void *buf, size_t len, bool write)
 {
 	struct page *page = pfn_to_page(gpu_pte_pfn(pte));
-	bool vram = pte & GPU_PTE_VRAM;
-	void *data = vram ? vram_page_data(page) : kmap_local_page(page);
+	void *data = mirror_map_page(pte);
 	int ret = 0;
 
 	if (write) {
@@ -525,8 +334,7 @@ static int mirror_copy(u64 pte, unsigned int offset, void *buf, size_t len, bool
 	} else if (copy_mc_to_kernel(buf, data + offset, len)) {
 		ret = -EIO;
 	}
-	if (!vram)
-		kunmap_local(data);
+	mirror_unmap_page(pte, data);
 	return ret;
 }
 
@@ -656,7 +464,7 @@ static int mirror_snapshot_once(struct mirror *mirror, struct mirror_window *win
 	if (ret)
 		return ret;
 	mutex_lock(&mirror->lock);
-	if (mirror_answer_holds(mirror, &range))
+	if (!mirror_window_changed(window, range.notifier_seq))
 		return 0;
 	mutex_unlock(&mirror->lock);
 	return -EBUSY;

@@ -27,6 +27,7 @@ struct mockgpu_stats;
 /**
  * struct mirror - a device's view of one address space
  * @mm: the address space; its structure, not its contents, is held
+ * @owner: by which it knows the notice of its own exclusive access; fixed
  * @stats: counters of the device; fixed
  * @lock: the lock that a change takes: under it, and if the notifier's sequence
  *	fits, what the page table says is true and stays so
@@ -39,6 +40,7 @@ struct mockgpu_stats;
  */
 struct mirror {
 	struct mm_struct *mm;
+	void *owner;
 	struct mockgpu_stats *stats;
 	struct mutex lock; /* what a change takes */
 	struct gpu_pt pt;
@@ -64,9 +66,53 @@ struct mirror_access {
 	u64 faults;
 };
 
-void mirror_init(struct mirror *mirror, struct mm_struct *mm, struct mockgpu_stats *stats);
+void mirror_init(struct mirror *mirror, struct mm_struct *mm, void *owner,
+		 struct mockgpu_stats *stats);
 void mirror_fini(struct mirror *mirror);
+/**
+ * struct mirror_atomic - atomic operations of the device
+ * @op: MOCKGPU_ATOMIC_*
+ * @size: bytes of the word: 1, 2, 4, 8
+ * @addr: in: first word, aligned; moved on by what was done
+ * @stride: bytes from one word to the next; a multiple of @size
+ * @count: in: how many; what is left to do
+ * @value: operand
+ * @value2: second operand
+ * @old: out: the word as it was before the last operation
+ * @faults: pages that had to be faulted in; added to
+ */
+struct mirror_atomic {
+	unsigned int op;
+	unsigned int size;
+	unsigned long addr;
+	unsigned long stride;
+	u64 count;
+	u64 value;
+	u64 value2;
+	u64 old;
+	u64 faults;
+};
+
+struct mirror_window;
+
+/**
+ * struct mirror_claim - a page that is being made exclusive
+ * @window: notifier that watches it
+ * @seq: its sequence number before
+ * @stash: tables for the entry
+ */
+struct mirror_claim {
+	struct mirror_window *window;
+	unsigned long seq;
+	struct gpu_pt_stash stash;
+};
+
 int mirror_access(struct mirror *mirror, struct mirror_access *access);
+int mirror_atomic(struct mirror *mirror, struct mirror_atomic *atomic);
+int mirror_claim_start(struct mirror *mirror, unsigned long addr, struct mirror_claim *claim);
+int mirror_claim_finish(struct mirror *mirror, struct mirror_claim *claim, struct page *page,
+			struct mirror_atomic *atomic);
+void mirror_claim_end(struct mirror *mirror, struct mirror_claim *claim);
 int mirror_snapshot(struct mirror *mirror, unsigned long start, unsigned int npages,
 		    unsigned int device, u32 *res, unsigned long *vram_pfns);
 

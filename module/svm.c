@@ -38,7 +38,7 @@ struct svm *svm_create(struct vram *vram, struct vram_charge *charge, struct moc
 	svm->vram = vram;
 	svm->charge = charge;
 	svm->stats = stats;
-	mirror_init(&svm->mirror, current->mm, stats);
+	mirror_init(&svm->mirror, current->mm, svm, stats);
 	return svm;
 }
 

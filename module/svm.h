@@ -28,6 +28,17 @@ struct svm {
 	struct mockgpu_stats *stats;
 };
 
+/**
+ * svm_mm() - the address space that is shared
+ * @svm: object
+ *
+ * Return: the address space; its structure is there, its contents need not be.
+ */
+static inline struct mm_struct *svm_mm(const struct svm *svm)
+{
+	return svm->mirror.mm;
+}
+
 struct svm *svm_create(struct vram *vram, struct vram_charge *charge, struct mockgpu_stats *stats);
 void svm_destroy(struct svm *svm);
 bool svm_is_of(const struct svm *svm, const struct mm_struct *mm);

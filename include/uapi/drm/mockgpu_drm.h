@@ -565,7 +565,7 @@ struct drm_mockgpu_result {
  * Completion is a memory fence: when all is done, and all results are written, the
  * device stores @fence_value at @fence_addr.  There is no dma_fence: a command may
  * take page faults, and a dma_fence must never wait for those.  WAIT waits for
- * it, an eventfd and poll() on the file tell of it; all of them also when the
+ * it, and an eventfd tells of it, which poll() can wait for; both also when the
  * fence could not be stored.
  *
  * Errors: -EINVAL (also for a command: @failed is its number), -ENOENT (no such

@@ -1,0 +1,562 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * What a queue's thread does for each command.
+ *
+ * Every access goes through the device's page table, in pieces of at most 64 KiB.
+ * The address space is taken for one piece and given back: so a process that is
+ * killed is gone as soon as the piece that is under way is done, and is not kept
+ * alive by a command that waits.
+ *
+ * Locking: none of its own; each queue has its own thread and its own buffers.
+ */
+#include <linux/ktime.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/time64.h>
+#include <linux/unaligned.h>
+
+#include "engine.h"
+#include "engine_cmd.h"
+#include "exclusive.h"
+#include "mockgpu_drm.h"
+#include "svm.h"
+
+/* Bytes that are accessed at once. */
+#define PIECE_BYTES	SZ_64K
+
+/* Limits of what a command may ask for. */
+#define DELAY_MAX	(10ULL * NSEC_PER_SEC)
+#define WAIT_MAX	(60ULL * NSEC_PER_SEC)
+
+/* How often WAIT_VALUE looks, at first and later. */
+#define POLL_FIRST	us_to_ktime(20)
+#define POLL_LAST	ms_to_ktime(1)
+
+#define FNV1A_BASIS	0xcbf29ce484222325ULL
+#define FNV1A_PRIME	0x100000001b3ULL
+
+/**
+ * struct engine_exec - what a queue works with
+ * @queue: queue; fixed
+ * @svm: memory; fixed
+ * @result: of the command that is being executed
+ * @piece: room for PIECE_BYTES
+ * @piece2: likewise, where a command needs two
+ */
+struct engine_exec {
+	struct engine_queue *queue;
+	struct svm *svm;
+	struct drm_mockgpu_result result;
+	void *piece;
+	void *piece2;
+};
+
+/**
+ * engine_exec_create() - get what a queue works with
+ * @queue: queue
+ * @svm: memory that it works on
+ *
+ * Return: it, or NULL where there is no memory.
+ */
+struct engine_exec *engine_exec_create(struct engine_queue *queue, struct svm *svm)
+{
+	struct engine_exec *exec = kzalloc(sizeof(*exec), GFP_KERNEL_ACCOUNT);
+
+	if (!exec)
+		return NULL;
+	exec->queue = queue;
+	exec->svm = svm;
+	exec->piece = kvmalloc(PIECE_BYTES, GFP_KERNEL_ACCOUNT);
+	exec->piece2 = kvmalloc(PIECE_BYTES, GFP_KERNEL_ACCOUNT);
+	if (exec->piece && exec->piece2)
+		return exec;
+	engine_exec_destroy(exec);
+	return NULL;
+}
+
+/**
+ * engine_exec_destroy() - undo engine_exec_create()
+ * @exec: what it returned, or NULL
+ */
+void engine_exec_destroy(struct engine_exec *exec)
+{
+	if (!exec)
+		return;
+	kvfree(exec->piece);
+	kvfree(exec->piece2);
+	kfree(exec);
+}
+
+/* Take the address space.  Returns -ECANCELED where it, or the queue, is at its end. */
+static int exec_enter(struct engine_exec *exec)
+{
+	struct mm_struct *mm = svm_mm(exec->svm);
+
+	if (engine_stopping(exec->queue) || !mmget_not_zero(mm))
+		return -ECANCELED;
+	kthread_use_mm(mm);
+	return 0;
+}
+
+static void exec_leave(struct engine_exec *exec)
+{
+	struct mm_struct *mm = svm_mm(exec->svm);
+
+	kthread_unuse_mm(mm);
+	/* Perhaps the last user: tearing it down calls our notifiers, from elsewhere. */
+	mmput_async(mm);
+}
+
+static int exec_failed(struct engine_exec *exec, unsigned long addr, unsigned int access, int ret)
+{
+	/* The only signal that a queue gets is the one that stops it. */
+	if (ret == -EINTR)
+		ret = -ECANCELED;
+	if (ret != -ECANCELED) {
+		exec->result.fault_addr = addr;
+		exec->result.access = access;
+	}
+	return ret;
+}
+
+/* Access a piece of memory. */
+static int exec_access(struct engine_exec *exec, unsigned long addr, void *buf, size_t len,
+		       bool write)
+{
+	struct mirror_access access = {
+		.addr = addr,
+		.buf = buf,
+		.len = len,
+		.write = write,
+	};
+	int ret;
+
+	ret = exec_enter(exec);
+	if (ret)
+		return ret;
+	ret = svm_access(exec->svm, &access);
+	exec_leave(exec);
+
+	exec->result.faults += access.faults;
+	if (ret)
+		ret = exec_failed(exec, access.addr,
+				  write ? MOCKGPU_ACCESS_WRITE : MOCKGPU_ACCESS_READ, ret);
+	return ret;
+}
+
+static int exec_load(struct engine_exec *exec, unsigned long addr, unsigned int size, u64 *value)
+{
+	*value = 0;
+	/* Little-endian, as the CPUs that this runs on. */
+	return exec_access(exec, addr, value, size, false);
+}
+
+static int exec_store(struct engine_exec *exec, unsigned long addr, unsigned int size, u64 value)
+{
+	return exec_access(exec, addr, &value, size, true);
+}
+
+static int cmd_load(struct engine_exec *exec, const struct drm_mockgpu_cmd *cmd)
+{
+	int ret = exec_load(exec, cmd->addr, cmd->size, &exec->result.value);
+
+	if (!ret)
+		exec->result.done = cmd->size;
+	return ret;
+}
+
+static int cmd_store(struct engine_exec *exec, const struct drm_mockgpu_cmd *cmd)
+{
+	int ret = exec_store(exec, cmd->addr, cmd->size, cmd->value);
+
+	if (!ret)
+		exec->result.done = cmd->size;
+	return ret;
+}
+
+static size_t exec_piece_len(const struct engine_exec *exec, const struct drm_mockgpu_cmd *cmd)
+{
+	return min_t(u64, cmd->len - exec->result.done, PIECE_BYTES);
+}
+
+static int cmd_fill(struct engine_exec *exec, const struct drm_mockgpu_cmd *cmd)
+{
+	size_t i, len;
+	int ret = 0;
+
+	/* A piece is a multiple of every size, so that the pattern goes on seamlessly. */
+	for (i = 0; i < PIECE_BYTES; i += cmd->size)
+		memcpy(exec->piece + i, &cmd->value, cmd->size);
+	while (!ret && exec->result.done < cmd->len) {
+		len = exec_piece_len(exec, cmd);
+		ret = exec_access(exec, cmd->addr + exec->result.done, exec->piece, len, true);
+		if (!ret)
+			exec->result.done += len;
+	}
+	return ret;
+}
+
+static int cmd_copy(struct engine_exec *exec, const struct drm_mockgpu_cmd *cmd)
+{
+	size_t len;
+	int ret = 0;
+
+	while (!ret && exec->result.done < cmd->len) {
+		len = exec_piece_len(exec, cmd);
+		ret = exec_access(exec, cmd->addr2 + exec->result.done, exec->piece, len, false);
+		if (!ret)
+			ret = exec_access(exec, cmd->addr + exec->result.done, exec->piece, len,
+					  true);
+		if (!ret)
+			exec->result.done += len;
+	}
+	return ret;
+}
+
+static size_t first_difference(const u8 *a, const u8 *b, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len && a[i] == b[i]; i++)
+		;
+	return i;
+}
+
+static int cmd_compare(struct engine_exec *exec, const struct drm_mockgpu_cmd *cmd)
+{
+	size_t len, same;
+	int ret = 0;
+
+	while (!ret && exec->result.done < cmd->len) {
+		len = exec_piece_len(exec, cmd);
+		ret = exec_access(exec, cmd->addr + exec->result.done, exec->piece, len, false);
+		if (!ret)
+			ret = exec_access(exec, cmd->addr2 + exec->result.done, exec->piece2, len,
+					  false);
+		if (ret)
+			break;
+		same = first_difference(exec->piece, exec->piece2, len);
+		exec->result.done += same;
+		if (same < len)
+			break;
+	}
+	exec->result.value = exec->result.done;
+	return ret;
+}
+
+static int cmd_checksum(struct engine_exec *exec, const struct drm_mockgpu_cmd *cmd)
+{
+	const u8 *byte = exec->piece;
+	u64 sum = FNV1A_BASIS;
+	size_t i, len;
+	int ret = 0;
+
+	while (exec->result.done < cmd->len) {
+		len = exec_piece_len(exec, cmd);
+		ret = exec_access(exec, cmd->addr + exec->result.done, exec->piece, len, false);
+		if (ret)
+			break;
+		for (i = 0; i < len; i++)
+			sum = (sum ^ byte[i]) * FNV1A_PRIME;
+		exec->result.done += len;
+	}
+	exec->result.value = sum;
+	return ret;
+}
+
+static int cmd_atomic(struct engine_exec *exec, const struct drm_mockgpu_cmd *cmd)
+{
+	struct mirror_atomic atomic = {
+		.op = cmd->atomic,
+		.size = cmd->size,
+		.addr = cmd->addr,
+		.stride = cmd->stride,
+		.count = cmd->count,
+		.value = cmd->value,
+		.value2 = cmd->value2,
+	};
+	int ret = 0;
+
+	while (!ret && atomic.count) {
+		ret = exec_enter(exec);
+		if (ret)
+			break;
+		ret = exclusive_atomic(exec->svm, &atomic);
+		exec_leave(exec);
+		if (ret && engine_stopping(exec->queue))
+			ret = -ECANCELED;
+		if (ret)
+			ret = exec_failed(exec, atomic.addr, MOCKGPU_ACCESS_ATOMIC, ret);
+	}
+	exec->result.value = atomic.old;
+	exec->result.done = cmd->count - atomic.count;
+	exec->result.faults += atomic.faults;
+	return ret;
+}
+
+static int exec_move_element(struct engine_exec *exec, const struct drm_mockgpu_cmd *cmd, u64 i,
+			     u64 offset)
+{
+	unsigned long from = cmd->addr2 + offset, to = cmd->addr + i * cmd->size;
+	u64 value;
+	int ret;
+
+	if (cmd->op == MOCKGPU_CMD_SCATTER)
+		swap(from, to);
+	ret = exec_load(exec, from, cmd->size, &value);
+	return ret ? : exec_store(exec, to, cmd->size, value);
+}
+
+/* Gather and scatter: the offsets come a piece at a time, the elements one by one. */
+static int cmd_move_elements(struct engine_exec *exec, const struct drm_mockgpu_cmd *cmd)
+{
+	const u64 *offset = exec->piece;
+	u64 i, n;
+	int ret = 0;
+
+	while (!ret && exec->result.done < cmd->count) {
+		n = min_t(u64, cmd->count - exec->result.done, PIECE_BYTES / sizeof(*offset));
+		ret = exec_access(exec, cmd->index + exec->result.done * sizeof(*offset),
+				  exec->piece, n * sizeof(*offset), false);
+		for (i = 0; i < n && !ret; i++) {
+			ret = exec_move_element(exec, cmd, exec->result.done, offset[i]);
+			if (!ret)
+				exec->result.done++;
+		}
+	}
+	return ret;
+}
+
+static int cmd_chase(struct engine_exec *exec, const struct drm_mockgpu_cmd *cmd)
+{
+	u64 limit = cmd->count ? : U32_MAX, node = cmd->addr, next;
+	int ret = 0;
+
+	while (node && exec->result.done < limit) {
+		ret = exec_load(exec, node + cmd->stride, sizeof(next), &next);
+		if (ret)
+			break;
+		exec->result.done++;
+		node = next;
+	}
+	exec->result.value = node;
+	return ret;
+}
+
+static bool wait_is_over(const struct drm_mockgpu_cmd *cmd, u64 value)
+{
+	switch (cmd->atomic) {
+	case MOCKGPU_WAIT_EQ:
+		return value == cmd->value;
+	case MOCKGPU_WAIT_NE:
+		return value != cmd->value;
+	default:
+		return value >= cmd->value;
+	}
+}
+
+static int cmd_wait_value(struct engine_exec *exec, const struct drm_mockgpu_cmd *cmd)
+{
+	ktime_t deadline = ktime_add_ns(ktime_get(), cmd->value2), pause = POLL_FIRST;
+	int ret;
+
+	for (;;) {
+		ret = exec_load(exec, cmd->addr, cmd->size, &exec->result.value);
+		if (ret || wait_is_over(cmd, exec->result.value))
+			return ret;
+		if (ktime_after(ktime_get(), deadline))
+			return -ETIME;
+		ret = engine_sleep(exec->queue, pause);
+		if (ret)
+			return ret;
+		pause = min_t(ktime_t, pause * 2, POLL_LAST);
+	}
+}
+
+static int exec_cmd(struct engine_exec *exec, const struct engine_job *job,
+		    const struct drm_mockgpu_cmd *cmd)
+{
+	switch (cmd->op) {
+	case MOCKGPU_CMD_NOP:
+		return 0;
+	case MOCKGPU_CMD_LOAD:
+		return cmd_load(exec, cmd);
+	case MOCKGPU_CMD_STORE:
+		return cmd_store(exec, cmd);
+	case MOCKGPU_CMD_FILL:
+		return cmd_fill(exec, cmd);
+	case MOCKGPU_CMD_COPY:
+		return cmd_copy(exec, cmd);
+	case MOCKGPU_CMD_COMPARE:
+		return cmd_compare(exec, cmd);
+	case MOCKGPU_CMD_CHECKSUM:
+		return cmd_checksum(exec, cmd);
+	case MOCKGPU_CMD_ATOMIC:
+		return cmd_atomic(exec, cmd);
+	case MOCKGPU_CMD_GATHER:
+	case MOCKGPU_CMD_SCATTER:
+		return cmd_move_elements(exec, cmd);
+	case MOCKGPU_CMD_CHASE:
+		return cmd_chase(exec, cmd);
+	case MOCKGPU_CMD_BARRIER:
+		return engine_barrier(exec->queue, job->order);
+	case MOCKGPU_CMD_DELAY:
+		return engine_sleep(exec->queue, ns_to_ktime(cmd->value));
+	case MOCKGPU_CMD_WAIT_VALUE:
+		return cmd_wait_value(exec, cmd);
+	default:
+		return -EINVAL;
+	}
+}
+
+/* Have the device write what came of command @i. */
+static void exec_report(struct engine_exec *exec, const struct engine_job *job, unsigned int i)
+{
+	struct drm_mockgpu_result result = exec->result;
+
+	if (job->results)
+		exec_access(exec, job->results + i * sizeof(result), &result, sizeof(result), true);
+}
+
+/**
+ * engine_exec_job() - execute a submission
+ * @exec: what its queue works with
+ * @job: submission
+ *
+ * Context: the queue's thread; may sleep.
+ * Return: 0 or the errno of the first command that failed.
+ */
+int engine_exec_job(struct engine_exec *exec, const struct engine_job *job)
+{
+	unsigned int i;
+	int error = 0;
+
+	for (i = 0; i < job->count; i++) {
+		memset(&exec->result, 0, sizeof(exec->result));
+		if (error) {
+			exec->result.error = -ECANCELED;
+		} else {
+			error = exec_cmd(exec, job, &job->cmds[i]);
+			exec->result.error = error;
+		}
+		exec_report(exec, job, i);
+		cond_resched();
+	}
+	if (job->fence_addr)
+		exec_store(exec, job->fence_addr, sizeof(job->fence_value), job->fence_value);
+	return error;
+}
+
+static bool is_word_size(u32 size)
+{
+	return size == 1 || size == 2 || size == 4 || size == 8;
+}
+
+/* Which fields each operation reads, beside op. */
+#define USES_ADDR	BIT(0)
+#define USES_ADDR2	BIT(1)
+#define USES_INDEX	BIT(2)
+#define USES_LEN	BIT(3)
+#define USES_COUNT	BIT(4)
+#define USES_STRIDE	BIT(5)
+#define USES_VALUE	BIT(6)
+#define USES_VALUE2	BIT(7)
+#define USES_SIZE	BIT(8)
+#define USES_ATOMIC	BIT(9)
+
+static const unsigned int cmd_uses[] = {
+	[MOCKGPU_CMD_NOP] = 0,
+	[MOCKGPU_CMD_LOAD] = USES_ADDR | USES_SIZE,
+	[MOCKGPU_CMD_STORE] = USES_ADDR | USES_SIZE | USES_VALUE,
+	[MOCKGPU_CMD_FILL] = USES_ADDR | USES_LEN | USES_SIZE | USES_VALUE,
+	[MOCKGPU_CMD_COPY] = USES_ADDR | USES_ADDR2 | USES_LEN,
+	[MOCKGPU_CMD_COMPARE] = USES_ADDR | USES_ADDR2 | USES_LEN,
+	[MOCKGPU_CMD_CHECKSUM] = USES_ADDR | USES_LEN,
+	[MOCKGPU_CMD_ATOMIC] = USES_ADDR | USES_COUNT | USES_STRIDE | USES_VALUE | USES_VALUE2 |
+			       USES_SIZE | USES_ATOMIC,
+	[MOCKGPU_CMD_GATHER] = USES_ADDR | USES_ADDR2 | USES_INDEX | USES_COUNT | USES_SIZE,
+	[MOCKGPU_CMD_SCATTER] = USES_ADDR | USES_ADDR2 | USES_INDEX | USES_COUNT | USES_SIZE,
+	[MOCKGPU_CMD_CHASE] = USES_ADDR | USES_COUNT | USES_STRIDE,
+	[MOCKGPU_CMD_BARRIER] = 0,
+	[MOCKGPU_CMD_DELAY] = USES_VALUE,
+	[MOCKGPU_CMD_WAIT_VALUE] = USES_ADDR | USES_VALUE | USES_VALUE2 | USES_SIZE | USES_ATOMIC,
+};
+
+static unsigned int cmd_fields(const struct drm_mockgpu_cmd *cmd)
+{
+	return (cmd->addr ? USES_ADDR : 0) | (cmd->addr2 ? USES_ADDR2 : 0) |
+	       (cmd->index ? USES_INDEX : 0) | (cmd->len ? USES_LEN : 0) |
+	       (cmd->count ? USES_COUNT : 0) | (cmd->stride ? USES_STRIDE : 0) |
+	       (cmd->value ? USES_VALUE : 0) | (cmd->value2 ? USES_VALUE2 : 0) |
+	       (cmd->size ? USES_SIZE : 0) | (cmd->atomic ? USES_ATOMIC : 0);
+}
+
+/* Whether a stretch of memory wraps around. */
+static bool wraps(u64 addr, u64 len)
+{
+	return addr + len < addr;
+}
+
+static bool overlap(const struct drm_mockgpu_cmd *cmd)
+{
+	return cmd->addr < cmd->addr2 + cmd->len && cmd->addr2 < cmd->addr + cmd->len;
+}
+
+static int check_words(const struct drm_mockgpu_cmd *cmd)
+{
+	if (!is_word_size(cmd->size))
+		return -EINVAL;
+	if (cmd->op != MOCKGPU_CMD_ATOMIC && cmd->op != MOCKGPU_CMD_WAIT_VALUE)
+		return 0;
+	return cmd->addr % cmd->size || cmd->stride % cmd->size ? -EINVAL : 0;
+}
+
+/* Rules of single operations. */
+static int check_op(const struct drm_mockgpu_cmd *cmd)
+{
+	u64 span;
+
+	switch (cmd->op) {
+	case MOCKGPU_CMD_COPY:
+		return overlap(cmd) ? -EINVAL : 0;
+	case MOCKGPU_CMD_ATOMIC:
+		if (cmd->atomic > MOCKGPU_ATOMIC_CMPXCHG)
+			return -EINVAL;
+		if (cmd->value2 && cmd->atomic != MOCKGPU_ATOMIC_CMPXCHG)
+			return -EINVAL;
+		return check_mul_overflow(cmd->count, cmd->stride, &span) ||
+		       wraps(cmd->addr, span) ? -EINVAL : 0;
+	case MOCKGPU_CMD_GATHER:
+	case MOCKGPU_CMD_SCATTER:
+		return check_mul_overflow(cmd->count, 8ULL, &span) ||
+		       wraps(cmd->index, span) || wraps(cmd->addr, span) ? -EINVAL : 0;
+	case MOCKGPU_CMD_DELAY:
+		return cmd->value > DELAY_MAX ? -EINVAL : 0;
+	case MOCKGPU_CMD_WAIT_VALUE:
+		return cmd->atomic > MOCKGPU_WAIT_GE || cmd->value2 > WAIT_MAX ? -EINVAL : 0;
+	default:
+		return 0;
+	}
+}
+
+/**
+ * engine_cmd_check() - is a command valid?
+ * @cmd: command
+ *
+ * Context: any.
+ * Return: 0 or -EINVAL.
+ */
+int engine_cmd_check(const struct drm_mockgpu_cmd *cmd)
+{
+	if (cmd->op >= ARRAY_SIZE(cmd_uses) || cmd->flags)
+		return -EINVAL;
+	if (cmd_fields(cmd) & ~cmd_uses[cmd->op])
+		return -EINVAL;
+	if (wraps(cmd->addr, cmd->len) || wraps(cmd->addr2, cmd->len))
+		return -EINVAL;
+	if ((cmd_uses[cmd->op] & USES_SIZE) && check_words(cmd))
+		return -EINVAL;
+	return check_op(cmd);
+}

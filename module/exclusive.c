@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Atomic operations, and the exclusive access to system memory that they need.
+ *
+ * On a page in VRAM an atomic operation just happens: no CPU can reach it.  A page
+ * in system memory is first taken out of the reach of all CPUs, by a device-
+ * exclusive entry in their page tables.  A CPU that touches it then faults, the
+ * notifier takes the device's right away, and the CPU goes on.
+ *
+ * mmap_lock and the page's lock are held from the conversion until the first
+ * operation is done: a CPU that wants the page back waits for the page's lock, so
+ * that every conversion makes progress; and a fork() in between would fail, as it
+ * only tries that lock.
+ *
+ * The conversion waits for the page's lock without limit, and a queue's thread
+ * does not get the signal that kills the process.  So a timer sends the thread a
+ * signal of its own, and the command says -EBUSY.
+ *
+ * Exclusive means that no CPU page table maps the page.  Direct I/O and RDMA that
+ * pinned it before can still write to it.
+ *
+ * Locking: see above; the mirror's for the page table.
+ */
+#include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/rmap.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/timer.h>
+
+#include "exclusive.h"
+#include "mirror.h"
+#include "svm.h"
+
+/* How long a page's lock is waited for, and how long a conversion is tried again. */
+#define EXCLUSIVE_TIMEOUT	HZ
+
+/**
+ * struct exclusive_watch - ends a wait that takes too long
+ * @timer: when
+ * @task: who waits
+ * @fired: whether it did
+ */
+struct exclusive_watch {
+	struct timer_list timer;
+	struct task_struct *task;
+	bool fired;
+};
+
+static void exclusive_watch_fire(struct timer_list *timer)
+{
+	struct exclusive_watch *watch = container_of(timer, struct exclusive_watch, timer);
+
+	WRITE_ONCE(watch->fired, true);
+	send_sig(SIGKILL, watch->task, 1);
+}
+
+static void exclusive_watch_start(struct exclusive_watch *watch)
+{
+	watch->task = current;
+	watch->fired = false;
+	timer_setup_on_stack(&watch->timer, exclusive_watch_fire, 0);
+	mod_timer(&watch->timer, jiffies + EXCLUSIVE_TIMEOUT);
+}
+
+/* Returns whether the time was up.  A signal that means something else stays. */
+static bool exclusive_watch_stop(struct exclusive_watch *watch)
+{
+	timer_delete_sync(&watch->timer);
+	timer_destroy_on_stack(&watch->timer);
+	if (watch->fired)
+		flush_signals(current);
+	return watch->fired;
+}
+
+/* Convert one page and do at least one operation on it.  -EBUSY: try again. */
+static int exclusive_convert(struct svm *svm, struct mirror_atomic *atomic)
+{
+	struct mm_struct *mm = svm_mm(svm);
+	struct mirror_claim claim;
+	struct folio *folio;
+	struct page *page;
+	int ret;
+
+	ret = mirror_claim_start(&svm->mirror, atomic->addr, &claim);
+	if (ret)
+		return ret;
+	ret = -EINTR;
+	if (mmap_read_lock_killable(mm))
+		goto out;
+	page = make_device_exclusive(mm, atomic->addr, svm, &folio);
+	if (IS_ERR(page)) {
+		ret = PTR_ERR(page);
+	} else {
+		ret = mirror_claim_finish(&svm->mirror, &claim, page, atomic);
+		folio_unlock(folio);
+		folio_put(folio);
+	}
+	mmap_read_unlock(mm);
+out:
+	mirror_claim_end(&svm->mirror, &claim);
+	return ret;
+}
+
+static int exclusive_take(struct svm *svm, struct mirror_atomic *atomic)
+{
+	struct exclusive_watch watch;
+	int ret;
+
+	exclusive_watch_start(&watch);
+	do {
+		ret = exclusive_convert(svm, atomic);
+		cond_resched();
+	} while (ret == -EBUSY && !signal_pending(current));
+	if (exclusive_watch_stop(&watch) && ret)
+		ret = -EBUSY;
+	return ret;
+}
+
+/**
+ * exclusive_atomic() - do some atomic operations
+ * @svm: memory; the address space is in use by the caller
+ * @atomic: what; on return @atomic->count says how many are left, and
+ *	@atomic->addr where the next is
+ *
+ * Does at least one, or returns an error.
+ *
+ * Context: a queue's thread, which takes SIGKILL; may sleep; takes mmap_lock for read.
+ * Return: 0; -EOPNOTSUPP (memory that cannot be exclusive: files, shared memory,
+ * hugetlb); -EBUSY (the page's lock was not to be had within a second); -EFAULT,
+ * -EPERM, -ENOMEM, -EIO, -EINTR.
+ */
+int exclusive_atomic(struct svm *svm, struct mirror_atomic *atomic)
+{
+	int ret = mirror_atomic(&svm->mirror, atomic);
+
+	return ret == -EREMOTE ? exclusive_take(svm, atomic) : ret;
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Atomic operations by way of the device's page table.
+ *
+ * An entry allows them if its page lies in VRAM and may be written, or if the page
+ * was made exclusive.  In both cases no CPU reaches the page while the entry is
+ * there.  Other devices may, so the operations are real ones.
+ *
+ * Locking: as in mirror.c, whose lock makes an entry true.
+ */
+#include <linux/atomic.h>
+#include <linux/highmem.h>
+#include <linux/mm.h>
+
+#include "mirror.h"
+#include "mirror_internal.h"
+#include "mockgpu_drm.h"
+#include "vram.h"
+
+/* Operations that are done without letting go of the lock. */
+#define MIRROR_ATOMIC_BATCH	256U
+
+static u64 atomic_result(const struct mirror_atomic *atomic, u64 old)
+{
+	switch (atomic->op) {
+	case MOCKGPU_ATOMIC_ADD:
+		return old + atomic->value;
+	case MOCKGPU_ATOMIC_SUB:
+		return old - atomic->value;
+	case MOCKGPU_ATOMIC_AND:
+		return old & atomic->value;
+	case MOCKGPU_ATOMIC_OR:
+		return old | atomic->value;
+	case MOCKGPU_ATOMIC_XOR:
+		return old ^ atomic->value;
+	case MOCKGPU_ATOMIC_MIN:
+		return min(old, atomic->value);
+	case MOCKGPU_ATOMIC_MAX:
+		return max(old, atomic->value);
+	case MOCKGPU_ATOMIC_CMPXCHG:
+		return old == atomic->value2 ? atomic->value : old;
+	default:
+		return atomic->value;
+	}
+}
+
+/* Each size has a type; the loop is the same. */
+#define ATOMIC_LOOP(type, word, atomic)						\
+({										\
+	type *__word = (word);							\
+	type __old = READ_ONCE(*__word);					\
+										\
+	while (!try_cmpxchg(__word, &__old, (type)atomic_result(atomic, __old)))	\
+		;								\
+	(u64)__old;								\
+})
+
+static u64 atomic_do(void *word, const struct mirror_atomic *atomic)
+{
+	switch (atomic->size) {
+	case 1:
+		return ATOMIC_LOOP(u8, word, atomic);
+	case 2:
+		return ATOMIC_LOOP(u16, word, atomic);
+	case 4:
+		return ATOMIC_LOOP(u32, word, atomic);
+	default:
+		return ATOMIC_LOOP(u64, word, atomic);
+	}
+}
+
+/* Do one operation on the page of an entry. */
+static void mirror_atomic_one(u64 pte, struct mirror_atomic *atomic)
+{
+	struct page *page = pfn_to_page(gpu_pte_pfn(pte));
+	void *data = mirror_map_page(pte);
+
+	atomic->old = atomic_do(data + offset_in_page(atomic->addr), atomic);
+	mirror_unmap_page(pte, data);
+	/* See mirror_copy(). */
+	if (!folio_test_dirty(page_folio(page)))
+		folio_mark_dirty(page_folio(page));
+	atomic->addr += atomic->stride;
+	atomic->count--;
+}
+
+static bool atomic_allowed(u64 pte)
+{
+	if (!(pte & GPU_PTE_VALID))
+		return false;
+	return (pte & GPU_PTE_ATOMIC) || ((pte & GPU_PTE_VRAM) && (pte & GPU_PTE_WRITE));
+}
+
+/* Do as many operations as the page table allows.  Returns whether there was one. */
+static bool mirror_atomic_mapped(struct mirror *mirror, struct mirror_atomic *atomic)
+{
+	unsigned int n;
+
+	lockdep_assert_held(&mirror->lock);
+
+	for (n = 0; n < MIRROR_ATOMIC_BATCH && atomic->count; n++) {
+		u64 pte = gpu_pt_get(&mirror->pt, atomic->addr);
+
+		if (!atomic_allowed(pte))
+			break;
+		mirror_atomic_one(pte, atomic);
+	}
+	return n;
+}
+
+/**
+ * mirror_atomic() - have the device do some atomic operations
+ * @mirror: mirror
+ * @atomic: what; on return @atomic->count says how many are left, and
+ *	@atomic->addr where the next is
+ *
+ * Context: may sleep; takes mmap_lock for read.  The address space is in use by
+ *	the caller.
+ * Return: 0 when at least one was done; -EREMOTE when the page lies in system
+ * memory and is not exclusive; or an error of mirror_access().
+ */
+int mirror_atomic(struct mirror *mirror, struct mirror_atomic *atomic)
+{
+	struct mirror_fault fault = { .write = true };
+	bool done;
+	int ret;
+
+	if (atomic->addr >= TASK_SIZE_MAX)
+		return -EFAULT;
+	mutex_lock(&mirror->lock);
+	done = mirror_atomic_mapped(mirror, atomic);
+	mutex_unlock(&mirror->lock);
+	if (done)
+		return 0;
+
+	fault.start = atomic->addr & PAGE_MASK;
+	fault.end = fault.start + PAGE_SIZE;
+	ret = mirror_fault(mirror, &fault);
+	atomic->faults += fault.installed;
+	if (ret)
+		return ret;
+	done = mirror_atomic_mapped(mirror, atomic);
+	mutex_unlock(&mirror->lock);
+	return done ? 0 : -EREMOTE;
+}
+
+/**
+ * mirror_claim_start() - a page is going to be made exclusive
+ * @mirror: mirror
+ * @addr: its address
+ * @claim: what the functions below need
+ *
+ * Context: may sleep; mmap_lock not held.  mirror_claim_end() must follow.
+ * Return: 0, -ENOMEM or -EINTR; then nothing must follow.
+ */
+int mirror_claim_start(struct mirror *mirror, unsigned long addr, struct mirror_claim *claim)
+{
+	int ret;
+
+	claim->stash.count = 0;
+	ret = mirror_lock_window(mirror, addr, &claim->window);
+	if (ret)
+		return ret;
+	ret = mirror_fill_stash(mirror, addr & PAGE_MASK, &claim->stash);
+	if (ret) {
+		mirror_claim_end(mirror, claim);
+		return ret;
+	}
+	claim->seq = mirror_window_begin(claim->window);
+	return 0;
+}
+
+/**
+ * mirror_claim_finish() - a page has been made exclusive
+ * @mirror: mirror
+ * @claim: from mirror_claim_start()
+ * @page: the page, locked
+ * @atomic: operations, the first of which is on the page
+ *
+ * Context: mmap_lock held for reading.
+ * Return: 0 when at least one operation was done, or -EBUSY where something changed
+ * in between.
+ */
+int mirror_claim_finish(struct mirror *mirror, struct mirror_claim *claim, struct page *page,
+			struct mirror_atomic *atomic)
+{
+	u64 pte = ((u64)page_to_pfn(page) << GPU_PTE_SHIFT) | GPU_PTE_VALID | GPU_PTE_WRITE |
+		  GPU_PTE_ATOMIC;
+	int ret = -EBUSY;
+
+	mutex_lock(&mirror->lock);
+	if (!mirror_window_changed(claim->window, claim->seq))
+		ret = gpu_pt_set(&mirror->pt, &claim->stash, atomic->addr & PAGE_MASK, pte);
+	if (!ret)
+		mirror_atomic_mapped(mirror, atomic);
+	mutex_unlock(&mirror->lock);
+	return ret;
+}
+
+/**
+ * mirror_claim_end() - after mirror_claim_start(), in any case
+ * @mirror: mirror
+ * @claim: from mirror_claim_start()
+ */
+void mirror_claim_end(struct mirror *mirror, struct mirror_claim *claim)
+{
+	up_read(&mirror->windows_sem);
+	gpu_pt_stash_drop(&claim->stash);
+}

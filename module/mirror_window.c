@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The notifiers of a mirror: who tells the device's page table of changes.
+ *
+ * There is one for each 16 MiB that the device has looked at, made on demand.  A
+ * change elsewhere does not concern it, so that it does not make a fault begin
+ * anew.  A notifier goes when all that it watches was unmapped.
+ *
+ * Locking: &mirror.windows_sem is outside mmap_lock, which inserting a notifier
+ * takes for writing.  &mirror.lock is what a notifier takes.
+ */
+#include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "compat/compat.h"
+#include "mirror.h"
+#include "mirror_internal.h"
+#include "stats.h"
+
+/* The part of a change that concerns a window. */
+static void mirror_clear(struct mirror_window *window, const struct mmu_notifier_range *range)
+{
+	struct mirror *mirror = window->mirror;
+	unsigned long start = window->index << MIRROR_NOTIFIER_SHIFT;
+	unsigned long end = start + MIRROR_NOTIFIER_BYTES, cleared;
+
+	lockdep_assert_held(&mirror->lock);
+
+	cleared = gpu_pt_clear(&mirror->pt, max(start, range->start), min(end, range->end));
+	stats_add(mirror->stats, STAT_INVALIDATIONS, 1);
+	stats_add(mirror->stats, STAT_INVALIDATED_PAGES, cleared);
+
+	if (range->event == MMU_NOTIFY_UNMAP && range->start <= start && end <= range->end &&
+	    !test_and_set_bit(0, &window->queued)) {
+		llist_add(&window->unmapped, &mirror->unmapped);
+		queue_work(system_unbound_wq, &mirror->reap);
+	}
+}
+
+static bool mirror_invalidate(struct mmu_interval_notifier *notifier,
+			      const struct mmu_notifier_range *range, unsigned long seq)
+{
+	struct mirror_window *window = container_of(notifier, struct mirror_window, notifier);
+	struct mirror *mirror = window->mirror;
+
+	/*
+	 * The one change that we know to be our own: the page stays where it is,
+	 * only the CPU's right to it goes.
+	 */
+	if (range->event == MMU_NOTIFY_EXCLUSIVE && range->owner == mirror->owner)
+		return true;
+
+	if (mmu_notifier_range_blockable(range))
+		mutex_lock(&mirror->lock);
+	else if (!mutex_trylock(&mirror->lock))
+		return false;
+
+	mmu_interval_set_seq(notifier, seq);
+	mirror_clear(window, range);
+	mutex_unlock(&mirror->lock);
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops mirror_notifier_ops = {
+	.invalidate = mirror_invalidate,
+};
+
+static struct mirror_window *mirror_window(struct mirror *mirror, unsigned long addr)
+{
+	return xa_load(&mirror->windows, addr >> MIRROR_NOTIFIER_SHIFT);
+}
+
+/* Make the window of an address, unless somebody else has. */
+static int mirror_make_window(struct mirror *mirror, unsigned long addr)
+{
+	struct mirror_window *window;
+	int ret;
+
+	lockdep_assert_held_write(&mirror->windows_sem);
+
+	if (mirror_window(mirror, addr))
+		return 0;
+	window = kzalloc(sizeof(*window), GFP_KERNEL_ACCOUNT);
+	if (!window)
+		return -ENOMEM;
+	window->mirror = mirror;
+	window->index = addr >> MIRROR_NOTIFIER_SHIFT;
+	ret = xa_insert(&mirror->windows, window->index, window, GFP_KERNEL_ACCOUNT);
+	if (ret)
+		goto err_free;
+	ret = mmu_interval_notifier_insert(&window->notifier, mirror->mm,
+					   window->index << MIRROR_NOTIFIER_SHIFT,
+					   MIRROR_NOTIFIER_BYTES, &mirror_notifier_ops);
+	if (ret)
+		goto err_erase;
+	return 0;
+
+err_erase:
+	xa_erase(&mirror->windows, window->index);
+err_free:
+	kfree(window);
+	return ret;
+}
+
+static void mirror_remove_window(struct mirror_window *window)
+{
+	struct mirror *mirror = window->mirror;
+	unsigned long start = window->index << MIRROR_NOTIFIER_SHIFT;
+
+	xa_erase(&mirror->windows, window->index);
+	mmu_interval_notifier_remove(&window->notifier);
+	/* Nobody watches these addresses any more. */
+	mutex_lock(&mirror->lock);
+	gpu_pt_clear(&mirror->pt, start, start + MIRROR_NOTIFIER_BYTES);
+	mutex_unlock(&mirror->lock);
+	kfree(window);
+}
+
+static void mirror_reap(struct work_struct *work)
+{
+	struct mirror *mirror = container_of(work, struct mirror, reap);
+	struct mirror_window *window, *next;
+
+	down_write(&mirror->windows_sem);
+	llist_for_each_entry_safe(window, next, llist_del_all(&mirror->unmapped), unmapped)
+		mirror_remove_window(window);
+	up_write(&mirror->windows_sem);
+}
+
+/**
+ * mirror_lock_window() - get hold of the notifier of an address
+ * @mirror: mirror
+ * @addr: address
+ * @window: answer
+ *
+ * Context: may sleep; mmap_lock not held.
+ * Return: 0 with &mirror.windows_sem held for reading; -ENOMEM, -EINTR.
+ */
+int mirror_lock_window(struct mirror *mirror, unsigned long addr, struct mirror_window **window)
+{
+	int ret;
+
+	for (;;) {
+		if (down_read_killable(&mirror->windows_sem))
+			return -EINTR;
+		*window = mirror_window(mirror, addr);
+		if (*window)
+			return 0;
+		up_read(&mirror->windows_sem);
+
+		if (down_write_killable(&mirror->windows_sem))
+			return -EINTR;
+		ret = mirror_make_window(mirror, addr);
+		up_write(&mirror->windows_sem);
+		if (ret)
+			return ret;
+	}
+}
+
+/**
+ * mirror_window_begin() - before a look at what a window watches
+ * @window: window
+ *
+ * Context: sleeps while a change is under way; &mirror.windows_sem held.
+ * Return: number for mirror_window_changed().
+ */
+unsigned long mirror_window_begin(struct mirror_window *window)
+{
+	lockdep_assert_held(&window->mirror->windows_sem);
+	return mmu_interval_read_begin(&window->notifier);
+}
+
+/**
+ * mirror_window_changed() - has anything changed since?
+ * @window: window
+ * @seq: from mirror_window_begin()
+ *
+ * Context: &mirror.lock held; what is said stays true until it is dropped.
+ */
+bool mirror_window_changed(struct mirror_window *window, unsigned long seq)
+{
+	lockdep_assert_held(&window->mirror->lock);
+	return mmu_interval_read_retry(&window->notifier, seq);
+}
+
+/**
+ * mirror_init() - begin to mirror an address space
+ * @mirror: mirror
+ * @mm: address space, in use by the caller
+ * @owner: what make_device_exclusive() is called with for this mirror
+ * @stats: counters of the device
+ *
+ * Context: may sleep.
+ */
+void mirror_init(struct mirror *mirror, struct mm_struct *mm, void *owner,
+		 struct mockgpu_stats *stats)
+{
+	mirror->mm = mm;
+	mirror->owner = owner;
+	mirror->stats = stats;
+	mutex_init(&mirror->lock);
+	gpu_pt_init(&mirror->pt);
+	init_rwsem(&mirror->windows_sem);
+	xa_init(&mirror->windows);
+	init_llist_head(&mirror->unmapped);
+	INIT_WORK(&mirror->reap, mirror_reap);
+	mmgrab(mm);
+
+	/* Reclaim calls the notifier: let lockdep know before it happens. */
+	fs_reclaim_acquire(GFP_KERNEL);
+	might_lock(&mirror->lock);
+	fs_reclaim_release(GFP_KERNEL);
+}
+
+/**
+ * mirror_fini() - undo mirror_init()
+ * @mirror: mirror that nobody uses any more
+ *
+ * Context: sleeps until notifier calls that are under way have ended.
+ */
+void mirror_fini(struct mirror *mirror)
+{
+	struct mirror_window *window;
+	unsigned long index;
+
+	down_write(&mirror->windows_sem);
+	xa_for_each(&mirror->windows, index, window)
+		mmu_interval_notifier_remove(&window->notifier);
+	/* No notifier queues anything any more; the work is to find nothing. */
+	llist_del_all(&mirror->unmapped);
+	up_write(&mirror->windows_sem);
+	cancel_work_sync(&mirror->reap);
+	xa_for_each(&mirror->windows, index, window)
+		kfree(window);
+	xa_destroy(&mirror->windows);
+	gpu_pt_fini(&mirror->pt);
+	mmdrop(mirror->mm);
+}
