@@ -17,10 +17,10 @@
  * The notifiers are in mirror_window.c, atomic operations in mirror_atomic.c.
  *
  * Locking: &mirror.windows_sem is held for reading over a look-up, not while a
- * page is faulted in: that may wait for user space.  &mirror.lock nests inside mmap_lock and everything that the memory
- * manager holds when it calls a notifier, reclaim included.  So nothing is
- * allocated and no user memory is accessed under it; the access itself goes to
- * or from kernel memory, and happens under it.
+ * page is faulted in: that may wait for user space.  &mirror.lock nests inside
+ * mmap_lock and everything that the memory manager holds when it calls a notifier,
+ * reclaim included.  So nothing is allocated and no user memory is accessed under
+ * it; the access itself goes to or from kernel memory, and happens under it.
  */
 #include <linux/highmem.h>
 #include <linux/hmm.h>
