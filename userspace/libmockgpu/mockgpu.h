@@ -161,6 +161,85 @@ int mockgpu_evict(struct mockgpu_device *dev, void *addr, size_t len,
 /** mockgpu_evict_all - empty the device's VRAM, whoever's; needs CAP_SYS_ADMIN */
 int mockgpu_evict_all(struct mockgpu_device *dev, struct mockgpu_evicted *result);
 
+/**
+ * mockgpu_queue_create - make a queue
+ * @dev: the device
+ * @queue: its number; untouched on error
+ *
+ * A queue executes what is submitted to it in order.  Several queues execute at the
+ * same time.  mockgpu_close() ends them.
+ *
+ * Returns 0 or a negative errno (drm_mockgpu_queue).
+ */
+int mockgpu_queue_create(struct mockgpu_device *dev, uint32_t *queue);
+
+/** mockgpu_queue_destroy - end a queue; what it has not finished is dropped */
+int mockgpu_queue_destroy(struct mockgpu_device *dev, uint32_t queue);
+
+/** struct mockgpu_submission - commands for a queue; what is not set is 0 */
+struct mockgpu_submission {
+	/** @cmds: the commands; free to change once mockgpu_submit() has returned */
+	const struct drm_mockgpu_cmd *cmds;
+	/** @results: the device writes what came of each command there, or NULL */
+	struct drm_mockgpu_result *results;
+	/** @fence: the device stores @fence_value there when all is done, or NULL */
+	uint64_t *fence;
+	/** @fence_value: what is stored */
+	uint64_t fence_value;
+	/** @seqno: out: number of this submission in its queue, for mockgpu_wait() */
+	uint64_t seqno;
+	/** @count: number of commands */
+	unsigned int count;
+	/** @eventfd: is signalled when all is done; 0 or -1: none */
+	int eventfd;
+	/** @failed: out: number of the command that is not valid, with -EINVAL */
+	unsigned int failed;
+};
+
+/**
+ * mockgpu_submit - give commands to a queue
+ * @dev: the device
+ * @queue: number of the queue
+ * @submission: what to do, and where to say that it is done
+ *
+ * Returns at once.  @results and @fence have to stay mapped until all is done.
+ *
+ * Returns 0 or a negative errno (drm_mockgpu_submit).
+ */
+int mockgpu_submit(struct mockgpu_device *dev, uint32_t queue,
+		   struct mockgpu_submission *submission);
+
+/**
+ * mockgpu_wait - wait until a submission, and all before it in its queue, are done
+ * @dev: the device
+ * @queue: number of the queue
+ * @seqno: number of the submission
+ * @timeout_ns: how long; 0 only looks, less than 0 is without end
+ * @error: 0, or the negative errno of the first command of it that failed; or NULL
+ *
+ * Returns 0 when it is done, however it went, or a negative errno (drm_mockgpu_wait):
+ * -ETIME where it is not.
+ */
+int mockgpu_wait(struct mockgpu_device *dev, uint32_t queue, uint64_t seqno,
+		 int64_t timeout_ns, int *error);
+
+/**
+ * mockgpu_run - give commands to a queue and wait until they are done
+ * @dev: the device
+ * @queue: number of the queue
+ * @cmds: the commands
+ * @count: how many
+ * @results: the device writes what came of each there, or NULL
+ *
+ * A signal's handler runs, and the wait goes on after it: the device writes to
+ * @results until it is done.
+ *
+ * Returns 0, the negative errno of the first command that failed, or that of
+ * mockgpu_submit() or mockgpu_wait().
+ */
+int mockgpu_run(struct mockgpu_device *dev, uint32_t queue, const struct drm_mockgpu_cmd *cmds,
+		unsigned int count, struct drm_mockgpu_result *results);
+
 /** mockgpu_page_status_name - a word for MOCKGPU_PAGE_*, such as "moved"; never NULL */
 const char *mockgpu_page_status_name(unsigned int status);
 
