@@ -9,6 +9,7 @@
  *
  * Locking: none of its own; each queue has its own thread and its own buffers.
  */
+#include <linux/bits.h>
 #include <linux/ktime.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
@@ -21,6 +22,7 @@
 #include "engine_cmd.h"
 #include "exclusive.h"
 #include "mockgpu_drm.h"
+#include "stats.h"
 #include "svm.h"
 
 /* Bytes that are accessed at once. */
@@ -140,6 +142,8 @@ static int exec_access(struct engine_exec *exec, unsigned long addr, void *buf, 
 	exec_leave(exec);
 
 	exec->result.faults += access.faults;
+	stats_add(exec->svm->stats, write ? STAT_GPU_BYTES_WRITTEN : STAT_GPU_BYTES_READ,
+		  len - access.len);
 	if (ret)
 		ret = exec_failed(exec, access.addr,
 				  write ? MOCKGPU_ACCESS_WRITE : MOCKGPU_ACCESS_READ, ret);
@@ -266,6 +270,12 @@ static int cmd_checksum(struct engine_exec *exec, const struct drm_mockgpu_cmd *
 	return ret;
 }
 
+/* The part of an operand that a word of a command's size has. */
+static u64 exec_operand(const struct drm_mockgpu_cmd *cmd, u64 value)
+{
+	return value & GENMASK_ULL(cmd->size * BITS_PER_BYTE - 1, 0);
+}
+
 static int cmd_atomic(struct engine_exec *exec, const struct drm_mockgpu_cmd *cmd)
 {
 	struct mirror_atomic atomic = {
@@ -274,8 +284,8 @@ static int cmd_atomic(struct engine_exec *exec, const struct drm_mockgpu_cmd *cm
 		.addr = cmd->addr,
 		.stride = cmd->stride,
 		.count = cmd->count,
-		.value = cmd->value,
-		.value2 = cmd->value2,
+		.value = exec_operand(cmd, cmd->value),
+		.value2 = exec_operand(cmd, cmd->value2),
 	};
 	int ret = 0;
 
@@ -293,6 +303,8 @@ static int cmd_atomic(struct engine_exec *exec, const struct drm_mockgpu_cmd *cm
 	exec->result.value = atomic.old;
 	exec->result.done = cmd->count - atomic.count;
 	exec->result.faults += atomic.faults;
+	stats_add(exec->svm->stats, STAT_GPU_BYTES_READ, exec->result.done * cmd->size);
+	stats_add(exec->svm->stats, STAT_GPU_BYTES_WRITTEN, exec->result.done * cmd->size);
 	return ret;
 }
 
@@ -347,13 +359,15 @@ static int cmd_chase(struct engine_exec *exec, const struct drm_mockgpu_cmd *cmd
 
 static bool wait_is_over(const struct drm_mockgpu_cmd *cmd, u64 value)
 {
+	u64 wanted = exec_operand(cmd, cmd->value);
+
 	switch (cmd->atomic) {
 	case MOCKGPU_WAIT_EQ:
-		return value == cmd->value;
+		return value == wanted;
 	case MOCKGPU_WAIT_NE:
-		return value != cmd->value;
+		return value != wanted;
 	default:
-		return value >= cmd->value;
+		return value >= wanted;
 	}
 }
 
