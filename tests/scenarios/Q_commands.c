@@ -381,7 +381,7 @@ static void Q1_nop(void)
 /* What a command had to fault in is in its result, exactly. */
 static void Q1_faults_are_counted(void)
 {
-	struct drm_mockgpu_counters before;
+	struct drm_mockgpu_counters before, now;
 	struct drm_mockgpu_result result;
 	void *p;
 
@@ -394,7 +394,10 @@ static void Q1_faults_are_counted(void)
 	result = RUN(q, cmd_checksum(p, 100 * PAGE), .value = fnv1a(p, 100 * PAGE),
 		     .done = 100 * PAGE);
 	CHECK_EQ(result.faults, 0);
-	CHECK_EQ(gpu_counters(q.dev).gpu_bytes_read - before.gpu_bytes_read, 200 * PAGE);
+	now = gpu_counters(q.dev);
+	CHECK_EQ(now.gpu_bytes_read - before.gpu_bytes_read, 200 * PAGE);
+	/* The results. */
+	CHECK_EQ(now.gpu_bytes_written - before.gpu_bytes_written, 2 * sizeof(result));
 	TO_VRAM(q.dev, AT(p, 10), 5);
 	result = RUN(q, cmd_fill(p, 100 * PAGE, 1, 7), .done = 100 * PAGE);
 	/* Those that moved; the others had been mapped for writing, as they may be written. */
