@@ -109,10 +109,7 @@ static int exclusive_take(struct svm *svm, struct mirror_atomic *atomic)
 	int ret;
 
 	exclusive_watch_start(&watch);
-	do {
-		ret = exclusive_convert(svm, atomic);
-		cond_resched();
-	} while (ret == -EBUSY && !signal_pending(current));
+	ret = exclusive_convert(svm, atomic);
 	if (exclusive_watch_stop(&watch) && ret)
 		ret = -EBUSY;
 	return ret;
@@ -126,6 +123,10 @@ static int exclusive_take(struct svm *svm, struct mirror_atomic *atomic)
  *
  * Does at least one, or returns an error.
  *
+ * Where a page was changed while it became exclusive it is exclusive all the same,
+ * and to make it so again would first undo that, which is a change.  So each attempt
+ * begins with a fault, which leaves the page as the CPU likes it.
+ *
  * Context: a queue's thread, which takes SIGKILL; may sleep; takes mmap_lock for read.
  * Return: 0; -EOPNOTSUPP (memory that cannot be exclusive: files, shared memory,
  * hugetlb); -EBUSY (the page's lock was not to be had within a second); -EFAULT,
@@ -133,7 +134,15 @@ static int exclusive_take(struct svm *svm, struct mirror_atomic *atomic)
  */
 int exclusive_atomic(struct svm *svm, struct mirror_atomic *atomic)
 {
-	int ret = mirror_atomic(&svm->mirror, atomic);
+	unsigned long deadline = jiffies + EXCLUSIVE_TIMEOUT;
+	int ret;
 
-	return ret == -EREMOTE ? exclusive_take(svm, atomic) : ret;
+	do {
+		ret = mirror_atomic(&svm->mirror, atomic);
+		if (ret != -EREMOTE)
+			break;
+		ret = exclusive_take(svm, atomic);
+		cond_resched();
+	} while (ret == -EBUSY && !signal_pending(current) && time_before(jiffies, deadline));
+	return ret;
 }

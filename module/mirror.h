@@ -2,6 +2,7 @@
 #ifndef MOCKGPU_MIRROR_H
 #define MOCKGPU_MIRROR_H
 
+#include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
@@ -32,6 +33,7 @@ struct mockgpu_stats;
  * @lock: the lock that a change takes: under it, and if the notifier's sequence
  *	fits, what the page table says is true and stays so
  * @pt: the device's page table; under @lock
+ * @claims: pages that are being made exclusive; under @lock
  * @windows_sem: held for reading while a window is used, for writing while one is
  *	made or taken away; outside mmap_lock
  * @windows: the notifiers, by number of the window; under @windows_sem
@@ -44,6 +46,7 @@ struct mirror {
 	struct mockgpu_stats *stats;
 	struct mutex lock; /* what a change takes */
 	struct gpu_pt pt;
+	struct list_head claims;
 	struct rw_semaphore windows_sem;
 	struct xarray windows;
 	struct llist_head unmapped;
@@ -97,13 +100,15 @@ struct mirror_window;
 
 /**
  * struct mirror_claim - a page that is being made exclusive
- * @window: notifier that watches it
- * @seq: its sequence number before
+ * @node: on &mirror.claims
+ * @addr: its address
+ * @changed: whether the page was changed since; under &mirror.lock
  * @stash: tables for the entry
  */
 struct mirror_claim {
-	struct mirror_window *window;
-	unsigned long seq;
+	struct list_head node;
+	unsigned long addr;
+	bool changed;
 	struct gpu_pt_stash stash;
 };
 

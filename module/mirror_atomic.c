@@ -150,23 +150,34 @@ int mirror_atomic(struct mirror *mirror, struct mirror_atomic *atomic)
  * @addr: its address
  * @claim: what the functions below need
  *
+ * From now on every change of this page is noticed; what goes on beside it in the
+ * same window, other pages that are made exclusive above all, does not count.
+ *
  * Context: may sleep; mmap_lock not held.  mirror_claim_end() must follow.
  * Return: 0, -ENOMEM or -EINTR; then nothing must follow.
  */
 int mirror_claim_start(struct mirror *mirror, unsigned long addr, struct mirror_claim *claim)
 {
+	struct mirror_window *window;
 	int ret;
 
 	claim->stash.count = 0;
-	ret = mirror_lock_window(mirror, addr, &claim->window);
+	claim->addr = addr & PAGE_MASK;
+	claim->changed = false;
+	ret = mirror_lock_window(mirror, addr, &window);
 	if (ret)
 		return ret;
-	ret = mirror_fill_stash(mirror, addr & PAGE_MASK, &claim->stash);
+	ret = mirror_fill_stash(mirror, claim->addr, &claim->stash);
 	if (ret) {
-		mirror_claim_end(mirror, claim);
+		gpu_pt_stash_drop(&claim->stash);
+		up_read(&mirror->windows_sem);
 		return ret;
 	}
-	claim->seq = mirror_window_begin(claim->window);
+	mutex_lock(&mirror->lock);
+	list_add(&claim->node, &mirror->claims);
+	mutex_unlock(&mirror->lock);
+	/* A change that was announced before is over when this returns. */
+	mirror_window_begin(window);
 	return 0;
 }
 
@@ -178,7 +189,7 @@ int mirror_claim_start(struct mirror *mirror, unsigned long addr, struct mirror_
  * @atomic: operations, the first of which is on the page
  *
  * Context: mmap_lock held for reading.
- * Return: 0 when at least one operation was done, or -EBUSY where something changed
+ * Return: 0 when at least one operation was done, or -EBUSY where the page was changed
  * in between.
  */
 int mirror_claim_finish(struct mirror *mirror, struct mirror_claim *claim, struct page *page,
@@ -189,8 +200,8 @@ int mirror_claim_finish(struct mirror *mirror, struct mirror_claim *claim, struc
 	int ret = -EBUSY;
 
 	mutex_lock(&mirror->lock);
-	if (!mirror_window_changed(claim->window, claim->seq))
-		ret = gpu_pt_set(&mirror->pt, &claim->stash, atomic->addr & PAGE_MASK, pte);
+	if (!claim->changed)
+		ret = gpu_pt_set(&mirror->pt, &claim->stash, claim->addr, pte);
 	if (!ret)
 		mirror_atomic_mapped(mirror, atomic);
 	mutex_unlock(&mirror->lock);
@@ -198,12 +209,15 @@ int mirror_claim_finish(struct mirror *mirror, struct mirror_claim *claim, struc
 }
 
 /**
- * mirror_claim_end() - after mirror_claim_start(), in any case
+ * mirror_claim_end() - after mirror_claim_start() succeeded, in any case
  * @mirror: mirror
  * @claim: from mirror_claim_start()
  */
 void mirror_claim_end(struct mirror *mirror, struct mirror_claim *claim)
 {
+	mutex_lock(&mirror->lock);
+	list_del(&claim->node);
+	mutex_unlock(&mirror->lock);
 	up_read(&mirror->windows_sem);
 	gpu_pt_stash_drop(&claim->stash);
 }

@@ -25,8 +25,14 @@ static void mirror_clear(struct mirror_window *window, const struct mmu_notifier
 	struct mirror *mirror = window->mirror;
 	unsigned long start = window->index << MIRROR_NOTIFIER_SHIFT;
 	unsigned long end = start + MIRROR_NOTIFIER_BYTES, cleared;
+	struct mirror_claim *claim;
 
 	lockdep_assert_held(&mirror->lock);
+
+	list_for_each_entry(claim, &mirror->claims, node) {
+		if (range->start <= claim->addr && claim->addr < range->end)
+			claim->changed = true;
+	}
 
 	cleared = gpu_pt_clear(&mirror->pt, max(start, range->start), min(end, range->end));
 	stats_add(mirror->stats, STAT_INVALIDATIONS, 1);
@@ -202,6 +208,7 @@ void mirror_init(struct mirror *mirror, struct mm_struct *mm, void *owner,
 	mirror->stats = stats;
 	mutex_init(&mirror->lock);
 	gpu_pt_init(&mirror->pt);
+	INIT_LIST_HEAD(&mirror->claims);
 	init_rwsem(&mirror->windows_sem);
 	xa_init(&mirror->windows);
 	init_llist_head(&mirror->unmapped);
