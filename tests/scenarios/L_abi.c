@@ -417,6 +417,8 @@ static void L4_bad_structures(void)
 	static const unsigned long requests[] = {
 		DRM_IOCTL_MOCKGPU_QUERY, DRM_IOCTL_MOCKGPU_ATTACH, DRM_IOCTL_MOCKGPU_MIGRATE,
 		DRM_IOCTL_MOCKGPU_RESIDENCY, DRM_IOCTL_MOCKGPU_RW, DRM_IOCTL_MOCKGPU_EVICT,
+		DRM_IOCTL_MOCKGPU_QUEUE_CREATE, DRM_IOCTL_MOCKGPU_QUEUE_DESTROY,
+		DRM_IOCTL_MOCKGPU_SUBMIT, DRM_IOCTL_MOCKGPU_WAIT,
 	};
 	char *read_only = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char *edge = map_hole(1);
@@ -444,7 +446,7 @@ static void L4_bad_structures(void)
 
 static void L4_unknown_calls(void)
 {
-	unsigned int nr = _IOC_NR(DRM_IOCTL_MOCKGPU_EVICT);
+	unsigned int nr = _IOC_NR(DRM_IOCTL_MOCKGPU_WAIT);
 	char arg[256] = { 0 };
 
 	set_up();
