@@ -176,7 +176,16 @@ int engine_barrier(struct engine_queue *queue, u64 order)
 	return engine_stopping(queue) ? -ECANCELED : 0;
 }
 
-/* The first job is done: take it off, tell everybody. */
+/* A job is off the list: tell everybody. */
+static void engine_report(struct engine_queue *queue, struct engine_job *job)
+{
+	if (job->eventfd)
+		eventfd_signal(job->eventfd);
+	wake_up_all(&queue->engine->progress);
+	engine_job_free(job);
+}
+
+/* The first job is done. */
 static void engine_finish(struct engine_queue *queue, struct engine_job *job, int error)
 {
 	spin_lock(&queue->lock);
@@ -185,11 +194,7 @@ static void engine_finish(struct engine_queue *queue, struct engine_job *job, in
 	queue->outcome[job->seqno % ENGINE_OUTCOMES] = error;
 	queue->finished = job->seqno;
 	spin_unlock(&queue->lock);
-
-	if (job->eventfd)
-		eventfd_signal(job->eventfd);
-	wake_up_all(&queue->engine->progress);
-	engine_job_free(job);
+	engine_report(queue, job);
 }
 
 static struct engine_job *engine_first_job(struct engine_queue *queue)
@@ -206,6 +211,7 @@ static int engine_thread(void *data)
 {
 	struct engine_queue *queue = data;
 	struct engine_job *job;
+	int error;
 
 	set_freezable();
 	allow_kernel_signal(SIGKILL);
@@ -221,7 +227,10 @@ static int engine_thread(void *data)
 				schedule();
 			__set_current_state(TASK_RUNNING);
 		} else if (job) {
-			engine_finish(queue, job, engine_exec_job(queue->exec, job));
+			error = engine_exec_job(queue->exec, job);
+			/* Who stops the queue drops what was not finished. */
+			if (error != -ECANCELED || !engine_stopping(queue))
+				engine_finish(queue, job, error);
 		}
 	}
 	return 0;
@@ -241,7 +250,7 @@ static void engine_stop_queue(struct engine_queue *queue)
 	queue->gone = true;
 	spin_unlock(&queue->lock);
 	list_for_each_entry_safe(job, next, &queue->jobs, node)
-		engine_finish(queue, job, -ECANCELED);
+		engine_report(queue, job);
 	wake_up_all(&queue->engine->progress);
 	engine_queue_put(queue);
 }

@@ -32,6 +32,9 @@
 #define DELAY_MAX	(10ULL * NSEC_PER_SEC)
 #define WAIT_MAX	(60ULL * NSEC_PER_SEC)
 
+/* How long DELAY sleeps before it looks whether there is still somebody to wait for. */
+#define DELAY_SLICE	ms_to_ktime(100)
+
 /* How often WAIT_VALUE looks, at first and later. */
 #define POLL_FIRST	us_to_ktime(20)
 #define POLL_LAST	ms_to_ktime(1)
@@ -357,6 +360,24 @@ static int cmd_chase(struct engine_exec *exec, const struct drm_mockgpu_cmd *cmd
 	return ret;
 }
 
+/* Whether there is a process to work for, and a queue to do it. */
+static bool exec_wanted(const struct engine_exec *exec)
+{
+	return !engine_stopping(exec->queue) && atomic_read(&svm_mm(exec->svm)->mm_users);
+}
+
+static int cmd_delay(struct engine_exec *exec, const struct drm_mockgpu_cmd *cmd)
+{
+	ktime_t end = ktime_add_ns(ktime_get(), cmd->value), left;
+
+	for (left = cmd->value; left > 0; left = ktime_sub(end, ktime_get())) {
+		engine_sleep(exec->queue, min_t(ktime_t, left, DELAY_SLICE));
+		if (!exec_wanted(exec))
+			return -ECANCELED;
+	}
+	return 0;
+}
+
 static bool wait_is_over(const struct drm_mockgpu_cmd *cmd, u64 value)
 {
 	u64 wanted = exec_operand(cmd, cmd->value);
@@ -392,6 +413,9 @@ static int cmd_wait_value(struct engine_exec *exec, const struct drm_mockgpu_cmd
 static int exec_cmd(struct engine_exec *exec, const struct engine_job *job,
 		    const struct drm_mockgpu_cmd *cmd)
 {
+	if (!exec_wanted(exec))
+		return -ECANCELED;
+
 	switch (cmd->op) {
 	case MOCKGPU_CMD_NOP:
 		return 0;
@@ -417,7 +441,7 @@ static int exec_cmd(struct engine_exec *exec, const struct engine_job *job,
 	case MOCKGPU_CMD_BARRIER:
 		return engine_barrier(exec->queue, job->order);
 	case MOCKGPU_CMD_DELAY:
-		return engine_sleep(exec->queue, ns_to_ktime(cmd->value));
+		return cmd_delay(exec, cmd);
 	case MOCKGPU_CMD_WAIT_VALUE:
 		return cmd_wait_value(exec, cmd);
 	default:
