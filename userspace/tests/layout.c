@@ -95,6 +95,54 @@ AT(evict, len, 16);
 AT(evict, evicted, 24);
 AT(evict, busy, 32);
 
+SIZE(queue, 8);
+AT(queue, flags, 0);
+AT(queue, id, 4);
+
+SIZE(cmd, 80);
+AT(cmd, op, 0);
+AT(cmd, flags, 4);
+AT(cmd, addr, 8);
+AT(cmd, addr2, 16);
+AT(cmd, index, 24);
+AT(cmd, len, 32);
+AT(cmd, count, 40);
+AT(cmd, stride, 48);
+AT(cmd, value, 56);
+AT(cmd, value2, 64);
+AT(cmd, size, 72);
+AT(cmd, atomic, 76);
+
+SIZE(result, 48);
+AT(result, value, 0);
+AT(result, done, 8);
+AT(result, fault_addr, 16);
+AT(result, faults, 24);
+AT(result, migrations, 32);
+AT(result, error, 40);
+AT(result, access, 44);
+
+SIZE(submit, 64);
+AT(submit, queue, 0);
+AT(submit, flags, 4);
+AT(submit, cmds_ptr, 8);
+AT(submit, count, 16);
+AT(submit, cmd_size, 20);
+AT(submit, results, 24);
+AT(submit, fence_addr, 32);
+AT(submit, fence_value, 40);
+AT(submit, eventfd, 48);
+AT(submit, failed, 52);
+AT(submit, seqno, 56);
+
+SIZE(wait, 32);
+AT(wait, queue, 0);
+AT(wait, flags, 4);
+AT(wait, seqno, 8);
+AT(wait, deadline_ns, 16);
+AT(wait, error, 24);
+AT(wait, pad, 28);
+
 /* An ioctl number carries the structure's size, so this pins both. */
 CHECK(DRM_IOCTL_MOCKGPU_QUERY == 0xc0186440);
 CHECK(DRM_IOCTL_MOCKGPU_ATTACH == 0x40086441);
@@ -102,3 +150,7 @@ CHECK(DRM_IOCTL_MOCKGPU_MIGRATE == 0xc0a06442);
 CHECK(DRM_IOCTL_MOCKGPU_RESIDENCY == 0xc0286443);
 CHECK(DRM_IOCTL_MOCKGPU_RW == 0xc0386444);
 CHECK(DRM_IOCTL_MOCKGPU_EVICT == 0xc0286445);
+CHECK(DRM_IOCTL_MOCKGPU_QUEUE_CREATE == 0xc0086446);
+CHECK(DRM_IOCTL_MOCKGPU_QUEUE_DESTROY == 0x40086447);
+CHECK(DRM_IOCTL_MOCKGPU_SUBMIT == 0xc0406448);
+CHECK(DRM_IOCTL_MOCKGPU_WAIT == 0xc0206449);
