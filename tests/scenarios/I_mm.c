@@ -14,66 +14,10 @@
 #include <unistd.h>
 
 #include "gpu.h"
+#include "ksm.h"
 #include "process.h"
 
 #define N		40
-#define KSM_DIR		"/sys/kernel/mm/ksm/"
-#define KPF_KSM		21	/* bit of /proc/kpageflags */
-
-static void ksmd_start(void)
-{
-	if (access(KSM_DIR "run", W_OK))
-		skip("no KSM");
-	write_number(KSM_DIR "pages_to_scan", 2000);
-	write_number(KSM_DIR "sleep_millisecs", 5);
-	write_number(KSM_DIR "run", 1);
-}
-
-static void ksmd_stop(void)
-{
-	write_number(KSM_DIR "run", 0);
-	write_number(KSM_DIR "pages_to_scan", 100);
-	write_number(KSM_DIR "sleep_millisecs", 20);
-}
-
-static bool is_merged(const void *p)
-{
-	struct pagemap map = pagemap_of(0, p);
-	int fd = (int)CHECK_SYS(open("/proc/kpageflags", O_RDONLY | O_CLOEXEC));
-	uint64_t flags = 0;
-
-	CHECK_EQ(pread(fd, &flags, sizeof(flags), (off_t)(map.pfn * sizeof(flags))),
-		 sizeof(flags));
-	close(fd);
-	return map.present && flags & 1ULL << KPF_KSM;
-}
-
-/* Waits until each page of @a is one page with the page of @b. */
-static void wait_for_merge(const void *a, const void *b, size_t pages)
-{
-	uint64_t start = now_ns();
-
-	for (size_t i = 0; i < pages; i++)
-		while (!is_merged(AT(a, i)) ||
-		       pagemap_of(0, AT(a, i)).pfn != pagemap_of(0, AT(b, i)).pfn) {
-			if (now_ns() - start > 30 * NS_PER_S)
-				FAIL("ksmd did not merge page %zu", i);
-			sleep_ms(10);
-		}
-}
-
-/* ksmd looks at all that is mergeable @times from end to end. */
-static void wait_for_scans(unsigned int times)
-{
-	long long until = read_number(KSM_DIR "full_scans") + times;
-	uint64_t start = now_ns();
-
-	while (read_number(KSM_DIR "full_scans") < until) {
-		if (now_ns() - start > 30 * NS_PER_S)
-			FAIL("ksmd does not scan");
-		sleep_ms(10);
-	}
-}
 
 static void I2_merged_pages_stay(void)
 {

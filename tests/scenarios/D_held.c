@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+/* Atomic operations on pages that somebody else has a hold of: row D7. */
+#define _GNU_SOURCE
+#include <linux/io_uring.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "ksm.h"
+#include "process.h"
+#include "queue.h"
+
+/* The device adds, the CPU adds, the device adds again. */
+static void add_in_turns(struct queue q, volatile uint64_t *word)
+{
+	uint64_t start = *word;
+
+	for (unsigned int i = 0; i < 50; i++) {
+		RUN(q, cmd_add(word, 8, 3), .value = start + 4 * i + 2, .done = 3);
+		*word += 1;
+	}
+	CHECK_EQ(*word, start + 200);
+}
+
+/* What the device writes is what the holder of the page sees: it is the same page. */
+static void D7_pinned_page(void)
+{
+	struct queue q = queue_new(gpu_open_private());
+	uint64_t *page = map_filled(1, new_tag());
+	struct io_uring_params params = { 0 };
+	struct iovec buffer = { page, PAGE };
+	struct pagemap before;
+	int ring = (int)syscall(SYS_io_uring_setup, 4, &params);
+
+	if (ring < 0)
+		skip("io_uring is not allowed");
+	CHECK_SYS(syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &buffer, 1));
+	before = pagemap_of(0, page);
+	add_in_turns(q, page);
+	CHECK_EQ(pagemap_of(0, page).pfn, before.pfn);
+	CHECK_SYS(syscall(SYS_io_uring_register, ring, IORING_UNREGISTER_BUFFERS, NULL, 0));
+	add_in_turns(q, page);
+	close(ring);
+}
+
+static void D7_page_in_a_pipe(void)
+{
+	struct queue q = queue_new(gpu_open_private());
+	uint64_t *page = map_filled(1, new_tag()), seen[WORDS];
+	struct iovec held = { page, PAGE };
+	int fds[2];
+
+	CHECK_SYS(pipe2(fds, O_CLOEXEC));
+	CHECK_EQ(vmsplice(fds[1], &held, 1, 0), PAGE);
+	add_in_turns(q, page);
+	RUN(q, cmd_add(page, 8, 1), .value = page[0], .done = 1);
+	/* The pipe has the page, not a copy of it. */
+	CHECK_EQ(read(fds[0], seen, PAGE), PAGE);
+	CHECK_EQ(memcmp(seen, page, PAGE), 0);
+}
+
+/* A merged page is several addresses'; the sum is the writer's alone. */
+static void D7_merged_by_ksm(void)
+{
+	struct queue q = queue_new(gpu_open_private());
+	uint16_t tag = new_tag();
+	void *a = map_filled(8, tag), *b = map_filled(8, tag);
+
+	CHECK_SYS(madvise(a, 8 * PAGE, MADV_MERGEABLE));
+	CHECK_SYS(madvise(b, 8 * PAGE, MADV_MERGEABLE));
+	ksmd_start();
+	wait_for_merge(a, b, 8);
+	add_in_turns(q, AT(a, 3));
+	CHECK_FILL(b, 8, tag, 0);
+	/* ksmd comes by while a page is exclusive, and lets it be. */
+	RUN(q, cmd_add(AT(a, 5), 8, 1), .value = fill_word(tag, 5, 0), .done = 1);
+	RUN(q, cmd_atomic(MOCKGPU_ATOMIC_SUB, AT(a, 5), 8, 1, 1),
+	    .value = fill_word(tag, 5, 0) + 1, .done = 1);
+	wait_for_scans(2);
+	ksmd_stop();
+	add_in_turns(q, AT(a, 5));
+	CHECK_FILL(b, 8, tag, 0);
+	CHECK_FILL(AT(a, 6), 2, tag, 6);
+}
+
+static void swap_on(void)
+{
+	if (system("modprobe zram num_devices=1 2>/dev/null && "
+		   "echo 64M >/sys/block/zram0/disksize && "
+		   "mkswap /dev/zram0 >/dev/null && swapon /dev/zram0"))
+		skip("no swap on zram to be had");
+}
+
+static void swap_off(void)
+{
+	CHECK_EQ(system("swapoff /dev/zram0 && echo 1 >/sys/block/zram0/reset && rmmod zram"), 0);
+}
+
+/* Swapped out; and once read, in the swap cache: the page has a slot on disk as well. */
+static void D7_swapped_out(void)
+{
+	enum { N = 64 };
+	struct queue q = queue_new(gpu_open_private());
+	uint16_t tag = new_tag();
+	void *p = map_filled(N, tag);
+	unsigned int out = 0;
+
+	swap_on();
+	CHECK_SYS(madvise(p, N * PAGE, MADV_PAGEOUT));
+	for (unsigned int i = 0; i < N; i++)
+		out += !pagemap_of(0, AT(p, i)).present;
+	CHECK_GE(out, N / 2);
+	for (unsigned int i = 0; i < N; i++) {
+		/* Every other one is read by the CPU first. */
+		if (i % 2)
+			CHECK_EQ(*(volatile uint64_t *)AT(p, i), fill_word(tag, i, 0));
+		RUN(q, cmd_add(AT(p, i), 8, 1), .value = fill_word(tag, i, 0), .done = 1);
+	}
+	/* Exclusive pages that reclaim would like to have. */
+	CHECK_SYS(madvise(p, N * PAGE, MADV_PAGEOUT));
+	for (unsigned int i = 0; i < N; i++) {
+		uint64_t *word = AT(p, i);
+
+		RUN(q, cmd_atomic(MOCKGPU_ATOMIC_SUB, word, 8, 1, 1),
+		    .value = fill_word(tag, i, 0) + 1, .done = 1);
+	}
+	CHECK_FILL(p, N, tag, 0);
+	swap_off();
+}
+
+#define SCENARIO(name) { #name, name, 0, 0 }
+
+const struct scenario scenarios[] = {
+	SCENARIO(D7_pinned_page),
+	SCENARIO(D7_page_in_a_pipe),
+	SCENARIO(D7_merged_by_ksm),
+	SCENARIO(D7_swapped_out),
+	{ 0 }
+};
