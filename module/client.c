@@ -116,6 +116,25 @@ struct svm *client_svm(struct client *client)
 }
 
 /**
+ * client_flush() - a process gives up its hold on the file
+ * @client: file
+ *
+ * When it is the process whose memory is attached, and it dies, its queues have
+ * nothing to work for, even if others still hold the file: a queue that waits for
+ * user space would keep the memory.
+ *
+ * Context: may sleep.
+ */
+void client_flush(struct client *client)
+{
+	/* Pairs with client_attach(). */
+	struct svm *svm = smp_load_acquire(&client->svm);
+
+	if (svm && (current->flags & PF_EXITING) && svm->owner == task_tgid(current))
+		engine_abort(&client->engine);
+}
+
+/**
  * client_vram_bytes() - how much VRAM the file's calls have taken
  * @client: file
  *

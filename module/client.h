@@ -33,6 +33,7 @@ int client_open(struct mockgpu_device *device, struct drm_file *file);
 void client_close(struct drm_file *file);
 int client_attach(struct client *client);
 struct svm *client_svm(struct client *client);
+void client_flush(struct client *client);
 u64 client_vram_bytes(struct client *client);
 
 #endif

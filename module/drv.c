@@ -92,6 +92,14 @@ static long mockgpu_compat_ioctl(struct file *file, unsigned int cmd, unsigned l
 }
 #endif
 
+static int mockgpu_flush(struct file *file, fl_owner_t id)
+{
+	struct drm_file *drm_file = file->private_data;
+
+	client_flush(drm_file->driver_priv);
+	return 0;
+}
+
 static int mockgpu_open(struct drm_device *drm, struct drm_file *file)
 {
 	return client_open(to_mockgpu(drm), file);
@@ -115,6 +123,7 @@ static void mockgpu_show_fdinfo(struct drm_printer *p, struct drm_file *file)
 static const struct file_operations mockgpu_fops = {
 	.owner = THIS_MODULE,
 	.open = drm_open,
+	.flush = mockgpu_flush,
 	.release = drm_release,
 	.unlocked_ioctl = mockgpu_ioctl,
 #ifdef CONFIG_COMPAT

@@ -42,12 +42,13 @@
  * @exec: what commands work with; the thread's
  * @thread: executes it
  * @stopping: set before the thread is sent a signal
+ * @closing: somebody takes it away; under &engine.lock
  * @lock: protects all below
  * @jobs: what waits to be executed
  * @waiting: how many
  * @submitted: number of the last submission
  * @finished: number of the last one that is finished
- * @gone: no longer a queue
+ * @gone: executes nothing any more
  * @outcome: errors of the last submissions, by number
  * @work: wakes the thread
  */
@@ -58,8 +59,9 @@ struct engine_queue {
 	struct engine_exec *exec;
 	struct task_struct *thread;
 	bool stopping;
+	bool closing;
 
-	spinlock_t lock;
+	spinlock_t lock; /* for what follows */
 	struct list_head jobs;
 	unsigned int waiting;
 	u64 submitted;
@@ -94,13 +96,23 @@ static void engine_queue_put(struct engine_queue *queue)
 	kref_put(&queue->ref, engine_queue_release);
 }
 
-static struct engine_queue *engine_queue_get(struct engine *engine, u32 id)
+static struct engine_queue *engine_find_queue(struct engine *engine, u32 id)
 {
 	struct engine_queue *queue = NULL;
 
-	mutex_lock(&engine->lock);
+	lockdep_assert_held(&engine->lock);
+
 	if (id && id <= ENGINE_QUEUES_MAX)
 		queue = engine->queue[id - 1];
+	return queue && !queue->closing ? queue : NULL;
+}
+
+static struct engine_queue *engine_queue_get(struct engine *engine, u32 id)
+{
+	struct engine_queue *queue;
+
+	mutex_lock(&engine->lock);
+	queue = engine_find_queue(engine, id);
 	if (queue)
 		kref_get(&queue->ref);
 	mutex_unlock(&engine->lock);
@@ -236,23 +248,30 @@ static int engine_thread(void *data)
 	return 0;
 }
 
-/* Take a queue out of use.  It is on no list any more. */
-static void engine_stop_queue(struct engine_queue *queue)
+/* Let a queue execute nothing any more.  Its thread waits to be stopped. */
+static void engine_abort_queue(struct engine_queue *queue)
 {
-	struct engine_job *job, *next;
-
 	WRITE_ONCE(queue->stopping, true);
 	send_sig(SIGKILL, queue->thread, 1);
-	wake_up_process(queue->thread);
-	kthread_stop(queue->thread);
-
 	spin_lock(&queue->lock);
 	queue->gone = true;
 	spin_unlock(&queue->lock);
-	list_for_each_entry_safe(job, next, &queue->jobs, node)
-		engine_report(queue, job);
 	wake_up_all(&queue->engine->progress);
-	engine_queue_put(queue);
+}
+
+/* Take a queue out of use.  Nobody finds it any more. */
+static void engine_stop_queue(struct engine_queue *queue)
+{
+	struct engine_job *job, *next;
+	LIST_HEAD(dropped);
+
+	engine_abort_queue(queue);
+	kthread_stop(queue->thread);
+	spin_lock(&queue->lock);
+	list_splice_init(&queue->jobs, &dropped);
+	spin_unlock(&queue->lock);
+	list_for_each_entry_safe(job, next, &dropped, node)
+		engine_report(queue, job);
 }
 
 /**
@@ -266,6 +285,26 @@ void engine_init(struct engine *engine)
 }
 
 /**
+ * engine_abort() - have no queue execute anything any more
+ * @engine: engine
+ *
+ * Whoever waits for a submission is told that its queue has gone.
+ *
+ * Context: may sleep.
+ */
+void engine_abort(struct engine *engine)
+{
+	unsigned int i;
+
+	mutex_lock(&engine->lock);
+	for (i = 0; i < ENGINE_QUEUES_MAX; i++) {
+		if (engine->queue[i])
+			engine_abort_queue(engine->queue[i]);
+	}
+	mutex_unlock(&engine->lock);
+}
+
+/**
  * engine_fini() - end all queues
  * @engine: engine that nobody calls any more
  *
@@ -276,12 +315,7 @@ void engine_fini(struct engine *engine)
 	unsigned int i;
 
 	/* All at once, so that none waits for the one before. */
-	for (i = 0; i < ENGINE_QUEUES_MAX; i++) {
-		if (engine->queue[i]) {
-			WRITE_ONCE(engine->queue[i]->stopping, true);
-			send_sig(SIGKILL, engine->queue[i]->thread, 1);
-		}
-	}
+	engine_abort(engine);
 	for (i = 0; i < ENGINE_QUEUES_MAX; i++)
 		engine_destroy_queue(engine, i + 1);
 }
@@ -316,7 +350,8 @@ int engine_create_queue(struct engine *engine, struct svm *svm, u32 *id)
 		ret = -ENOMEM;
 		goto err_put;
 	}
-	thread = kthread_create(engine_thread, queue, "mockgpu/%d", task_tgid_nr(current));
+	/* It runs before anybody can find the queue: it has nothing to do yet. */
+	thread = kthread_run(engine_thread, queue, "mockgpu/%d", task_tgid_nr(current));
 	if (IS_ERR(thread)) {
 		ret = PTR_ERR(thread);
 		goto err_put;
@@ -336,7 +371,6 @@ int engine_create_queue(struct engine *engine, struct svm *svm, u32 *id)
 		ret = -ENOSPC;
 		goto err_put;
 	}
-	wake_up_process(thread);
 	return 0;
 
 err_put:
@@ -354,15 +388,22 @@ err_put:
  */
 int engine_destroy_queue(struct engine *engine, u32 id)
 {
-	struct engine_queue *queue = NULL;
+	struct engine_queue *queue;
 
 	mutex_lock(&engine->lock);
-	if (id && id <= ENGINE_QUEUES_MAX)
-		swap(queue, engine->queue[id - 1]);
+	queue = engine_find_queue(engine, id);
+	if (queue)
+		queue->closing = true;
 	mutex_unlock(&engine->lock);
 	if (!queue)
 		return -ENOENT;
+
+	/* A barrier waits for what it still executes, so it keeps its place until then. */
 	engine_stop_queue(queue);
+	mutex_lock(&engine->lock);
+	engine->queue[id - 1] = NULL;
+	mutex_unlock(&engine->lock);
+	engine_queue_put(queue);
 	return 0;
 }
 
@@ -378,13 +419,12 @@ int engine_destroy_queue(struct engine *engine, u32 id)
  */
 int engine_submit(struct engine *engine, u32 id, struct engine_job *job, u64 *seqno)
 {
-	struct engine_queue *queue = NULL;
+	struct engine_queue *queue;
 	int ret = 0;
 
 	mutex_lock(&engine->lock);
-	if (id && id <= ENGINE_QUEUES_MAX)
-		queue = engine->queue[id - 1];
-	if (!queue) {
+	queue = engine_find_queue(engine, id);
+	if (!queue || engine_stopping(queue)) {
 		ret = -ENOENT;
 		goto out;
 	}

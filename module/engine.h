@@ -25,7 +25,7 @@ struct svm;
  * @progress: woken whenever a submission is finished, or a queue goes
  */
 struct engine {
-	struct mutex lock;
+	struct mutex lock; /* for what follows */
 	struct engine_queue *queue[ENGINE_QUEUES_MAX];
 	u64 orders;
 	wait_queue_head_t progress;
@@ -56,6 +56,7 @@ struct engine_job {
 };
 
 void engine_init(struct engine *engine);
+void engine_abort(struct engine *engine);
 void engine_fini(struct engine *engine);
 int engine_create_queue(struct engine *engine, struct svm *svm, u32 *id);
 int engine_destroy_queue(struct engine *engine, u32 id);

@@ -11,12 +11,10 @@
  */
 #include <linux/bits.h>
 #include <linux/ktime.h>
-#include <linux/kthread.h>
+#include <linux/freezer.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
-#include <linux/time64.h>
-#include <linux/unaligned.h>
 
 #include "engine.h"
 #include "engine_cmd.h"
@@ -27,10 +25,6 @@
 
 /* Bytes that are accessed at once. */
 #define PIECE_BYTES	SZ_64K
-
-/* Limits of what a command may ask for. */
-#define DELAY_MAX	(10ULL * NSEC_PER_SEC)
-#define WAIT_MAX	(60ULL * NSEC_PER_SEC)
 
 /* How long DELAY sleeps before it looks whether there is still somebody to wait for. */
 #define DELAY_SLICE	ms_to_ktime(100)
@@ -47,6 +41,7 @@
  * @queue: queue; fixed
  * @svm: memory; fixed
  * @result: of the command that is being executed
+ * @moved: bytes of the last access that were read or written
  * @piece: room for PIECE_BYTES
  * @piece2: likewise, where a command needs two
  */
@@ -54,6 +49,7 @@ struct engine_exec {
 	struct engine_queue *queue;
 	struct svm *svm;
 	struct drm_mockgpu_result result;
+	size_t moved;
 	void *piece;
 	void *piece2;
 };
@@ -99,19 +95,18 @@ static int exec_enter(struct engine_exec *exec)
 {
 	struct mm_struct *mm = svm_mm(exec->svm);
 
+	/* Nothing is held here. */
+	try_to_freeze();
+	cond_resched();
 	if (engine_stopping(exec->queue) || !mmget_not_zero(mm))
 		return -ECANCELED;
-	kthread_use_mm(mm);
 	return 0;
 }
 
 static void exec_leave(struct engine_exec *exec)
 {
-	struct mm_struct *mm = svm_mm(exec->svm);
-
-	kthread_unuse_mm(mm);
-	/* Perhaps the last user: tearing it down calls our notifiers, from elsewhere. */
-	mmput_async(mm);
+	/* Perhaps the last user: tearing it down takes long, and calls our notifiers. */
+	mmput_async(svm_mm(exec->svm));
 }
 
 static int exec_failed(struct engine_exec *exec, unsigned long addr, unsigned int access, int ret)
@@ -138,15 +133,18 @@ static int exec_access(struct engine_exec *exec, unsigned long addr, void *buf, 
 	};
 	int ret;
 
+	exec->moved = 0;
 	ret = exec_enter(exec);
 	if (ret)
 		return ret;
 	ret = svm_access(exec->svm, &access);
 	exec_leave(exec);
+	exec->moved = len - access.len;
 
 	exec->result.faults += access.faults;
+	exec->result.migrations += access.migrations;
 	stats_add(exec->svm->stats, write ? STAT_GPU_BYTES_WRITTEN : STAT_GPU_BYTES_READ,
-		  len - access.len);
+		  exec->moved);
 	if (ret)
 		ret = exec_failed(exec, access.addr,
 				  write ? MOCKGPU_ACCESS_WRITE : MOCKGPU_ACCESS_READ, ret);
@@ -194,30 +192,29 @@ static int cmd_fill(struct engine_exec *exec, const struct drm_mockgpu_cmd *cmd)
 	int ret = 0;
 
 	/* A piece is a multiple of every size, so that the pattern goes on seamlessly. */
-	for (i = 0; i < PIECE_BYTES; i += cmd->size)
+	for (i = 0; i < min_t(u64, PIECE_BYTES, cmd->len); i += cmd->size)
 		memcpy(exec->piece + i, &cmd->value, cmd->size);
 	while (!ret && exec->result.done < cmd->len) {
 		len = exec_piece_len(exec, cmd);
 		ret = exec_access(exec, cmd->addr + exec->result.done, exec->piece, len, true);
-		if (!ret)
-			exec->result.done += len;
+		exec->result.done += exec->moved;
 	}
 	return ret;
 }
 
+/* What can be read is written, also where it ends in a fault. */
 static int cmd_copy(struct engine_exec *exec, const struct drm_mockgpu_cmd *cmd)
 {
-	size_t len;
-	int ret = 0;
+	u64 *done = &exec->result.done;
+	int ret = 0, err;
 
-	while (!ret && exec->result.done < cmd->len) {
-		len = exec_piece_len(exec, cmd);
-		ret = exec_access(exec, cmd->addr2 + exec->result.done, exec->piece, len, false);
-		if (!ret)
-			ret = exec_access(exec, cmd->addr + exec->result.done, exec->piece, len,
-					  true);
-		if (!ret)
-			exec->result.done += len;
+	while (!ret && *done < cmd->len) {
+		ret = exec_access(exec, cmd->addr2 + *done, exec->piece, exec_piece_len(exec, cmd),
+				  false);
+		err = exec_access(exec, cmd->addr + *done, exec->piece, exec->moved, true);
+		*done += exec->moved;
+		if (err)
+			ret = err;
 	}
 	return ret;
 }
@@ -233,23 +230,29 @@ static size_t first_difference(const u8 *a, const u8 *b, size_t len)
 
 static int cmd_compare(struct engine_exec *exec, const struct drm_mockgpu_cmd *cmd)
 {
+	u64 *done = &exec->result.done;
 	size_t len, same;
-	int ret = 0;
+	int ret = 0, err;
 
-	while (!ret && exec->result.done < cmd->len) {
-		len = exec_piece_len(exec, cmd);
-		ret = exec_access(exec, cmd->addr + exec->result.done, exec->piece, len, false);
-		if (!ret)
-			ret = exec_access(exec, cmd->addr2 + exec->result.done, exec->piece2, len,
-					  false);
-		if (ret)
-			break;
+	while (!ret && *done < cmd->len) {
+		ret = exec_access(exec, cmd->addr + *done, exec->piece, exec_piece_len(exec, cmd),
+				  false);
+		len = exec->moved;
+		err = exec_access(exec, cmd->addr2 + *done, exec->piece2, len, false);
+		len = exec->moved;
+		if (err)
+			ret = err;
 		same = first_difference(exec->piece, exec->piece2, len);
-		exec->result.done += same;
-		if (same < len)
+		*done += same;
+		/* What comes behind the difference does not matter. */
+		if (same < len) {
+			ret = 0;
+			exec->result.fault_addr = 0;
+			exec->result.access = MOCKGPU_ACCESS_NONE;
 			break;
+		}
 	}
-	exec->result.value = exec->result.done;
+	exec->result.value = *done;
 	return ret;
 }
 
@@ -257,17 +260,15 @@ static int cmd_checksum(struct engine_exec *exec, const struct drm_mockgpu_cmd *
 {
 	const u8 *byte = exec->piece;
 	u64 sum = FNV1A_BASIS;
-	size_t i, len;
+	size_t i;
 	int ret = 0;
 
-	while (exec->result.done < cmd->len) {
-		len = exec_piece_len(exec, cmd);
-		ret = exec_access(exec, cmd->addr + exec->result.done, exec->piece, len, false);
-		if (ret)
-			break;
-		for (i = 0; i < len; i++)
+	while (!ret && exec->result.done < cmd->len) {
+		ret = exec_access(exec, cmd->addr + exec->result.done, exec->piece,
+				  exec_piece_len(exec, cmd), false);
+		for (i = 0; i < exec->moved; i++)
 			sum = (sum ^ byte[i]) * FNV1A_PRIME;
-		exec->result.done += len;
+		exec->result.done += exec->moved;
 	}
 	exec->result.value = sum;
 	return ret;
@@ -482,119 +483,9 @@ int engine_exec_job(struct engine_exec *exec, const struct engine_job *job)
 		exec_report(exec, job, i);
 		cond_resched();
 	}
+	/* Who sees the fence sees what was done before it. */
+	smp_wmb();
 	if (job->fence_addr)
 		exec_store(exec, job->fence_addr, sizeof(job->fence_value), job->fence_value);
 	return error;
-}
-
-static bool is_word_size(u32 size)
-{
-	return size == 1 || size == 2 || size == 4 || size == 8;
-}
-
-/* Which fields each operation reads, beside op. */
-#define USES_ADDR	BIT(0)
-#define USES_ADDR2	BIT(1)
-#define USES_INDEX	BIT(2)
-#define USES_LEN	BIT(3)
-#define USES_COUNT	BIT(4)
-#define USES_STRIDE	BIT(5)
-#define USES_VALUE	BIT(6)
-#define USES_VALUE2	BIT(7)
-#define USES_SIZE	BIT(8)
-#define USES_ATOMIC	BIT(9)
-
-static const unsigned int cmd_uses[] = {
-	[MOCKGPU_CMD_NOP] = 0,
-	[MOCKGPU_CMD_LOAD] = USES_ADDR | USES_SIZE,
-	[MOCKGPU_CMD_STORE] = USES_ADDR | USES_SIZE | USES_VALUE,
-	[MOCKGPU_CMD_FILL] = USES_ADDR | USES_LEN | USES_SIZE | USES_VALUE,
-	[MOCKGPU_CMD_COPY] = USES_ADDR | USES_ADDR2 | USES_LEN,
-	[MOCKGPU_CMD_COMPARE] = USES_ADDR | USES_ADDR2 | USES_LEN,
-	[MOCKGPU_CMD_CHECKSUM] = USES_ADDR | USES_LEN,
-	[MOCKGPU_CMD_ATOMIC] = USES_ADDR | USES_COUNT | USES_STRIDE | USES_VALUE | USES_VALUE2 |
-			       USES_SIZE | USES_ATOMIC,
-	[MOCKGPU_CMD_GATHER] = USES_ADDR | USES_ADDR2 | USES_INDEX | USES_COUNT | USES_SIZE,
-	[MOCKGPU_CMD_SCATTER] = USES_ADDR | USES_ADDR2 | USES_INDEX | USES_COUNT | USES_SIZE,
-	[MOCKGPU_CMD_CHASE] = USES_ADDR | USES_COUNT | USES_STRIDE,
-	[MOCKGPU_CMD_BARRIER] = 0,
-	[MOCKGPU_CMD_DELAY] = USES_VALUE,
-	[MOCKGPU_CMD_WAIT_VALUE] = USES_ADDR | USES_VALUE | USES_VALUE2 | USES_SIZE | USES_ATOMIC,
-};
-
-static unsigned int cmd_fields(const struct drm_mockgpu_cmd *cmd)
-{
-	return (cmd->addr ? USES_ADDR : 0) | (cmd->addr2 ? USES_ADDR2 : 0) |
-	       (cmd->index ? USES_INDEX : 0) | (cmd->len ? USES_LEN : 0) |
-	       (cmd->count ? USES_COUNT : 0) | (cmd->stride ? USES_STRIDE : 0) |
-	       (cmd->value ? USES_VALUE : 0) | (cmd->value2 ? USES_VALUE2 : 0) |
-	       (cmd->size ? USES_SIZE : 0) | (cmd->atomic ? USES_ATOMIC : 0);
-}
-
-/* Whether a stretch of memory wraps around. */
-static bool wraps(u64 addr, u64 len)
-{
-	return addr + len < addr;
-}
-
-static bool overlap(const struct drm_mockgpu_cmd *cmd)
-{
-	return cmd->addr < cmd->addr2 + cmd->len && cmd->addr2 < cmd->addr + cmd->len;
-}
-
-static int check_words(const struct drm_mockgpu_cmd *cmd)
-{
-	if (!is_word_size(cmd->size))
-		return -EINVAL;
-	if (cmd->op != MOCKGPU_CMD_ATOMIC && cmd->op != MOCKGPU_CMD_WAIT_VALUE)
-		return 0;
-	return cmd->addr % cmd->size || cmd->stride % cmd->size ? -EINVAL : 0;
-}
-
-/* Rules of single operations. */
-static int check_op(const struct drm_mockgpu_cmd *cmd)
-{
-	u64 span;
-
-	switch (cmd->op) {
-	case MOCKGPU_CMD_COPY:
-		return overlap(cmd) ? -EINVAL : 0;
-	case MOCKGPU_CMD_ATOMIC:
-		if (cmd->atomic > MOCKGPU_ATOMIC_CMPXCHG)
-			return -EINVAL;
-		if (cmd->value2 && cmd->atomic != MOCKGPU_ATOMIC_CMPXCHG)
-			return -EINVAL;
-		return check_mul_overflow(cmd->count, cmd->stride, &span) ||
-		       wraps(cmd->addr, span) ? -EINVAL : 0;
-	case MOCKGPU_CMD_GATHER:
-	case MOCKGPU_CMD_SCATTER:
-		return check_mul_overflow(cmd->count, 8ULL, &span) ||
-		       wraps(cmd->index, span) || wraps(cmd->addr, span) ? -EINVAL : 0;
-	case MOCKGPU_CMD_DELAY:
-		return cmd->value > DELAY_MAX ? -EINVAL : 0;
-	case MOCKGPU_CMD_WAIT_VALUE:
-		return cmd->atomic > MOCKGPU_WAIT_GE || cmd->value2 > WAIT_MAX ? -EINVAL : 0;
-	default:
-		return 0;
-	}
-}
-
-/**
- * engine_cmd_check() - is a command valid?
- * @cmd: command
- *
- * Context: any.
- * Return: 0 or -EINVAL.
- */
-int engine_cmd_check(const struct drm_mockgpu_cmd *cmd)
-{
-	if (cmd->op >= ARRAY_SIZE(cmd_uses) || cmd->flags)
-		return -EINVAL;
-	if (cmd_fields(cmd) & ~cmd_uses[cmd->op])
-		return -EINVAL;
-	if (wraps(cmd->addr, cmd->len) || wraps(cmd->addr2, cmd->len))
-		return -EINVAL;
-	if ((cmd_uses[cmd->op] & USES_SIZE) && check_words(cmd))
-		return -EINVAL;
-	return check_op(cmd);
 }

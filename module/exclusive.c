@@ -14,7 +14,9 @@
  *
  * The conversion waits for the page's lock without limit, and a queue's thread
  * does not get the signal that kills the process.  So a timer sends the thread a
- * signal of its own, and the command says -EBUSY.
+ * signal of its own, and the command says -EBUSY.  A fault that can be killed, by
+ * the mirror, comes first: what the conversion itself would have to fault in it
+ * waits for without listening to signals.
  *
  * Exclusive means that no CPU page table maps the page.  Direct I/O and RDMA that
  * pinned it before can still write to it.
@@ -91,7 +93,7 @@ static int exclusive_convert(struct svm *svm, struct mirror_atomic *atomic)
 		goto out;
 	page = make_device_exclusive(mm, atomic->addr, svm, &folio);
 	if (IS_ERR(page)) {
-		ret = PTR_ERR(page);
+		ret = PTR_ERR(page) == -EHWPOISON ? -EIO : PTR_ERR(page);
 	} else {
 		ret = mirror_claim_finish(&svm->mirror, &claim, page, atomic);
 		folio_unlock(folio);

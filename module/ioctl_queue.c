@@ -71,7 +71,7 @@ static bool is_user_range(u64 addr, u64 len)
 
 static int submit_check(const struct drm_mockgpu_submit *args)
 {
-	if (args->flags || args->failed || args->seqno || args->eventfd < -1)
+	if (args->flags || args->eventfd < -1)
 		return -EINVAL;
 	if (!args->count || args->cmd_size != sizeof(struct drm_mockgpu_cmd))
 		return -EINVAL;
@@ -141,6 +141,8 @@ int ioctl_submit(struct drm_device *drm, void *data, struct drm_file *file)
 	struct svm *svm;
 	int ret;
 
+	args->failed = 0;
+	args->seqno = 0;
 	ret = submit_check(args);
 	if (ret)
 		return ret;

@@ -41,6 +41,9 @@
 /* How long a fault is tried again while others keep changing the mapping. */
 #define MIRROR_FAULT_TIMEOUT	HZ
 
+/* How often it is faulted in anew, each of which may take its time, before it is used. */
+#define MIRROR_FAULTS_MAX	1000U
+
 /* Pages that are faulted in together. */
 #define MIRROR_FAULT_PAGES	64U
 
@@ -249,6 +252,7 @@ static int mirror_fault_once(struct mirror *mirror, struct mirror_fault *fault)
 	if (ret)
 		return ret;
 	stats_add(mirror->stats, STAT_GPU_COW_BREAKS, fault->shared);
+	fault->came_home += fault->shared;
 	fault->faulted = true;
 	return -EAGAIN;
 }
@@ -267,12 +271,16 @@ static int mirror_fault_once(struct mirror *mirror, struct mirror_fault *fault)
 int mirror_fault(struct mirror *mirror, struct mirror_fault *fault)
 {
 	unsigned long deadline = jiffies + MIRROR_FAULT_TIMEOUT;
+	unsigned int faults = 0;
 	int ret;
 
 	for (;;) {
 		ret = mirror_fault_once(mirror, fault);
 		if (ret != -EBUSY && ret != -EAGAIN)
 			break;
+		/* How long a fault takes is not up to us; whether others spoil it is. */
+		if (ret == -EAGAIN && faults++ < MIRROR_FAULTS_MAX)
+			deadline = jiffies + MIRROR_FAULT_TIMEOUT;
 		stats_add(mirror->stats, STAT_GPU_FAULT_RETRIES, ret == -EBUSY);
 		ret = -EBUSY;
 		if (signal_pending(current)) {
@@ -313,6 +321,29 @@ void mirror_unmap_page(u64 pte, void *data)
 		kunmap_local(data);
 }
 
+/* An aligned word is copied whole: a CPU may be looking at it, as at a fence. */
+static bool mirror_copy_word(void *to, const void *from, size_t len)
+{
+	if (!IS_ALIGNED((unsigned long)to | (unsigned long)from, len))
+		return false;
+	switch (len) {
+	case 1:
+		WRITE_ONCE(*(u8 *)to, READ_ONCE(*(const u8 *)from));
+		return true;
+	case 2:
+		WRITE_ONCE(*(u16 *)to, READ_ONCE(*(const u16 *)from));
+		return true;
+	case 4:
+		WRITE_ONCE(*(u32 *)to, READ_ONCE(*(const u32 *)from));
+		return true;
+	case 8:
+		WRITE_ONCE(*(u64 *)to, READ_ONCE(*(const u64 *)from));
+		return true;
+	default:
+		return false;
+	}
+}
+
 /*
  * Copy between a page that the device has mapped and kernel memory.
  *
@@ -328,10 +359,12 @@ static int mirror_copy(u64 pte, unsigned int offset, void *buf, size_t len, bool
 	int ret = 0;
 
 	if (write) {
-		memcpy(data + offset, buf, len);
+		if (!mirror_copy_word(data + offset, buf, len))
+			memcpy(data + offset, buf, len);
 		if (!folio_test_dirty(page_folio(page)))
 			folio_mark_dirty(page_folio(page));
-	} else if (copy_mc_to_kernel(buf, data + offset, len)) {
+	} else if (!mirror_copy_word(buf, data + offset, len) &&
+		   copy_mc_to_kernel(buf, data + offset, len)) {
 		ret = -EIO;
 	}
 	mirror_unmap_page(pte, data);
@@ -397,6 +430,7 @@ int mirror_access(struct mirror *mirror, struct mirror_access *access)
 				round_down(fault.start, GPU_PT_LEAF_BYTES) + GPU_PT_LEAF_BYTES);
 		ret = mirror_fault(mirror, &fault);
 		access->faults += fault.installed;
+		access->migrations += fault.came_home;
 		if (ret)
 			return ret;
 	}

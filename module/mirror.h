@@ -60,6 +60,7 @@ struct mirror {
  * @len: in: bytes; what is left to do
  * @write: in: write to @addr, or read from it
  * @faults: pages that had to be faulted in; added to
+ * @migrations: pages that had to leave VRAM; added to
  */
 struct mirror_access {
 	unsigned long addr;
@@ -67,6 +68,7 @@ struct mirror_access {
 	size_t len;
 	bool write;
 	u64 faults;
+	u64 migrations;
 };
 
 void mirror_init(struct mirror *mirror, struct mm_struct *mm, void *owner,

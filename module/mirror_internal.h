@@ -31,6 +31,7 @@ struct mirror_window {
  * @missing: pages that have to be
  * @shared: those of them that lie in VRAM and a write must not share
  * @installed: entries that were made
+ * @came_home: pages that left VRAM, as a write must not share them
  * @stash: tables for them
  */
 struct mirror_fault {
@@ -41,6 +42,7 @@ struct mirror_fault {
 	unsigned int missing;
 	unsigned int shared;
 	u64 installed;
+	u64 came_home;
 	struct gpu_pt_stash stash;
 };
 

@@ -41,7 +41,7 @@ static void mirror_clear(struct mirror_window *window, const struct mmu_notifier
 	if (range->event == MMU_NOTIFY_UNMAP && range->start <= start && end <= range->end &&
 	    !test_and_set_bit(0, &window->queued)) {
 		llist_add(&window->unmapped, &mirror->unmapped);
-		queue_work(system_unbound_wq, &mirror->reap);
+		queue_work(compat_unbound_wq(), &mirror->reap);
 	}
 }
 
@@ -96,9 +96,14 @@ static int mirror_make_window(struct mirror *mirror, unsigned long addr)
 	ret = xa_insert(&mirror->windows, window->index, window, GFP_KERNEL_ACCOUNT);
 	if (ret)
 		goto err_free;
-	ret = mmu_interval_notifier_insert(&window->notifier, mirror->mm,
-					   window->index << MIRROR_NOTIFIER_SHIFT,
-					   MIRROR_NOTIFIER_BYTES, &mirror_notifier_ops);
+	/* The first notifier of an address space waits for mmap_lock. */
+	ret = -EINTR;
+	if (mmap_write_lock_killable(mirror->mm))
+		goto err_erase;
+	ret = mmu_interval_notifier_insert_locked(&window->notifier, mirror->mm,
+						  window->index << MIRROR_NOTIFIER_SHIFT,
+						  MIRROR_NOTIFIER_BYTES, &mirror_notifier_ops);
+	mmap_write_unlock(mirror->mm);
 	if (ret)
 		goto err_erase;
 	return 0;
@@ -115,12 +120,16 @@ static void mirror_remove_window(struct mirror_window *window)
 	struct mirror *mirror = window->mirror;
 	unsigned long start = window->index << MIRROR_NOTIFIER_SHIFT;
 
-	xa_erase(&mirror->windows, window->index);
-	mmu_interval_notifier_remove(&window->notifier);
-	/* Nobody watches these addresses any more. */
+	/*
+	 * The addresses may have been mapped and used again.  Entries go while they
+	 * are still watched; new ones are made only by holders of the semaphore.
+	 */
+	lockdep_assert_held_write(&mirror->windows_sem);
 	mutex_lock(&mirror->lock);
 	gpu_pt_clear(&mirror->pt, start, start + MIRROR_NOTIFIER_BYTES);
 	mutex_unlock(&mirror->lock);
+	xa_erase(&mirror->windows, window->index);
+	mmu_interval_notifier_remove(&window->notifier);
 	kfree(window);
 }
 

@@ -13,6 +13,7 @@
  * Locking: the mirror's; there is no other state that changes.
  */
 #include <linux/mm.h>
+#include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
@@ -38,6 +39,7 @@ struct svm *svm_create(struct vram *vram, struct vram_charge *charge, struct moc
 	svm->vram = vram;
 	svm->charge = charge;
 	svm->stats = stats;
+	svm->owner = get_pid(task_tgid(current));
 	mirror_init(&svm->mirror, current->mm, svm, stats);
 	return svm;
 }
@@ -51,6 +53,7 @@ struct svm *svm_create(struct vram *vram, struct vram_charge *charge, struct moc
 void svm_destroy(struct svm *svm)
 {
 	mirror_fini(&svm->mirror);
+	put_pid(svm->owner);
 	kfree(svm);
 }
 

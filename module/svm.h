@@ -20,12 +20,14 @@ struct vram_charge;
  * @vram: the device's memory; fixed
  * @charge: account of the file; fixed
  * @stats: counters of the device; fixed
+ * @owner: the process; compared, never looked into
  */
 struct svm {
 	struct mirror mirror;
 	struct vram *vram;
 	struct vram_charge *charge;
 	struct mockgpu_stats *stats;
+	struct pid *owner;
 };
 
 /**

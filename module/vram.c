@@ -92,7 +92,7 @@ static void vram_put_page(struct vram *vram, struct vram_part *part, unsigned in
 		kfree(charge);
 
 	if (vram_alloc_put(&vram->alloc, &part->block, index, 1))
-		mod_delayed_work(system_unbound_wq, &vram->shrink,
+		mod_delayed_work(compat_unbound_wq(), &vram->shrink,
 				 vram->source->is_short() ? 0 : VRAM_SHRINK_DELAY);
 }
 

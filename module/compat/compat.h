@@ -10,6 +10,17 @@
 
 #include <linux/memremap.h>
 #include <linux/mm.h>
+#include <linux/workqueue.h>
+
+/**
+ * compat_unbound_wq() - the system's workqueue for work that may run on any CPU
+ *
+ * It has a new name since 6.17; its old one makes newer kernels complain.
+ */
+static inline struct workqueue_struct *compat_unbound_wq(void)
+{
+	return system_dfl_wq;
+}
 
 /**
  * compat_is_zero_page() - is this mapped page a shared zero page?

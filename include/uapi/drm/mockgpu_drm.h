@@ -442,13 +442,16 @@ struct drm_mockgpu_evict {
  * the memory that is attached to the file, for as long as that process lives.
  * Closing the file ends its queues.
  *
+ * When that process dies its queues execute nothing any more, even if others hold
+ * the file.
+ *
  * QUEUE_CREATE writes @id.  QUEUE_DESTROY waits until the command that is being
- * executed has come to a point where it can be left, at most 2 s; submissions that
- * are not finished are dropped: their fences are not written and their results
- * say -ECANCELED where they could still be written.
+ * executed has come to a point where it can be left.  Submissions that are not
+ * finished are dropped: their fences and results are not written, their eventfds
+ * are signalled, and whoever waits for them gets -ENOENT.
  *
  * Errors: -EINVAL; CREATE: -ENXIO, -EPERM, -ENOSPC (16 queues are there already),
- * -ENOMEM, -ENODEV; DESTROY: -ENOENT.
+ * -ENOMEM, -EINTR, -ENODEV; DESTROY: -ENOENT.
  */
 struct drm_mockgpu_queue {
 	/** @flags: in: 0 */
@@ -471,7 +474,11 @@ struct drm_mockgpu_queue {
 #define MOCKGPU_CMD_CHASE	10	/* follow the pointer at @stride behind each node, from addr on */
 #define MOCKGPU_CMD_BARRIER	11	/* wait until what was submitted before to other queues is done */
 #define MOCKGPU_CMD_DELAY	12	/* @value nanoseconds, up to 10 s */
-#define MOCKGPU_CMD_WAIT_VALUE	13	/* until *addr, @size bytes, compares to @value as @atomic says */
+/*
+ * Wait until *addr, @size bytes, compares to @value as @atomic says, for up to
+ * @value2 nanoseconds (at most 60 s; 0 looks once); value = *addr.
+ */
+#define MOCKGPU_CMD_WAIT_VALUE	13
 
 /* What ATOMIC does to the word w at the address; value = w as it was before the last time. */
 #define MOCKGPU_ATOMIC_ADD	0
@@ -509,7 +516,7 @@ struct drm_mockgpu_cmd {
 	__u64 index;
 	/** @len: bytes */
 	__u64 len;
-	/** @count: how often; CHASE: nodes at the most, 0 for no limit */
+	/** @count: how often; CHASE: nodes at the most, 0 for 2^32 - 1 */
 	__u64 count;
 	/** @stride: bytes */
 	__u64 stride;
@@ -535,7 +542,7 @@ struct drm_mockgpu_cmd {
  * The device writes it to the attached memory after each command.
  */
 struct drm_mockgpu_result {
-	/** @value: see MOCKGPU_CMD_*; CHASE: address of the last node, or 0 at the end */
+	/** @value: see MOCKGPU_CMD_*; CHASE: address of the next node, 0 at the end of the list */
 	__u64 value;
 	/** @done: bytes read or written; ATOMIC, GATHER, SCATTER: elements; CHASE: nodes */
 	__u64 done;
@@ -543,11 +550,12 @@ struct drm_mockgpu_result {
 	__u64 fault_addr;
 	/** @faults: pages that had to be faulted into the device's page table */
 	__u64 faults;
-	/** @migrations: pages that moved for the sake of this command */
+	/** @migrations: pages that had to leave VRAM for a write to break their sharing */
 	__u64 migrations;
-	/** @error: 0, or a negative errno: that of RW; -EOPNOTSUPP for an atomic
-	 *	operation on memory that cannot have one; -ETIME (WAIT_VALUE);
-	 *	-ECANCELED
+	/**
+	 * @error: 0, or a negative errno: that of RW; -EOPNOTSUPP for an atomic operation
+	 * on memory that cannot have one; -ETIME (WAIT_VALUE); -ECANCELED (a command
+	 * before it failed, or the queue or the process came to its end)
 	 */
 	__s32 error;
 	/** @access: MOCKGPU_ACCESS_* of what failed */
@@ -562,8 +570,8 @@ struct drm_mockgpu_result {
  * its submission: the rest is not executed (-ECANCELED), the fence is written all
  * the same, and the queue goes on with the next submission.
  *
- * Completion is a memory fence: when all is done, and all results are written, the
- * device stores @fence_value at @fence_addr.  There is no dma_fence: a command may
+ * Completion is a memory fence: when all is done, and all results are written that
+ * can be, the device stores @fence_value at @fence_addr.  There is no dma_fence: a command may
  * take page faults, and a dma_fence must never wait for those.  WAIT waits for
  * it, and an eventfd tells of it, which poll() can wait for; both also when the
  * fence could not be stored.
@@ -614,7 +622,10 @@ struct drm_mockgpu_wait {
 	__u64 seqno;
 	/** @deadline_ns: in: CLOCK_MONOTONIC, absolute; 0 only looks */
 	__u64 deadline_ns;
-	/** @error: out: 0, or the negative errno of the submission's first command that failed */
+	/**
+	 * @error: out: 0, or the negative errno of the submission's first command that
+	 * failed; 0 also when more than 256 submissions came after it
+	 */
 	__s32 error;
 	/** @pad: in: 0 */
 	__u32 pad;
