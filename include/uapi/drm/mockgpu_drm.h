@@ -464,15 +464,15 @@ struct drm_mockgpu_queue {
 #define MOCKGPU_CMD_NOP		0	/* nothing */
 #define MOCKGPU_CMD_LOAD	1	/* value = *addr, @size bytes */
 #define MOCKGPU_CMD_STORE	2	/* *addr = @value, @size bytes */
-#define MOCKGPU_CMD_FILL	3	/* @len bytes from addr with the @size bytes of @value, repeated */
+#define MOCKGPU_CMD_FILL	3	/* @len bytes from addr: @size bytes of @value, repeated */
 #define MOCKGPU_CMD_COPY	4	/* @len bytes from addr2 to addr; they must not overlap */
 #define MOCKGPU_CMD_COMPARE	5	/* value = offset of the first byte that differs, or @len */
 #define MOCKGPU_CMD_CHECKSUM	6	/* value = FNV-1a, 64 bits, of @len bytes at addr */
 #define MOCKGPU_CMD_ATOMIC	7	/* @count times @atomic on @size bytes, @stride apart */
-#define MOCKGPU_CMD_GATHER	8	/* @count elements of @size: addr[i] = *(addr2 + index[i]) */
-#define MOCKGPU_CMD_SCATTER	9	/* @count elements of @size: *(addr2 + index[i]) = addr[i] */
-#define MOCKGPU_CMD_CHASE	10	/* follow the pointer at @stride behind each node, from addr on */
-#define MOCKGPU_CMD_BARRIER	11	/* wait until what was submitted before to other queues is done */
+#define MOCKGPU_CMD_GATHER	8	/* @count of @size: addr[i] = *(addr2 + index[i]) */
+#define MOCKGPU_CMD_SCATTER	9	/* @count of @size: *(addr2 + index[i]) = addr[i] */
+#define MOCKGPU_CMD_CHASE	10	/* from addr on, follow the pointer @stride behind each node */
+#define MOCKGPU_CMD_BARRIER	11	/* wait for what other queues were given before */
 #define MOCKGPU_CMD_DELAY	12	/* @value nanoseconds, up to 10 s */
 /*
  * Wait until *addr, @size bytes, compares to @value as @atomic says, for up to
@@ -591,7 +591,10 @@ struct drm_mockgpu_submit {
 	__u32 count;
 	/** @cmd_size: in: sizeof(struct drm_mockgpu_cmd) */
 	__u32 cmd_size;
-	/** @results: in: address of @count struct drm_mockgpu_result in the attached memory, or 0 */
+	/**
+	 * @results: in: address of @count struct drm_mockgpu_result in the attached
+	 * memory, aligned to 8, or 0
+	 */
 	__u64 results;
 	/** @fence_addr: in: address of a __u64, aligned, in the attached memory, or 0 */
 	__u64 fence_addr;
