@@ -404,6 +404,33 @@ static void Q1_faults_are_counted(void)
 	CHECK_EQ(result.faults, 5);
 }
 
+static void hold_on(void *gate)
+{
+	gate_wait(*(int *)gate);
+}
+
+/* Pages in VRAM that are shared with a child: a write takes a copy home, a read does not. */
+static void Q1_migrations_are_counted(void)
+{
+	int gate = gate_new();
+	void *p;
+	pid_t child;
+
+	set_up();
+	p = map_hole(20);
+	TO_VRAM(q.dev, p, 20);
+	child = spawn(hold_on, &gate);
+	RUN(q, cmd_checksum(p, 20 * PAGE), .value = fnv1a((uint8_t *)map_hole(20), 20 * PAGE),
+	    .done = 20 * PAGE);
+	CHECK_PLACE(q.dev, p, 20, IN_VRAM);
+	RUN(q, cmd_fill(AT(p, 5), 7 * PAGE, 1, 1), .done = 7 * PAGE, .migrations = 7);
+	CHECK_PLACE(q.dev, AT(p, 5), 7, IN_SYSTEM);
+	CHECK_PLACE(q.dev, AT(p, 12), 8, IN_VRAM);
+	RUN(q, cmd_fill(AT(p, 5), 7 * PAGE, 1, 2), .done = 7 * PAGE);
+	gate_open(gate, 1);
+	join(child);
+}
+
 #define SCENARIO(name) { #name, name, 0, 0 }
 
 const struct scenario scenarios[] = {
@@ -419,5 +446,6 @@ const struct scenario scenarios[] = {
 	SCENARIO(Q1_gather_and_scatter),
 	SCENARIO(Q1_chase),
 	SCENARIO(Q1_faults_are_counted),
+	SCENARIO(Q1_migrations_are_counted),
 	{ 0 }
 };

@@ -318,12 +318,12 @@ static void fails(struct queue q, const struct failure *f)
 
 /*
  * Three pages: one is good, the next read-only, and then nothing is mapped.  Where a command
- * breaks off says how much it did: whole pieces of 64 KiB, elements, nodes.
+ * breaks off says how much it did: bytes, elements, nodes.
  */
 static void Q4_a_command_fails(void)
 {
 	struct queue q = queue_new(gpu_open_private());
-	uint8_t *p = map_arena(3), *good = map_filled(3, new_tag());
+	uint8_t *p = map_arena(3), *good = map_filled(3, new_tag()), *zeroes = map_hole(3);
 	uint64_t *index = map_hole(1), hole, ro;
 	const uint32_t R = MOCKGPU_ACCESS_READ, W = MOCKGPU_ACCESS_WRITE;
 	struct drm_mockgpu_cmd scatter, stride;
@@ -356,13 +356,19 @@ static void Q4_a_command_fails(void)
 		{ "store over the edge", cmd_store((void *)(ro - 1), 2, 0),
 		  { .error = -EPERM, .fault_addr = ro, .access = W } },
 		{ "fill into read-only memory", cmd_fill(p + 100, PAGE, 1, 0),
-		  { .error = -EPERM, .fault_addr = ro, .access = W } },
+		  { .error = -EPERM, .fault_addr = ro, .access = W, .done = PAGE - 100 } },
 		{ "copy from nothing", cmd_copy(good, p + PAGE, 2 * PAGE),
-		  { .error = -EFAULT, .fault_addr = hole, .access = R } },
+		  { .error = -EFAULT, .fault_addr = hole, .access = R, .done = PAGE } },
 		{ "copy to read-only memory", cmd_copy(p + PAGE - 5, good, 10),
-		  { .error = -EPERM, .fault_addr = ro, .access = W } },
-		{ "compare with nothing", cmd_compare(good, p + PAGE, 2 * PAGE),
-		  { .error = -EFAULT, .fault_addr = hole, .access = R } },
+		  { .error = -EPERM, .fault_addr = ro, .access = W, .done = 5 } },
+		{ "copy from nothing to read-only memory",
+		  cmd_copy(p + PAGE - 5, p + 2 * PAGE - 10, 20),
+		  { .error = -EPERM, .fault_addr = ro, .access = W, .done = 5 } },
+		{ "compare with nothing", cmd_compare(zeroes, p + PAGE, 2 * PAGE),
+		  { .error = -EFAULT, .fault_addr = hole, .access = R, .done = PAGE,
+		    .value = PAGE } },
+		{ "compare nothing", cmd_compare(p + 2 * PAGE - 9, zeroes, 10),
+		  { .error = -EFAULT, .fault_addr = hole, .access = R, .done = 9, .value = 9 } },
 		{ "checksum of nothing", cmd_checksum((void *)hole, 1),
 		  { .error = -EFAULT, .fault_addr = hole, .access = R,
 		    .value = 0xcbf29ce484222325 } },
@@ -392,6 +398,10 @@ static void Q4_a_command_fails(void)
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(failures); i++)
 		fails(q, &failures[i]);
+	/* What comes behind the first difference does not matter. */
+	zeroes[11] = 1;
+	RUN(q, cmd_compare(zeroes, p + PAGE, 2 * PAGE), .value = 11, .done = 11);
+	RUN(q, cmd_compare(p + PAGE, zeroes, 2 * PAGE), .value = 11, .done = 11);
 }
 
 /* Nowhere to put results and fence: what was asked for is done, and the wait knows. */
