@@ -471,7 +471,7 @@ struct drm_mockgpu_queue {
 #define MOCKGPU_CMD_ATOMIC	7	/* @count times @atomic on @size bytes, @stride apart */
 #define MOCKGPU_CMD_GATHER	8	/* @count of @size: addr[i] = *(addr2 + index[i]) */
 #define MOCKGPU_CMD_SCATTER	9	/* @count of @size: *(addr2 + index[i]) = addr[i] */
-#define MOCKGPU_CMD_CHASE	10	/* from addr on, along the pointer @stride behind each node */
+#define MOCKGPU_CMD_CHASE	10	/* from addr on, by the pointer @stride behind each node */
 #define MOCKGPU_CMD_BARRIER	11	/* wait for what other queues were given before */
 #define MOCKGPU_CMD_DELAY	12	/* @value nanoseconds, up to 10 s */
 /*
