@@ -83,8 +83,9 @@ struct contest {
 	atomic_bool stop;
 };
 
-#define GPU_ADDS 20000
-#define CPU_ADDS 5000
+#define GPU_ADDS 100000
+#define CPU_ADDS 100000
+#define PORTION 10
 
 static void *cpu_adds(void *arg)
 {
@@ -102,10 +103,10 @@ static void *cpu_adds(void *arg)
 static uint64_t submit_adds(struct contest *c, struct queue q)
 {
 	/* In portions, so that all four words are contended all the time. */
-	static struct drm_mockgpu_cmd cmds[GPU_ADDS / 100 * 4];
+	static struct drm_mockgpu_cmd cmds[GPU_ADDS / PORTION * 4];
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(cmds); i++)
-		cmds[i] = cmd_add(c->word[i % 4], 1U << i % 4, 100);
+		cmds[i] = cmd_add(c->word[i % 4], 1U << i % 4, PORTION);
 	return submit(q, cmds, ARRAY_SIZE(cmds), NULL);
 }
 
@@ -120,6 +121,7 @@ static void check_sums(struct contest *c, uint64_t sum)
 /* Two threads, two queues, and meanwhile something else until all are done. */
 static void contend(struct contest *c, void (*meanwhile)(struct contest *))
 {
+	struct drm_mockgpu_counters before = gpu_counters(c->q.dev), after;
 	struct queue other = queue_new(c->q.dev);
 	uint64_t first, second;
 	pthread_t threads[2];
@@ -135,6 +137,11 @@ static void contend(struct contest *c, void (*meanwhile)(struct contest *))
 	FINISHES(c->q, first, 0);
 	FINISHES(other, second, 0);
 	check_sums(c, 2 * (GPU_ADDS + CPU_ADDS));
+	/* They did meet. */
+	after = gpu_counters(c->q.dev);
+	note("%llu times a page was taken from the device",
+	     (unsigned long long)(after.invalidated_pages - before.invalidated_pages));
+	CHECK_GE(after.invalidated_pages - before.invalidated_pages, 5);
 }
 
 /* The words in one page, or each in a page of its own. */

@@ -83,16 +83,24 @@ static void take_away(struct worker *w, size_t page, size_t n)
 		w->state[i] = UNMAPPED;
 }
 
-static void protect(struct worker *w, size_t page, size_t n)
+static void protect(struct worker *w, size_t page, size_t n, enum state state)
 {
 	static const int protection[] = { 0, PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE };
-	enum state state = NONE + below(w, 3);
 
 	for (size_t i = page; i < page + n; i++)
 		if (w->state[i] != UNMAPPED) {
 			CHECK_SYS(mprotect(page_at(w, i), PAGE, protection[state]));
 			w->state[i] = state;
 		}
+}
+
+/* All of it is there and writable again, or most commands would fail after a while. */
+static void repair(struct worker *w)
+{
+	protect(w, 0, N, WRITABLE);
+	for (size_t i = 0; i < N; i++)
+		if (w->state[i] == UNMAPPED)
+			map_anew(w, i, 1);
 }
 
 static void empty(struct worker *w, size_t page, size_t n)
@@ -164,7 +172,7 @@ static void migrate(struct mockgpu_device *dev, void *p, size_t n, unsigned int 
 	int err = mockgpu_migrate(dev, p, n * PAGE, target, 0, NULL, NULL);
 
 	if (err && err != -ENOMEM)
-		FAIL("migrate to %u: %s", target, strerror(-err));
+		FAIL("to place %u: %s", target, strerror(-err));
 }
 
 static void change(struct worker *w)
@@ -177,11 +185,15 @@ static void change(struct worker *w)
 		map_anew(w, page, n);
 		break;
 	case 2:
-		take_away(w, page, n);
+		if (below(w, 4) == 0)
+			take_away(w, page, n);
 		break;
 	case 3:
+		if (below(w, 2) == 0)
+			protect(w, page, n, NONE + below(w, 2));
+		break;
 	case 4:
-		protect(w, page, n);
+		repair(w);
 		break;
 	case 5:
 		empty(w, page, n);
