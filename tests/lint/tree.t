@@ -48,7 +48,9 @@ lint_every_file_has_its_licence()
 
 lint_no_file_is_longer_than_600_lines()
 {
-	written | xargs wc -l | awk '$2 != "total" && $1 > 600 { print; bad = 1 } END { exit bad }'
+	# The interface is one file however long its contract is: programs include it whole.
+	written | grep -v '^include/uapi/' | xargs wc -l |
+		awk '$2 != "total" && $1 > 600 { print; bad = 1 } END { exit bad }'
 }
 
 lint_version_is_the_same_everywhere()
