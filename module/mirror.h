@@ -2,6 +2,7 @@
 #ifndef MOCKGPU_MIRROR_H
 #define MOCKGPU_MIRROR_H
 
+#include <linux/bits.h>
 #include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/mmu_notifier.h>
@@ -23,7 +24,7 @@ struct mockgpu_stats;
  * that are in the same window.
  */
 #define MIRROR_NOTIFIER_SHIFT	24
-#define MIRROR_NOTIFIER_BYTES	(1UL << MIRROR_NOTIFIER_SHIFT)
+#define MIRROR_NOTIFIER_BYTES	BIT(MIRROR_NOTIFIER_SHIFT)
 
 /**
  * struct mirror - a device's view of one address space

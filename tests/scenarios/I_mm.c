@@ -198,8 +198,8 @@ static int swap_start(char *name, size_t size)
 	uint32_t header[3] = { 1, SWAP_PAGES - 1, 0 };
 	int control, loop, number;
 
-	if (system("modprobe -q loop") || (control = open("/dev/loop-control", O_RDWR)) < 0)
-		skip("no loop device to swap to");
+	CHECK_EQ(system("modprobe -q loop"), 0);
+	control = (int)CHECK_SYS(open("/dev/loop-control", O_RDWR));
 	config.fd = (uint32_t)make_memfd(SWAP_PAGES, 0);
 	CHECK_EQ(pwrite((int)config.fd, header, sizeof(header), 1024), sizeof(header));
 	CHECK_EQ(pwrite((int)config.fd, "SWAPSPACE2", 10, PAGE - 10), 10);
