@@ -28,10 +28,16 @@ check: guest-needs ## run all tests; T=A1 or T=A1,B6 runs the tests of these row
 	@tests/vm/check $(T)
 
 vm: guest-needs ## a root shell in the guest, everything loaded; leave it with exit
-	@tests/vm/run -i 'exec bash -l'
+	@[ -t 0 ] || { echo "make vm needs a terminal; use make vm-run CMD='...'" >&2; exit 2; }
+	@tests/vm/run -i -s "$$SHARE" 'exec bash -l'
 
-vm-run: guest-needs ## run CMD='...' in the guest and return its exit status
-	@tests/vm/run $(if $(TTY),-i) '$(subst ','\'',$(CMD))'
+vm-run: guest-needs ## run CMD='...' in the guest; fails where the command fails
+	@[ -n "$$CMD" ] || { echo "usage: make vm-run CMD='mockgpu info'" >&2; exit 2; }
+	@tests/vm/run -s "$$SHARE" "$$CMD"
+
+# As they were typed: what looks like a variable of make is one of the shell's.
+vm-run: export override CMD := $(value CMD)
+vm vm-run: export override SHARE := $(value SHARE)
 
 lint: guest-needs ## checkpatch, sparse, W=1, gcc -fanalyzer, shellcheck, man pages
 	@tests/lint/lint
