@@ -149,7 +149,7 @@ long check_sys(const char *file, int line, const char *what, long result)
 
 /*
  * Whether @name is asked for.  A prefix that ends in a figure does not go on with a figure: A1
- * means the row A1, not A10 as well.
+ * means the row A1, not A10 as well.  Capitals do not matter.
  */
 static bool selected(const char *name)
 {
@@ -160,7 +160,7 @@ static bool selected(const char *name)
 	while (*list) {
 		size_t n = strcspn(list, ",");
 
-		if (n && !strncmp(name, list, n) &&
+		if (n && !strncasecmp(name, list, n) &&
 		    !(isdigit((unsigned char)list[n - 1]) && isdigit((unsigned char)name[n])))
 			return true;
 		list += n + (list[n] == ',');

@@ -9,6 +9,7 @@
 #
 # MOCKGPU_T selects: comma-separated prefixes of test names, as in the C tests;
 # a prefix that ends in a figure does not go on with one: A1 is not A10.
+# Capitals do not matter.
 
 fail()
 {
@@ -31,12 +32,12 @@ expect()
 
 selected()
 {
-	local prefix prefixes rest
+	local name=${1,,} prefix prefixes rest
 	[ -n "${MOCKGPU_T-}" ] || return 0
-	IFS=, read -ra prefixes <<<"$MOCKGPU_T"
+	IFS=, read -ra prefixes <<<"${MOCKGPU_T,,}"
 	for prefix in "${prefixes[@]}"; do
-		rest=${1#"$prefix"}
-		if [ -z "$prefix" ] || [ "$prefix$rest" != "$1" ]; then
+		rest=${name#"$prefix"}
+		if [ -z "$prefix" ] || [ "$prefix$rest" != "$name" ]; then
 			continue
 		fi
 		[[ $prefix =~ [0-9]$ && $rest =~ ^[0-9] ]] || return 0
