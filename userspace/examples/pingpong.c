@@ -18,18 +18,19 @@ static int fail(const char *what, int err)
 	return 1;
 }
 
-/* How many pages of the range are in VRAM now, or a negative errno. */
-static int pages_in_vram(struct mockgpu_device *dev, const void *mem)
+/* Says how many pages of the range are in VRAM now; returns 0, or 1 if that failed. */
+static int tell(struct mockgpu_device *dev, const void *mem, const char *when)
 {
 	uint32_t where[LEN / MOCKGPU_PAGE_SIZE];
 	int ret, i, n = 0;
 
 	ret = mockgpu_residency(dev, mem, LEN, where);
 	if (ret)
-		return ret;
+		return fail("residency", ret);
 	for (i = 0; i < (int)(LEN / MOCKGPU_PAGE_SIZE); i++)
 		n += !!(where[i] & MOCKGPU_RES_VRAM);
-	return n;
+	printf("after the %s, %d pages are in VRAM\n", when, n);
+	return 0;
 }
 
 static int play(struct mockgpu_device *dev, char *mem)
@@ -42,15 +43,18 @@ static int play(struct mockgpu_device *dev, char *mem)
 	ret = mockgpu_to_vram(dev, mem, LEN);
 	if (ret)
 		return fail("to VRAM", ret);
-	printf("after the migration, %d pages are in VRAM\n", pages_in_vram(dev, mem));
+	if (tell(dev, mem, "migration"))
+		return 1;
 
 	ret = mockgpu_write(dev, mem, greeting, sizeof(greeting), NULL);
 	if (ret)
 		return fail("device write", ret);
-	printf("after the device's write, %d\n", pages_in_vram(dev, mem));
+	if (tell(dev, mem, "device's write"))
+		return 1;
 
 	printf("the CPU reads: \"%s\"\n", mem);	/* a CPU fault: this page comes home */
-	printf("after the CPU's read, %d\n", pages_in_vram(dev, mem));
+	if (tell(dev, mem, "CPU's read"))
+		return 1;
 	return strcmp(mem, greeting) ? 1 : 0;
 }
 

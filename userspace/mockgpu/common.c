@@ -20,6 +20,12 @@ void complain(const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
+int point_to_help(const char *title)
+{
+	fprintf(stderr, "%s --help lists the options\n", title);
+	return EXIT_USAGE;
+}
+
 const char *bytes_str(char buf[BYTES_STR_MAX], uint64_t bytes)
 {
 	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };

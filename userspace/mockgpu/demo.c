@@ -458,7 +458,7 @@ int cmd_demo(int argc, char **argv)
 			fputs(help, stdout);
 			return EXIT_FINE;
 		} else {
-			return EXIT_USAGE;
+			return point_to_help(argv[0]);
 		}
 	}
 	if (optind < argc) {

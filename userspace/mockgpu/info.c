@@ -152,7 +152,8 @@ static void print_text(const struct report *r)
 	char size[BYTES_STR_MAX], block[BYTES_STR_MAX], page[BYTES_STR_MAX], atomic[BYTES_STR_MAX];
 
 	printf("\ndevice %u  %s\n", i->index, r->path);
-	printf("  %-10s %s %s, \"%s\"\n", "driver", MOCKGPU_DRIVER_NAME, r->version, r->desc);
+	printf("  %-10s %s of the driver %s, \"%s\"\n", "interface", r->version,
+	       MOCKGPU_DRIVER_NAME, r->desc);
 	printf("  %-10s %s\n", "VRAM", vram_type_text(i->vram_type));
 	printf("  %-10s %s, RAM behind it in blocks of %s, pages of %s\n", "size",
 	       bytes_str(size, i->vram_bytes), bytes_str(block, i->vram_block_bytes),
@@ -311,7 +312,7 @@ int cmd_info(int argc, char **argv)
 			fputs(help, stdout);
 			return EXIT_FINE;
 		} else {
-			return EXIT_USAGE;
+			return point_to_help(argv[0]);
 		}
 	}
 	if (optind < argc) {

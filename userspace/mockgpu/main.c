@@ -21,10 +21,11 @@ static const char help[] =
 static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
+	char *title;	/* what getopt begins its messages with */
 } commands[] = {
-	{ "info", cmd_info },
-	{ "demo", cmd_demo },
-	{ "map", cmd_map },
+	{ "info", cmd_info, (char []){ "mockgpu info" } },
+	{ "demo", cmd_demo, (char []){ "mockgpu demo" } },
+	{ "map", cmd_map, (char []){ "mockgpu map" } },
 };
 
 /* Output that did not get out is a failure like any other. */
@@ -58,8 +59,10 @@ int main(int argc, char **argv)
 		return finish(EXIT_FINE);
 	}
 	for (i = 0; i < ARRAY_SIZE(commands); i++) {
-		if (!strcmp(argv[1], commands[i].name))
-			return finish(commands[i].run(argc - 1, argv + 1));
+		if (strcmp(argv[1], commands[i].name))
+			continue;
+		argv[1] = commands[i].title;
+		return finish(commands[i].run(argc - 1, argv + 1));
 	}
 	complain("there is no command '%s' (mockgpu --help lists them)", argv[1]);
 	return EXIT_USAGE;

@@ -24,17 +24,18 @@ static const char help[] =
 	"      --color WHEN       auto, always, never\n"
 	"  -h, --help\n"
 	"\n"
-	"Operations, done in the order given; RANGE is OFFSET+LENGTH or 'all':\n"
+	"Operations, done in the order given; a RANGE is OFFSET+LENGTH or 'all':\n"
 	"      --cpu-write RANGE  the CPU writes a byte to each page\n"
 	"      --cpu-read RANGE   the CPU reads a byte of each page\n"
-	"      --gpu-write RANGE  the device writes it (also --write)\n"
-	"      --gpu-read RANGE   the device reads it (also --read)\n"
+	"      --gpu-write RANGE  the device writes every byte (short: --write)\n"
+	"      --gpu-read RANGE   the device reads every byte (short: --read)\n"
 	"      --to-vram RANGE    migrate to the device's VRAM\n"
 	"      --to-system RANGE  migrate to system memory\n"
-	"      --evict RANGE      push out of VRAM as a full device does\n"
-	"      --unmap RANGE      drop the pages and leave nothing to access\n"
+	"      --evict RANGE      push out of VRAM, as a device does that is full\n"
+	"      --unmap RANGE      drop the pages; no access there afterwards\n"
 	"\n"
-	"With no operation it does one of most kinds.  SIZE: bytes, or with K, M, G.\n"
+	"Without operations it does a few of them, each to a part of the range.\n"
+	"Sizes and offsets are bytes, or with K, M, G; multiples of 4K.\n"
 	"Example: mockgpu map --size 4M --cpu-write all --to-vram 1M+1M --gpu-write 1M+64K\n";
 
 #define MAX_STEPS 64
@@ -318,7 +319,7 @@ static int parse(int argc, char **argv, struct plan *p)
 			fputs(help, stdout);
 			return EXIT_FINE;
 		} else {
-			return EXIT_USAGE;
+			return point_to_help(argv[0]);
 		}
 	}
 	if (optind < argc) {

@@ -94,7 +94,7 @@ void term_words(const struct term *t, const char *words, unsigned int indent)
 	putchar('\n');
 }
 
-/* A sample and its meaning, on a new line if it does not fit on this one. */
+/* A sample and its meaning, after a gap or, if it does not fit there, on a new line. */
 static void legend_item(const struct term *t, size_t *at, const char *sgr, char letter,
 			const char *text)
 {
@@ -103,11 +103,14 @@ static void legend_item(const struct term *t, size_t *at, const char *sgr, char 
 	if (*at + len > t->width) {
 		printf("\n%*s", GUTTER, "");
 		*at = GUTTER;
+		len -= 2;
+	} else {
+		printf("  ");
 	}
 	if (t->colour)
-		printf("\033[0;%sm%c\033[0m %s  ", sgr, letter, text);
+		printf("\033[0;%sm%c\033[0m %s", sgr, letter, text);
 	else
-		printf("%c %s  ", letter, text);
+		printf("%c %s", letter, text);
 	*at += len;
 }
 
@@ -117,7 +120,7 @@ void term_legend(const struct term *t, const struct seen *seen, size_t scale)
 	size_t at;
 	int i;
 
-	at = (size_t)printf("%*sa cell is %s:  ", GUTTER, "",
+	at = (size_t)printf("%*sa cell is %s:", GUTTER, "",
 			    bytes_str(size, scale * MOCKGPU_PAGE_SIZE));
 	for (i = 0; i < LOOK_MAX; i++) {
 		const struct look_style *s = &look_styles[i];

@@ -35,6 +35,7 @@ run 2 "no command 'frob'" 'unknown command' frob
 run 0 '^mockgpu [0-9]+\.' 'version' --version
 
 run 0 'VRAM +device-private' 'info' info
+run 0 '^  interface +[0-9.]+ of the driver mockgpu' 'info: the interface' info
 run 0 '256 MiB, RAM behind it in blocks of 2 MiB' 'info: sizes' info
 run 0 'not here +VRAM as device-coherent' 'info: what it cannot' info
 run 0 "on Linux $(uname -r)" 'info: the kernel' info
@@ -42,7 +43,9 @@ run 3 'no device 7|not loaded' 'info of a device that is not there' info -d 7
 run 3 'is not a mockgpu device' "info of another driver's node" info -d /dev/dri/renderD128
 run 0 'device 0  /dev/dri/renderD129' 'info of a node' info -d /dev/dri/renderD129
 run 2 'from 0 to 255' 'info of a nonsense device' info -d x
-run 2 '' 'info: unknown option' info --frob
+run 2 '^mockgpu info: .*frob' 'info: unknown option' info --frob
+run 2 '^mockgpu map --help' 'map: unknown option' map --frob
+run 2 '^mockgpu demo --help' 'demo: unknown option' demo --frob
 run 2 "no argument 'x'" 'info: an argument' info x
 run 0 '"vram_bytes": 268435456' 'info as JSON' info --json
 if command -v python3 >/dev/null; then
@@ -68,6 +71,8 @@ run 0 '^ +\+0 sVs\.$' 'map: in the order given, ranges before the size' \
 run 0 'to-vram of 12 KiB at \+0, 1 moved, 2 already there' 'map: counts by reason' \
 	map --size 12K --to-vram 0+8K --to-vram all
 run 0 'cpu-read of 128 KiB at \+640 KiB' 'map: with nothing to do' map
+! grep -q ' $' "$dir/out"
+ok $? 'map: no blanks at the end of a line'
 run 2 'a range is OFFSET' 'map: beyond the end' map --size 8K --to-vram 4K+8K
 run 2 'a range is OFFSET' 'map: not whole pages' map --size 8K --to-vram 1+4K
 run 2 'a range is OFFSET' 'map: an empty range' map --size 8K --to-vram 0+0
