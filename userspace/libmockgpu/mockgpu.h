@@ -4,7 +4,8 @@
  *
  * Every function returns 0 (or a count, where said) or a negative errno value,
  * prints nothing and keeps no global state.  Addresses and lengths are bytes;
- * ranges are whole pages of MOCKGPU_PAGE_SIZE unless said otherwise.  The
+ * ranges are whole pages of MOCKGPU_PAGE_SIZE unless said otherwise.  Only
+ * anonymous memory moves to VRAM: mmap(), or aligned_alloc(4096, ...).  The
  * meaning of flags, results and errors is that of the ioctl of the same name,
  * in <drm/mockgpu_drm.h>, which this header includes.
  *
