@@ -24,14 +24,14 @@ MAKEFLAGS += --no-print-directory
 demo: guest-needs ## show mockgpu at work in a guest with a stock Debian kernel
 	@tests/vm/demo
 
-check: guest-needs ## run all tests; T=A1 or T=A1,B6 runs the tests of these rows
+check: guest-needs ## run all tests; T=A1 or T=a1,b6 runs the tests of these rows
 	@tests/vm/check $(T)
 
-vm: guest-needs ## a root shell in the guest, everything loaded; leave it with exit
+vm: guest-needs ## a root shell in the guest; SHARE=folder is /host there, read-only
 	@[ -t 0 ] || { echo "make vm needs a terminal; use make vm-run CMD='...'" >&2; exit 2; }
 	@tests/vm/run -i -s "$$SHARE" 'exec bash -l'
 
-vm-run: guest-needs ## run CMD='...' in the guest; fails where the command fails
+vm-run: guest-needs ## run CMD='...' in the guest, fails where it fails; SHARE= as well
 	@[ -n "$$CMD" ] || { echo "usage: make vm-run CMD='mockgpu info'" >&2; exit 2; }
 	@tests/vm/run -s "$$SHARE" "$$CMD"
 
@@ -44,7 +44,7 @@ lint: guest-needs ## checkpatch, sparse, W=1, gcc -fanalyzer, shellcheck, man pa
 
 ##@ Use it on this machine
 
-all: module userspace ## module and userspace for this kernel, or for KDIR=...
+all: module userspace ## module and userspace; KVER=version or KDIR=/its/build
 
 module: ## the kernel module alone
 	@KDIR=$(KDIR) tests/vm/needs module

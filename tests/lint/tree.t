@@ -63,6 +63,14 @@ lint_version_is_the_same_everywhere()
 	return 0
 }
 
+# The example that the README shows is the one that is compiled and run.
+lint_readme_shows_the_example()
+{
+	awk '/^```/ { shown = $0 == "```c"; next } shown' README.md >"$wrong"
+	diff "$wrong" userspace/examples/atomic.c || fail 'README.md and atomic.c differ'
+}
+
 wrong=$(mktemp)
 run_tests lint_shellcheck lint_every_file_has_its_licence \
-	lint_no_file_is_longer_than_600_lines lint_version_is_the_same_everywhere
+	lint_no_file_is_longer_than_600_lines lint_version_is_the_same_everywhere \
+	lint_readme_shows_the_example
