@@ -3,6 +3,11 @@
 # `make help` lists what can be made.  Nothing is written into this tree: all
 # that is built lives in the cache folder, see MOCKGPU_CACHE below.
 
+# As they were typed: what looks like a variable of make is one of the shell's.
+# First, as $(shell ...) exports variables, too.
+export override CMD := $(value CMD)
+export override SHARE := $(value SHARE)
+
 # For another kernel than the running one: KVER=version, or KDIR=/path/to/headers
 export KVER ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KVER)/build
@@ -27,17 +32,15 @@ demo: guest-needs ## show mockgpu at work in a guest with a stock Debian kernel
 check: guest-needs ## run all tests; T=A1 or T=a1,b6 runs the tests of these rows
 	@tests/vm/check $(T)
 
-vm: guest-needs ## a root shell in the guest; SHARE=folder is /host there, read-only
+vm: ## a root shell in the guest; SHARE=folder is /host there, read-only
 	@[ -t 0 ] || { echo "make vm needs a terminal; use make vm-run CMD='...'" >&2; exit 2; }
+	@tests/vm/needs guest
 	@tests/vm/run -i -s "$$SHARE" 'exec bash -l'
 
-vm-run: guest-needs ## run CMD='...' in the guest, fails where it fails; SHARE= as well
+vm-run: ## run CMD='...' in the guest, fails where it fails; SHARE= as well
 	@[ -n "$$CMD" ] || { echo "usage: make vm-run CMD='mockgpu info'" >&2; exit 2; }
+	@tests/vm/needs guest
 	@tests/vm/run -s "$$SHARE" "$$CMD"
-
-# As they were typed: what looks like a variable of make is one of the shell's.
-vm-run: export override CMD := $(value CMD)
-vm vm-run: export override SHARE := $(value SHARE)
 
 lint: guest-needs ## checkpatch, sparse, W=1, gcc -fanalyzer, shellcheck, man pages
 	@tests/lint/lint

@@ -73,6 +73,39 @@ install_tells_what_is_missing_and_stops()
 	expect 'the list' "$out" 'linux-headers-0.0-none'
 }
 
+install_names_a_kernel_that_cannot_be_built_for()
+{
+	local out status=0
+	out=$(make module KDIR=/nonexistent 2>&1) || status=$?
+	[ "$status" != 0 ] || fail 'it went on'
+	expect 'KDIR' "$out" 'KDIR=/nonexistent holds no kernel build'
+}
+
+# What stands before and after the guest, with a copy of the Makefile that has
+# something else in the guest's place.
+install_vm_run_hands_the_command_on_as_typed()
+{
+	local copy command out status=0
+	copy=$(mktemp -d)
+	mkdir -p "$copy/tests/vm"
+	cp Makefile dkms.conf "$copy/"
+	printf '#!/bin/bash\nprintf "<%%s>" "$@"\n' >"$copy/tests/vm/run"
+	printf '#!/bin/bash\n' >"$copy/tests/vm/needs"
+	chmod +x "$copy"/tests/vm/*
+	# shellcheck disable=SC2016 # the guest's shell is to expand this
+	command='echo $HOME $(date) "a  b" '\''q'\'' $( # 100%
+second line'
+	cd "$copy"
+	out=$(make vm-run SHARE="/a b\$c" CMD="$command")
+	[ "$out" = "<-s></a b\$c><$command>" ] || fail "handed on: $out"
+
+	out=$(make vm-run 2>&1) || status=$?
+	[ "$status" = 2 ] || fail "without CMD: status $status"
+	expect 'without CMD' "$out" "usage: make vm-run CMD='"
+	out=$(make vm 2>&1 </dev/null) && fail 'make vm went on without a terminal'
+	expect 'without a terminal' "$out" 'make vm needs a terminal'
+}
+
 install_help_lists_every_target()
 {
 	local target help
@@ -91,4 +124,6 @@ run_tests \
 	install_dkms_there_and_back \
 	install_dkms_declines_a_kernel_without_device_private \
 	install_tells_what_is_missing_and_stops \
+	install_names_a_kernel_that_cannot_be_built_for \
+	install_vm_run_hands_the_command_on_as_typed \
 	install_help_lists_every_target
