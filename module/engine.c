@@ -14,7 +14,6 @@
  * submissions; a queue's own lock for its list.  A queue is referenced by whoever
  * works on it outside &engine.lock.
  */
-#include <linux/completion.h>
 #include <linux/eventfd.h>
 #include <linux/freezer.h>
 #include <linux/hrtimer.h>

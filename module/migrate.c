@@ -31,6 +31,9 @@
 #include "stats.h"
 #include "vram.h"
 
+/* For calls that can say that there is no RAM: they are told, no OOM killer is called. */
+#define MIGRATE_GFP_REPORT	(GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
 /**
  * migrate_pool_fill() - take pages of VRAM for a migration to come
  * @pool: pool that is empty; its @vram, @charge and @pages are set
@@ -239,10 +242,7 @@ void migrate_run_fill_system(struct migrate_run *run)
 			run->status[i] = MOCKGPU_PAGE_ABSENT;
 			continue;
 		}
-		/* The caller is told rather than the OOM killer called. */
-		ret = migrate_fill_system_page(args->src[i], &args->dst[i],
-					       GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL |
-					       __GFP_NOWARN,
+		ret = migrate_fill_system_page(args->src[i], &args->dst[i], MIGRATE_GFP_REPORT,
 					       args->vma, args->start + i * PAGE_SIZE);
 		if (ret)
 			run->status[i] = ret == -ENOMEM ? MOCKGPU_PAGE_NO_RAM :
@@ -375,9 +375,7 @@ static unsigned int migrate_evict(struct vram *vram, unsigned int npages, unsign
 		/* A page that somebody took for a migration and is about to give back. */
 		if (!folio_test_anon(page_folio(migrate_pfn_to_page(src[i]))))
 			continue;
-		ret = migrate_fill_system_page(src[i], &dst[i],
-					       GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL |
-					       __GFP_NOWARN, NULL, 0);
+		ret = migrate_fill_system_page(src[i], &dst[i], MIGRATE_GFP_REPORT, NULL, 0);
 		if (ret == -EIO)
 			stats_add(vram->stats, STAT_COPY_FAILURES, 1);
 		if (ret)

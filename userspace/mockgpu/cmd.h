@@ -32,6 +32,9 @@ void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* After getopt's own message about an option; @title is the command. Returns EXIT_USAGE. */
 int point_to_help(const char *title);
 
+/* After the options: whether there is an argument, which no command takes; complains of it. */
+bool has_argument(const char *name, int argc, char **argv);
+
 /*
  * Opens what --device names: an index, or the path of a node; NULL is index 0.
  * Returns 0 or an exit code, having said why and what to do about it.

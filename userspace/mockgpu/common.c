@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Messages, sizes, and opening a device with an explanation when that fails. */
 #include <errno.h>
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,14 @@ int point_to_help(const char *title)
 {
 	fprintf(stderr, "%s --help lists the options\n", title);
 	return EXIT_USAGE;
+}
+
+bool has_argument(const char *name, int argc, char **argv)
+{
+	if (optind >= argc)
+		return false;
+	complain("%s takes no argument '%s'", name, argv[optind]);
+	return true;
 }
 
 const char *bytes_str(char buf[BYTES_STR_MAX], uint64_t bytes)

@@ -461,10 +461,8 @@ int cmd_demo(int argc, char **argv)
 			return point_to_help(argv[0]);
 		}
 	}
-	if (optind < argc) {
-		complain("demo takes no argument '%s'", argv[optind]);
+	if (has_argument("demo", argc, argv))
 		return EXIT_USAGE;
-	}
 	if (!term_init(&demo.term, color)) {
 		complain("--color is auto, always or never, not '%s'", color);
 		return EXIT_USAGE;

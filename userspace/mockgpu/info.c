@@ -315,10 +315,8 @@ int cmd_info(int argc, char **argv)
 			return point_to_help(argv[0]);
 		}
 	}
-	if (optind < argc) {
-		complain("info takes no argument '%s'", argv[optind]);
+	if (has_argument("info", argc, argv))
 		return EXIT_USAGE;
-	}
 	count = mockgpu_count();
 	if (!count)
 		count = -ENOENT;

@@ -322,10 +322,8 @@ static int parse(int argc, char **argv, struct plan *p)
 			return point_to_help(argv[0]);
 		}
 	}
-	if (optind < argc) {
-		complain("map takes no argument '%s'", argv[optind]);
+	if (has_argument("map", argc, argv))
 		return EXIT_USAGE;
-	}
 	ret = resolve(p);
 	return ret ? ret : -1;
 }
