@@ -171,6 +171,12 @@ static int svm_atomic_start_stretch(void *data, struct vm_area_struct *vma, unsi
 	memset(atomic->guess + first, svm_stretch_guess(vma), npages);
 	if (vma->vm_flags & VM_SHARED)
 		return 0;
+	if (atomic->mig->to_vram &&
+	    svm_screen_merged(vma, start, npages, atomic->status + first)) {
+		/* One that must stay is enough: the others need not be tried. */
+		svm_settle(atomic->status + first, npages, SVM_SKIP);
+		return 0;
+	}
 
 	*run = (struct migrate_run) {
 		.args = {

@@ -172,6 +172,42 @@ int svm_walk_stretches(struct mm_struct *mm, unsigned long start, unsigned long 
 	return ret;
 }
 
+/**
+ * svm_screen_merged() - find pages that KSM merged, before any is collected
+ * @vma: VMA
+ * @start: address of the first page
+ * @npages: how many
+ * @status: gets MOCKGPU_PAGE_KSM for pending pages that are merged
+ *
+ * Collecting takes the page out of this process's page table alone, putting it back
+ * goes by what ksmd has noted of the page, and there is a moment in which ksmd has
+ * mapped a page and not noted it.  So merged pages are better not collected.
+ *
+ * Context: mmap_lock held; the calling process's memory.
+ * Return: whether there was one.
+ */
+bool svm_screen_merged(struct vm_area_struct *vma, unsigned long start, unsigned int npages,
+		       u8 *status)
+{
+	struct page *page;
+	bool found = false;
+	unsigned int i;
+
+	if (!(vma->vm_flags & VM_MERGEABLE))
+		return false;
+	for (i = 0; i < npages; i++) {
+		if (status[i] != MIGRATE_PENDING ||
+		    get_user_pages_fast_only(start + i * PAGE_SIZE, 1, 0, &page) != 1)
+			continue;
+		if (folio_test_ksm(page_folio(page))) {
+			status[i] = MOCKGPU_PAGE_KSM;
+			found = true;
+		}
+		put_page(page);
+	}
+	return found;
+}
+
 /* Best effort: one pass over a window. */
 struct svm_pass {
 	struct svm_migration *mig;
@@ -226,6 +262,8 @@ static int svm_pass_stretch(void *data, struct vm_area_struct *vma, unsigned lon
 	/* Shared memory never lives in VRAM: no need to disturb it to find out. */
 	if (vma->vm_flags & VM_SHARED)
 		return 0;
+	if (pass->mig->to_vram)
+		svm_screen_merged(vma, start, stop - first, pass->status + first);
 
 	for (; first < stop; first = last) {
 		last = first + 1;

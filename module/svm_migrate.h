@@ -54,6 +54,8 @@ typedef int (*svm_stretch_fn)(void *data, struct vm_area_struct *vma, unsigned l
 int svm_walk_stretches(struct mm_struct *mm, unsigned long start, unsigned long end,
 		       svm_stretch_fn fn, void *data);
 u8 svm_stretch_answer(struct vm_area_struct *vma, bool to_vram);
+bool svm_screen_merged(struct vm_area_struct *vma, unsigned long start, unsigned int npages,
+		       u8 *status);
 u8 svm_stretch_guess(struct vm_area_struct *vma);
 u8 svm_place_answer(u32 res, bool to_vram);
 unsigned int svm_pending(const u8 *status, unsigned int npages);
