@@ -241,6 +241,68 @@ int mockgpu_wait(struct mockgpu_device *dev, uint32_t queue, uint64_t seqno,
 int mockgpu_run(struct mockgpu_device *dev, uint32_t queue, const struct drm_mockgpu_cmd *cmds,
 		unsigned int count, struct drm_mockgpu_result *results);
 
+/**
+ * mockgpu_advise - advise the device about a range
+ * @dev: the device
+ * @addr: first byte, at a page boundary
+ * @len: bytes, whole pages
+ * @attr: MOCKGPU_ADVICE_*
+ * @value: what it is to be
+ *
+ * Returns 0 or a negative errno (drm_mockgpu_advise).
+ */
+int mockgpu_advise(struct mockgpu_device *dev, void *addr, size_t len, unsigned int attr,
+		   uint64_t value);
+
+/** mockgpu_advise_reset - set every attribute of a range back to its default */
+int mockgpu_advise_reset(struct mockgpu_device *dev, void *addr, size_t len);
+
+/** struct mockgpu_advice - what was advised about a range */
+struct mockgpu_advice {
+	/** @mixed: bit MOCKGPU_ADVICE_* is set where not all pages have the same */
+	uint64_t mixed;
+	/** @value: what counts for the first page, by MOCKGPU_ADVICE_* */
+	uint64_t value[MOCKGPU_ADVICE_MAX];
+};
+
+/**
+ * mockgpu_get_advice - what was advised about a range
+ * @dev: the device
+ * @addr: first byte, at a page boundary
+ * @len: bytes, whole pages
+ * @advice: the answer
+ *
+ * Returns 0 or a negative errno (drm_mockgpu_advice).
+ */
+int mockgpu_get_advice(struct mockgpu_device *dev, const void *addr, size_t len,
+		       struct mockgpu_advice *advice);
+
+/** struct mockgpu_prefetched - what a prefetch did, in pages */
+struct mockgpu_prefetched {
+	/** @moved: pages that moved or were made where they should be */
+	uint64_t moved;
+	/** @stayed: pages that are elsewhere than they should be */
+	uint64_t stayed;
+	/** @mapped: pages that the device has in its page table now */
+	uint64_t mapped;
+};
+
+/**
+ * mockgpu_prefetch - have pages where the device will want them, and mapped
+ * @dev: the device that will want them
+ * @addr: first byte, at a page boundary
+ * @len: bytes, whole pages
+ * @place: MOCKGPU_PLACE_*; MOCKGPU_PLACE_ANY: as advised
+ * @flags: MOCKGPU_PREFETCH_*
+ * @target: handle of the device that @place names, if that is not @dev; or NULL
+ * @result: counts, also where an error is returned, or NULL
+ *
+ * Returns 0 also where some pages stayed.  Errors: drm_mockgpu_prefetch.
+ */
+int mockgpu_prefetch(struct mockgpu_device *dev, void *addr, size_t len, unsigned int place,
+		     unsigned int flags, struct mockgpu_device *target,
+		     struct mockgpu_prefetched *result);
+
 /** mockgpu_page_status_name - a word for MOCKGPU_PAGE_*, such as "moved"; never NULL */
 const char *mockgpu_page_status_name(unsigned int status);
 

@@ -73,6 +73,9 @@ extern "C" {
 #define DRM_MOCKGPU_QUEUE_DESTROY 0x07
 #define DRM_MOCKGPU_SUBMIT	0x08
 #define DRM_MOCKGPU_WAIT	0x09
+#define DRM_MOCKGPU_ADVISE	0x0a
+#define DRM_MOCKGPU_ADVICE	0x0b
+#define DRM_MOCKGPU_PREFETCH	0x0c
 
 #define DRM_IOCTL_MOCKGPU_QUERY \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_QUERY, struct drm_mockgpu_query)
@@ -94,6 +97,12 @@ extern "C" {
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_SUBMIT, struct drm_mockgpu_submit)
 #define DRM_IOCTL_MOCKGPU_WAIT \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_WAIT, struct drm_mockgpu_wait)
+#define DRM_IOCTL_MOCKGPU_ADVISE \
+	DRM_IOW(DRM_COMMAND_BASE + DRM_MOCKGPU_ADVISE, struct drm_mockgpu_advise)
+#define DRM_IOCTL_MOCKGPU_ADVICE \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_ADVICE, struct drm_mockgpu_advice)
+#define DRM_IOCTL_MOCKGPU_PREFETCH \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_PREFETCH, struct drm_mockgpu_prefetch)
 
 /* What drm_mockgpu_query can ask for. */
 #define MOCKGPU_QUERY_DEVICE	1	/* struct drm_mockgpu_device_info */
@@ -131,7 +140,7 @@ struct drm_mockgpu_query {
 #define MOCKGPU_CAP_PRIVATE	(1ULL << 0)	/* VRAM is device-private memory */
 #define MOCKGPU_CAP_COHERENT	(1ULL << 1)	/* VRAM is device-coherent memory */
 #define MOCKGPU_CAP_EXCLUSIVE	(1ULL << 2)	/* device-exclusive atomics on system memory */
-#define MOCKGPU_CAP_HUGE	(1ULL << 3)	/* 2 MiB folios stay whole in VRAM */
+#define MOCKGPU_CAP_HUGE	(1ULL << 3)	/* 2 MiB folios go to VRAM and back whole */
 
 /**
  * struct drm_mockgpu_device_info - answer to MOCKGPU_QUERY_DEVICE
@@ -189,7 +198,10 @@ struct drm_mockgpu_counters {
 	__u64 cpu_faults_retried;
 	/** @cpu_faults_failed: CPU faults that ended in an error */
 	__u64 cpu_faults_failed;
-	/** @gpu_faults: pages that the device did not find in its page table and faulted in */
+	/**
+	 * @gpu_faults: entries that the device did not find in its page table and made: of
+	 * a page, or of 2 MiB where the CPU maps 2 MiB at once
+	 */
 	__u64 gpu_faults;
 	/** @gpu_fault_retries: GPU faults begun anew as an invalidation came in between */
 	__u64 gpu_fault_retries;
@@ -214,6 +226,14 @@ struct drm_mockgpu_counters {
 	__u64 no_vram;
 	/** @no_ram: pages that stayed as there was no RAM to stand behind VRAM, or to return to */
 	__u64 no_ram;
+	/** @pages_touched: the part of @pages_to_vram that touches of the device moved, as advised */
+	__u64 pages_touched;
+	/** @cpu_faults_held: the part of @cpu_faults_retried that came within a time slice */
+	__u64 cpu_faults_held;
+	/** @huge_to_vram: folios of 2 MiB that went to VRAM whole; 512 of @pages_to_vram each */
+	__u64 huge_to_vram;
+	/** @huge_to_system: folios of 2 MiB that came to system memory whole, for whatever reason */
+	__u64 huge_to_system;
 };
 
 /**
@@ -327,6 +347,7 @@ struct drm_mockgpu_migrate {
 #define MOCKGPU_RES_UNMAPPED	(1U << 6)	/* nothing is mapped, or not accessible */
 #define MOCKGPU_RES_GPU		(1U << 7)	/* the device has it in its page table */
 #define MOCKGPU_RES_GPU_WRITE	(1U << 8)	/* ... with the right to write */
+#define MOCKGPU_RES_GPU_HUGE	(1U << 9)	/* ... as part of an entry of 2 MiB */
 /* Mapped by the CPU with pages of 2^n * 4096 bytes, 0 or 9 and more. */
 #define MOCKGPU_RES_ORDER(r)	(((r) >> 16) & 0xff)
 #define MOCKGPU_RES_DEVICE(r)	(((r) >> 24) & 0xff)
@@ -398,7 +419,7 @@ struct drm_mockgpu_rw {
 	__u64 done;
 	/** @fault_addr: out: where it failed, or 0 */
 	__u64 fault_addr;
-	/** @faults: out: pages that had to be faulted into the device's page table */
+	/** @faults: out: entries that the device's page table lacked, as counted in gpu_faults */
 	__u64 faults;
 };
 
@@ -548,9 +569,12 @@ struct drm_mockgpu_result {
 	__u64 done;
 	/** @fault_addr: address that could not be accessed, or 0 */
 	__u64 fault_addr;
-	/** @faults: pages that had to be faulted into the device's page table */
+	/** @faults: entries that the device's page table lacked, as counted in gpu_faults */
 	__u64 faults;
-	/** @migrations: pages that had to leave VRAM for a write to break their sharing */
+	/**
+	 * @migrations: pages that moved for it: to VRAM, as was advised, or out of it for a
+	 * write to break their sharing
+	 */
 	__u64 migrations;
 	/**
 	 * @error: 0, or a negative errno: that of RW; -EOPNOTSUPP for an atomic operation
@@ -632,6 +656,161 @@ struct drm_mockgpu_wait {
 	__s32 error;
 	/** @pad: in: 0 */
 	__u32 pad;
+};
+
+/* Places (MOCKGPU_ADVICE_PLACE, drm_mockgpu_prefetch.place). */
+#define MOCKGPU_PLACE_ANY	0
+#define MOCKGPU_PLACE_SYSTEM	1
+#define MOCKGPU_PLACE_DEVICE(n)	(0x100 + (n))	/* VRAM of the device with @index n, 0 to 15 */
+
+/* What can be advised (drm_mockgpu_advise.attr): */
+
+/*
+ * Where the pages had better be; MOCKGPU_PLACE_*, MOCKGPU_PLACE_ANY by default.  If it
+ * is this device, a touch of the device moves them there (MOCKGPU_ADVICE_TOUCH).
+ * Wherever else they are, the device uses them there.
+ */
+#define MOCKGPU_ADVICE_PLACE		0
+/*
+ * Which touch of a page by the device moves it to VRAM, if it is advised to be there:
+ * 1 (default) the first, n the n-th, up to 100; 0 none.  Each access of a command
+ * that reaches the page is a touch: consecutive bytes, up to 64 KiB, are one access,
+ * each element and each atomic operation is one.  Whatever takes the page out of the
+ * device's page table begins the count anew.  A page that cannot move is used where
+ * it is.
+ */
+#define MOCKGPU_ADVICE_TOUCH		1
+/*
+ * 1: the device uses the pages in its VRAM or not at all; its first touch moves them.
+ * Where that cannot be, the command fails with the address: -ENOMEM (no VRAM, or no
+ * RAM behind it), -EBUSY (held by somebody), -EOPNOTSUPP (memory that cannot move).
+ * A CPU that touches them is served as ever.  0 by default.
+ */
+#define MOCKGPU_ADVICE_MUST_VRAM	2
+/* 1: reading is no touch, the device reads the pages where they are.  0 by default. */
+#define MOCKGPU_ADVICE_READ_MOSTLY	3
+/* What an atomic operation of the device on system memory does; MOCKGPU_ATOMICS_*. */
+#define MOCKGPU_ADVICE_ATOMIC		4
+/*
+ * How much a CPU fault on VRAM brings home, and a touch of the device moves to VRAM:
+ * the aligned piece of 2^n pages around the address, n from 0 (default) to 9, as far as
+ * it is one mapping and, for the touch, has the same advice.  A folio that is mapped
+ * by 2 MiB comes whole in any case.  For the CPU fault, what was advised when the page
+ * went to VRAM counts: the fault may come from a process that the device does not know.
+ */
+#define MOCKGPU_ADVICE_GRANULARITY	5
+/*
+ * How much a fault of the device maps: of the aligned piece of 2^n pages around the
+ * address, n from 0 (default) to 6, whatever is there at that moment.
+ */
+#define MOCKGPU_ADVICE_FAULT_AROUND	6
+/*
+ * For how many milliseconds after it went to VRAM a page stays there though a CPU
+ * touches it, 0 (default) to 500: against ping-pong.  The CPU tries again until then.
+ * As with the granularity, what was advised when the page moved counts.
+ */
+#define MOCKGPU_ADVICE_TIME_SLICE	7
+#define MOCKGPU_ADVICE_MAX		16	/* room in value[]; the rest is reserved and 0 */
+
+/* Values of MOCKGPU_ADVICE_ATOMIC.  In VRAM atomic operations just happen. */
+#define MOCKGPU_ATOMICS_EXCLUSIVE	0	/* default: make the page exclusive to the device */
+#define MOCKGPU_ATOMICS_MIGRATE		1	/* move it to VRAM; fails as MUST_VRAM does */
+#define MOCKGPU_ATOMICS_REFUSE		2	/* -EOPNOTSUPP */
+
+/* Set every attribute of the range back to its default; @attr and @value are 0. */
+#define MOCKGPU_ADVISE_RESET		(1U << 0)
+
+/**
+ * struct drm_mockgpu_advise - advise the device about a range
+ *
+ * Advice belongs to the addresses, to this file, and to no other.  It may be given
+ * before anything is mapped there.  It is forgotten where something is unmapped, and
+ * where it is moved away by mremap(); the new place does not have it.  A child does
+ * not inherit it (nor the file; see above).  Nothing is moved by the call; the device
+ * looks at each page anew when it uses it next.
+ *
+ * When there is hardly any memory, what remains beside an unmapped piece may be
+ * forgotten as well.
+ *
+ * Errors: -EINVAL (also: unknown @attr, @value out of range), -ENOSPC (the file has
+ * 16384 different pieces of advice), -ENOMEM, -ENXIO, -EPERM, -ENODEV.
+ */
+struct drm_mockgpu_advise {
+	/** @start: in: address of the first page */
+	__u64 start;
+	/** @len: in: bytes */
+	__u64 len;
+	/** @attr: in: MOCKGPU_ADVICE_* */
+	__u32 attr;
+	/** @flags: in: MOCKGPU_ADVISE_* */
+	__u32 flags;
+	/** @value: in: see the attribute */
+	__u64 value;
+};
+
+/**
+ * struct drm_mockgpu_advice - what was advised about a range
+ *
+ * Errors: -EINVAL, -ENXIO, -EPERM, -ENODEV.
+ */
+struct drm_mockgpu_advice {
+	/** @start: in: address of the first page */
+	__u64 start;
+	/** @len: in: bytes */
+	__u64 len;
+	/** @flags: in: 0 */
+	__u32 flags;
+	/** @pad: in: 0 */
+	__u32 pad;
+	/** @mixed: out: bit MOCKGPU_ADVICE_* is set where not all pages have the same */
+	__u64 mixed;
+	/** @value: out: what counts for the first page, by MOCKGPU_ADVICE_* */
+	__u64 value[MOCKGPU_ADVICE_MAX];
+};
+
+#define MOCKGPU_PREFETCH_WRITE	(1U << 0)	/* for writing, too, where that is allowed */
+
+/**
+ * struct drm_mockgpu_prefetch - have pages where the device will want them
+ *
+ * Moves the range to @place, as MIGRATE does, best effort, makes pages that do not
+ * exist, and maps what is there in the device's page table: so the device takes no
+ * fault later, as long as nothing changes.  A page that is mapped without the right
+ * to write, such as one that is shared after fork(), is made the caller's own if
+ * MOCKGPU_PREFETCH_WRITE is given, and then is in system memory.
+ *
+ * MOCKGPU_PLACE_ANY moves each page to where it was advised to be, if anywhere.
+ * For the VRAM of another device, @fd is a file of that device with the same memory
+ * attached.
+ *
+ * Returns 0 also where pages stayed elsewhere or could not be mapped; the counts tell.
+ * All counts are in pages, and of @done.
+ *
+ * Errors: -EINVAL (also: @place is no place, or @fd is not of the device that @place
+ * names), -EBADF (@fd is no file of a mockgpu device), -ENOMEM (as MIGRATE; what could
+ * be done was), -EINTR, -ENXIO, -EPERM (also of @fd), -ENODEV (also of @fd).
+ */
+struct drm_mockgpu_prefetch {
+	/** @start: in: address of the first page */
+	__u64 start;
+	/** @len: in: bytes */
+	__u64 len;
+	/** @place: in: MOCKGPU_PLACE_* */
+	__u32 place;
+	/** @flags: in: MOCKGPU_PREFETCH_* */
+	__u32 flags;
+	/** @fd: in: file of the device that @place names, if it is another; else -1 */
+	__s32 fd;
+	/** @pad: in: 0 */
+	__u32 pad;
+	/** @done: out: bytes of the range that were dealt with */
+	__u64 done;
+	/** @moved: out: pages that moved to @place, or were made there */
+	__u64 moved;
+	/** @stayed: out: pages that are elsewhere than they should be */
+	__u64 stayed;
+	/** @mapped: out: pages that the device has in its page table now */
+	__u64 mapped;
 };
 
 #if defined(__cplusplus)
