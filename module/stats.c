@@ -33,6 +33,10 @@ static const size_t stats_offset[STAT_COUNT] = {
 	[STAT_COPY_FAILURES] = offsetof(struct drm_mockgpu_counters, copy_failures),
 	[STAT_NO_VRAM] = offsetof(struct drm_mockgpu_counters, no_vram),
 	[STAT_NO_RAM] = offsetof(struct drm_mockgpu_counters, no_ram),
+	[STAT_PAGES_TOUCHED] = offsetof(struct drm_mockgpu_counters, pages_touched),
+	[STAT_CPU_FAULTS_HELD] = offsetof(struct drm_mockgpu_counters, cpu_faults_held),
+	[STAT_HUGE_TO_VRAM] = offsetof(struct drm_mockgpu_counters, huge_to_vram),
+	[STAT_HUGE_TO_SYSTEM] = offsetof(struct drm_mockgpu_counters, huge_to_system),
 };
 
 /**
