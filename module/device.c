@@ -4,7 +4,8 @@
  *
  * The node is registered last, when everything behind it works.  When the
  * device leaves, it is unplugged first: that waits for calls that are under way
- * and refuses new ones.  Then VRAM is emptied, so that everybody who has pages
+ * and refuses new ones.  Then VRAM is closed, for those who do not come by a call,
+ * and emptied, so that everybody who has pages
  * there finds them in system memory, and only then taken apart.
  *
  * A file may still be open at that time, if the device was unbound rather than
@@ -19,9 +20,10 @@
 #include "evict.h"
 #include "migrate.h"
 
-/* Nobody can bring anything in any more: send everything home, and take VRAM apart. */
+/* Let nobody bring anything in, send everything home, and take VRAM apart. */
 static void device_empty(struct mockgpu_device *device)
 {
+	vram_close(&device->vram);
 	evict_for_good(&device->vram);
 	vram_fini(&device->vram);
 }

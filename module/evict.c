@@ -72,7 +72,7 @@ int evict_pfns(struct vram *vram, unsigned long *pfns, unsigned int npages,
 		memcpy(scratch->src, pfns, npages * sizeof(*pfns));
 		*evicted += migrate_evict_pfns(vram, npages, scratch->src, scratch->dst, &ret);
 		for (i = 0, left = 0; i < npages; i++) {
-			if (!migrate_evict_moved(scratch->src[i], scratch->dst[i]) &&
+			if (!migrate_entry_moved(scratch->src[i], scratch->dst[i]) &&
 			    evict_page_in_use(pfns[i]))
 				pfns[left++] = pfns[i];
 		}
@@ -100,7 +100,7 @@ static int evict_block(struct vram *vram, unsigned long pfn, struct evict_scratc
 	*evicted += migrate_evict_range(vram, pfn, VRAM_BLOCK_PAGES, scratch->src, scratch->dst,
 					&ret);
 	for (i = 0; i < VRAM_BLOCK_PAGES; i++) {
-		if (!migrate_evict_moved(scratch->src[i], scratch->dst[i]) &&
+		if (!migrate_entry_moved(scratch->src[i], scratch->dst[i]) &&
 		    evict_page_in_use(pfn + i))
 			++*busy;
 	}

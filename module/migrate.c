@@ -22,6 +22,7 @@
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/userfaultfd_k.h>
 
@@ -33,6 +34,9 @@
 
 /* For calls that can say that there is no RAM: they are told, no OOM killer is called. */
 #define MIGRATE_GFP_REPORT	(GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
+/* For pages that may as well stay where they are. */
+#define MIGRATE_GFP_SPARE	(GFP_HIGHUSER_MOVABLE | __GFP_NORETRY | __GFP_NOWARN)
 
 /**
  * migrate_pool_fill() - take pages of VRAM for a migration to come
@@ -130,10 +134,10 @@ static u8 migrate_pool_answer(const struct migrate_pool *pool)
 	switch (pool->why) {
 	case 0:
 		return MIGRATE_PENDING;
-	case -ENOSPC:
-		return MOCKGPU_PAGE_NO_VRAM;
-	default:
+	case -ENOMEM:
 		return MOCKGPU_PAGE_NO_RAM;
+	default:
+		return MOCKGPU_PAGE_NO_VRAM;
 	}
 }
 
@@ -152,7 +156,7 @@ static u8 migrate_fill_vram_page(struct migrate_run *run, unsigned long i,
 	if (!migrate_copy_to_vram(to, from))
 		return MOCKGPU_PAGE_COPY_FAILED;
 	pool->used++;
-	vram_page_init(to);
+	vram_page_init(to, run->granularity, run->slice_ms);
 	run->args.dst[i] = migrate_pfn(page_to_pfn(to));
 	return MIGRATE_PENDING;
 }
@@ -305,18 +309,82 @@ void migrate_run_cancel(struct migrate_run *run)
 }
 
 /**
+ * struct migrate_scratch - room for a migration that has none of its own
+ * @src: a slot for each page of a block
+ * @dst: likewise
+ */
+struct migrate_scratch {
+	unsigned long src[VRAM_BLOCK_PAGES];
+	unsigned long dst[VRAM_BLOCK_PAGES];
+};
+
+/* Give the pages of @vram that were collected a copy; others go back. */
+static void migrate_fill_neighbours(struct migrate_vma *args, const struct vram *vram)
+{
+	unsigned long i;
+
+	for (i = 0; i < args->npages && !fatal_signal_pending(current); i++) {
+		struct page *page = migrate_pfn_to_page(args->src[i]);
+
+		if (page && vram_of_page(page) == vram &&
+		    migrate_fill_system_page(args->src[i], &args->dst[i], MIGRATE_GFP_SPARE,
+					     args->vma, args->start + i * PAGE_SIZE))
+			return;
+	}
+}
+
+/*
+ * The page that was touched has come home; bring those around it as well, as was
+ * advised when it went.  Best effort: each page has a fault of its own, if need be.
+ *
+ * This is a migration of its own, as collecting may wait for the lock of a folio that
+ * has to be split: two faults that hold what the other waits for would wait for ever.
+ */
+static void migrate_neighbours(struct vm_fault *vmf, const struct vram *vram, u8 granularity)
+{
+	unsigned long size = PAGE_SIZE << granularity;
+	unsigned long start = ALIGN_DOWN(vmf->address, size);
+	struct migrate_scratch *scratch;
+	struct migrate_vma args = {
+		.vma = vmf->vma,
+		.start = max(start, vmf->vma->vm_start),
+		.end = min(start + size, vmf->vma->vm_end),
+		.pgmap_owner = vram_owner(),
+		.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+	};
+	u64 moved = 0;
+	unsigned long i;
+
+	scratch = kmalloc(sizeof(*scratch), GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
+	if (!scratch)
+		return;
+	args.src = scratch->src;
+	args.dst = scratch->dst;
+	if (!migrate_vma_setup(&args)) {
+		migrate_fill_neighbours(&args, vram);
+		migrate_vma_pages(&args);
+		for (i = 0; i < args.npages; i++)
+			moved += migrate_entry_moved(args.src[i], args.dst[i]);
+		migrate_vma_finalize(&args);
+	}
+	stats_add(vram->stats, STAT_PAGES_CPU_FAULT, moved);
+	kfree(scratch);
+}
+
+/**
  * migrate_to_ram() - a CPU touched a page that lies in VRAM
  * @vmf: the fault; @vmf->page is the page, locked and referenced by the core
  *
  * Context: called by the core with mmap_lock held for reading, by any process
  *	that maps the page.
  * Return: 0 when the page has come home, and also when it could not be moved
- * now: the core then tries again.  VM_FAULT_OOM; VM_FAULT_SIGBUS where the memory
- * behind the page has an uncorrectable error.
+ * now or is to stay for a moment yet: the core then tries again.  VM_FAULT_OOM;
+ * VM_FAULT_SIGBUS where the memory behind the page has an uncorrectable error.
  */
 vm_fault_t migrate_to_ram(struct vm_fault *vmf)
 {
-	struct mockgpu_stats *stats = vram_of_page(vmf->page)->stats;
+	struct vram *vram = vram_of_page(vmf->page);
+	u8 granularity = vram_page_granularity(vmf->page);
 	unsigned long src = 0, dst = 0;
 	struct migrate_vma args = {
 		.vma = vmf->vma,
@@ -328,11 +396,17 @@ vm_fault_t migrate_to_ram(struct vm_fault *vmf)
 		.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
 		.fault_page = vmf->page,
 	};
+	bool moved;
 	int ret;
 
-	stats_add(stats, STAT_CPU_FAULTS, 1);
+	stats_add(vram->stats, STAT_CPU_FAULTS, 1);
+	if (vram_page_is_held(vmf->page)) {
+		stats_add(vram->stats, STAT_CPU_FAULTS_HELD, 1);
+		stats_add(vram->stats, STAT_CPU_FAULTS_RETRIED, 1);
+		return 0;
+	}
 	if (migrate_vma_setup(&args)) {
-		stats_add(stats, STAT_CPU_FAULTS_FAILED, 1);
+		stats_add(vram->stats, STAT_CPU_FAULTS_FAILED, 1);
 		return VM_FAULT_SIGBUS;
 	}
 	/*
@@ -341,23 +415,28 @@ vm_fault_t migrate_to_ram(struct vm_fault *vmf)
 	 */
 	if (!(src & MIGRATE_PFN_MIGRATE) || !(src & MIGRATE_PFN_VALID)) {
 		migrate_vma_finalize(&args);
-		stats_add(stats, STAT_CPU_FAULTS_RETRIED, 1);
+		stats_add(vram->stats, STAT_CPU_FAULTS_RETRIED, 1);
 		return 0;
 	}
 
 	ret = migrate_fill_system_page(src, &dst, GFP_HIGHUSER_MOVABLE, vmf->vma, args.start);
 	migrate_vma_pages(&args);
-	if (src & MIGRATE_PFN_MIGRATE)
-		stats_add(stats, STAT_PAGES_CPU_FAULT, 1);
+	moved = migrate_entry_moved(src, dst);
+	if (moved)
+		stats_add(vram->stats, STAT_PAGES_CPU_FAULT, 1);
 	else if (!ret)
-		stats_add(stats, STAT_CPU_FAULTS_RETRIED, 1);
+		stats_add(vram->stats, STAT_CPU_FAULTS_RETRIED, 1);
 	else
-		stats_add(stats, STAT_CPU_FAULTS_FAILED, 1);
+		stats_add(vram->stats, STAT_CPU_FAULTS_FAILED, 1);
 	migrate_vma_finalize(&args);
 
 	if (ret == -EIO)
-		stats_add(stats, STAT_COPY_FAILURES, 1);
-	return ret == -EIO ? VM_FAULT_SIGBUS : ret ? VM_FAULT_OOM : 0;
+		stats_add(vram->stats, STAT_COPY_FAILURES, 1);
+	if (ret)
+		return ret == -EIO ? VM_FAULT_SIGBUS : VM_FAULT_OOM;
+	if (moved && granularity)
+		migrate_neighbours(vmf, vram, granularity);
+	return 0;
 }
 
 /* The part that all evictions share: @src has been collected. */
@@ -383,7 +462,7 @@ static unsigned int migrate_evict(struct vram *vram, unsigned int npages, unsign
 	}
 	migrate_device_pages(src, dst, npages);
 	for (i = 0; i < npages; i++) {
-		if (migrate_evict_moved(src[i], dst[i]))
+		if (migrate_entry_moved(src[i], dst[i]))
 			evicted++;
 	}
 	migrate_device_finalize(src, dst, npages);

@@ -41,12 +41,16 @@ void migrate_pool_drain(struct migrate_pool *pool);
  * @status: a byte for each page: MIGRATE_PENDING until its fate is known
  * @guess: a byte for each page: what to report if a page stays pending
  * @stats: counters of the device that asked
+ * @granularity: log2 of how many pages a CPU fault will bring home from VRAM
+ * @slice_ms: for how many milliseconds it will leave them there
  */
 struct migrate_run {
 	struct migrate_vma args;
 	u8 *status;
 	u8 *guess;
 	struct mockgpu_stats *stats;
+	u8 granularity;
+	unsigned int slice_ms;
 };
 
 int migrate_run_start(struct migrate_run *run, bool to_vram);
@@ -59,11 +63,11 @@ void migrate_run_cancel(struct migrate_run *run);
 vm_fault_t migrate_to_ram(struct vm_fault *vmf);
 
 /**
- * migrate_evict_moved() - did a page move?
- * @src: its entry after migrate_evict_range() or migrate_evict_pfns()
+ * migrate_entry_moved() - did a page move?
+ * @src: its entry after the migration
  * @dst: likewise
  */
-static inline bool migrate_evict_moved(unsigned long src, unsigned long dst)
+static inline bool migrate_entry_moved(unsigned long src, unsigned long dst)
 {
 	return dst && (src & MIGRATE_PFN_MIGRATE);
 }

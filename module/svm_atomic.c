@@ -140,8 +140,8 @@ static int svm_atomic_reserve(struct svm_atomic *atomic)
 	for (i = atomic->npages; i-- && short_by; ) {
 		if (atomic->still[i] != MIGRATE_PENDING)
 			continue;
-		atomic->status[i] = pool->why == -ENOSPC ? MOCKGPU_PAGE_NO_VRAM :
-							   MOCKGPU_PAGE_NO_RAM;
+		atomic->status[i] = pool->why == -ENOMEM ? MOCKGPU_PAGE_NO_RAM :
+							   MOCKGPU_PAGE_NO_VRAM;
 		short_by--;
 	}
 	return -ENOMEM;
@@ -189,6 +189,8 @@ static int svm_atomic_start_stretch(void *data, struct vm_area_struct *vma, unsi
 		.status = atomic->status + first,
 		.guess = atomic->guess + first,
 		.stats = atomic->mig->svm->stats,
+		.granularity = atomic->mig->granularity,
+		.slice_ms = atomic->mig->slice_ms,
 	};
 	if (migrate_run_start(run, atomic->mig->to_vram))
 		svm_settle(run->status, npages, MOCKGPU_PAGE_SPECIAL);

@@ -231,6 +231,8 @@ static void svm_pass_run(struct svm_pass *pass, struct vm_area_struct *vma, unsi
 		.status = pass->status + first,
 		.guess = mig->guess + first,
 		.stats = mig->svm->stats,
+		.granularity = mig->granularity,
+		.slice_ms = mig->slice_ms,
 	};
 
 	if (migrate_run_start(&run, mig->to_vram)) {

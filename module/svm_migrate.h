@@ -15,6 +15,8 @@
  * struct svm_migration - what one migrating call works with
  * @svm: whose memory
  * @to_vram: which way
+ * @granularity: log2 of how many pages a CPU fault will bring home from VRAM, up to 9
+ * @slice_ms: for how many milliseconds it will leave them there, up to 500
  * @since: when the attempts at a window began to fail
  * @waited: time that the call has spent on pages that are busy
  * @src: a slot for each page of a window
@@ -26,6 +28,8 @@
 struct svm_migration {
 	struct svm *svm;
 	bool to_vram;
+	u8 granularity;
+	unsigned int slice_ms;
 	ktime_t since;
 	ktime_t waited;
 	unsigned long src[SVM_WINDOW_PAGES];

@@ -56,6 +56,14 @@ static struct vram_part *vram_page_part(const struct page *page, unsigned int *i
 	return &chunk->parts[offset / VRAM_BLOCK_PAGES];
 }
 
+static struct vram_slot *vram_page_slot(const struct page *page)
+{
+	unsigned int index;
+	struct vram_part *part = vram_page_part(page, &index);
+
+	return &part->slots[index];
+}
+
 /**
  * vram_of_page() - the VRAM that a device page belongs to
  * @page: page of this driver's; the caller holds a reference on it, or keeps
@@ -80,14 +88,34 @@ void *vram_page_data(const struct page *page)
 	return part->data + (size_t)index * PAGE_SIZE;
 }
 
+/**
+ * vram_page_granularity() - how much a CPU fault on a page brings home
+ * @page: page that went through vram_page_init(); the caller holds a reference
+ *
+ * Return: log2 of a number of pages.
+ */
+u8 vram_page_granularity(const struct page *page)
+{
+	return vram_page_slot(page)->granularity;
+}
+
+/**
+ * vram_page_is_held() - whether a CPU fault is to leave a page where it is, for now
+ * @page: page that went through vram_page_init(); the caller holds a reference
+ */
+bool vram_page_is_held(const struct page *page)
+{
+	return time_before(jiffies, vram_page_slot(page)->until);
+}
+
 /* A page of @part has become free, or was never used.  Caller holds the lock. */
 static void vram_put_page(struct vram *vram, struct vram_part *part, unsigned int index)
 {
-	struct vram_charge *charge = part->charge[index];
+	struct vram_charge *charge = part->slots[index].charge;
 
 	lockdep_assert_held(&vram->lock);
 
-	part->charge[index] = NULL;
+	part->slots[index].charge = NULL;
 	if (!--charge->pages && !charge->open)
 		kfree(charge);
 
@@ -167,7 +195,7 @@ static void vram_remove_chunk(struct vram *vram, struct vram_chunk *chunk)
 	for (i = 0; i < VRAM_CHUNK_BLOCKS; i++) {
 		if (chunk->parts[i].data)
 			vram->source->unback(chunk->parts[i].data);
-		kfree(chunk->parts[i].charge);
+		kfree(chunk->parts[i].slots);
 	}
 	kvfree(chunk);
 }
@@ -189,13 +217,13 @@ static int vram_grow_locked(struct vram *vram)
 	}
 
 	part = list_first_entry(&vram->bare, struct vram_part, block.node);
-	part->charge = kcalloc(VRAM_BLOCK_PAGES, sizeof(*part->charge), GFP_KERNEL);
-	if (!part->charge)
+	part->slots = kcalloc(VRAM_BLOCK_PAGES, sizeof(*part->slots), GFP_KERNEL);
+	if (!part->slots)
 		return -ENOMEM;
 	part->data = vram->source->back();
 	if (!part->data) {
-		kfree(part->charge);
-		part->charge = NULL;
+		kfree(part->slots);
+		part->slots = NULL;
 		return -ENOMEM;
 	}
 
@@ -217,7 +245,9 @@ static int vram_grow(struct vram *vram)
 	if (mutex_lock_killable(&vram->grow_lock))
 		return -EINTR;
 	/* Another caller may have made room while we waited for the lock. */
-	if (!READ_ONCE(vram->alloc.free))
+	if (vram->closed)
+		ret = -ENODEV;
+	else if (!READ_ONCE(vram->alloc.free))
 		ret = vram_grow_locked(vram);
 	mutex_unlock(&vram->grow_lock);
 	return ret;
@@ -242,8 +272,8 @@ static void vram_shrink(struct work_struct *work)
 		part = container_of(block, struct vram_part, block);
 		vram->source->unback(part->data);
 		part->data = NULL;
-		kfree(part->charge);
-		part->charge = NULL;
+		kfree(part->slots);
+		part->slots = NULL;
 		list_add(&block->node, &vram->bare);
 		cond_resched();
 	}
@@ -269,7 +299,7 @@ static unsigned int vram_take(struct vram *vram, struct vram_charge *charge, uns
 		pfn = part->chunk->first_pfn +
 		      (part - part->chunk->parts) * VRAM_BLOCK_PAGES + first;
 		for (i = 0; i < count; i++) {
-			part->charge[first + i] = charge;
+			part->slots[first + i].charge = charge;
 			pages[got + i] = pfn_to_page(pfn + i);
 		}
 		got += count;
@@ -286,7 +316,7 @@ static unsigned int vram_take(struct vram *vram, struct vram_charge *charge, uns
  * @pages: room for @want pages; they have no reference yet and hold whatever
  *	was there before
  * @why: where fewer than @want were had: -ENOSPC (VRAM is full), -ENOMEM (no RAM
- *	to stand behind it), -EINTR (a fatal signal); else 0
+ *	to stand behind it), -ENODEV (vram_close()), -EINTR (a fatal signal); else 0
  *
  * Every page must go on to vram_page_init() or back to vram_put_unused().
  *
@@ -301,7 +331,8 @@ unsigned int vram_get_pages(struct vram *vram, struct vram_charge *charge, unsig
 	*why = 0;
 	for (;;) {
 		spin_lock_irq(&vram->lock);
-		got += vram_take(vram, charge, want - got, pages + got);
+		if (!vram->closed)
+			got += vram_take(vram, charge, want - got, pages + got);
 		spin_unlock_irq(&vram->lock);
 		if (got == want)
 			return got;
@@ -337,12 +368,18 @@ void vram_put_unused(struct vram *vram, struct page **pages, unsigned int count)
 /**
  * vram_page_init() - make a page that was taken the target of a migration
  * @page: page from vram_get_pages()
+ * @granularity: log2 of how many pages a CPU fault on it brings home
+ * @slice_ms: for how many milliseconds a CPU fault leaves it where it is
  *
  * The page comes back locked and with one reference, as migrate_vma_pages()
  * wants it.  From now on the memory manager frees it.
  */
-void vram_page_init(struct page *page)
+void vram_page_init(struct page *page, u8 granularity, unsigned int slice_ms)
 {
+	struct vram_slot *slot = vram_page_slot(page);
+
+	slot->granularity = granularity;
+	slot->until = jiffies + msecs_to_jiffies(slice_ms);
 	/* A page that was put once too often is in use by two, or soon will be. */
 	WARN_ON_ONCE(page_count(page));
 	zone_device_page_init(page, &vram_page_chunk(page)->pgmap, 0);
@@ -474,8 +511,25 @@ int vram_init(struct vram *vram, const struct vram_source *source, u64 bytes, un
 }
 
 /**
+ * vram_close() - let nobody have pages any more
+ * @vram: VRAM
+ *
+ * Pages that were taken before count as in use until they are free again.
+ *
+ * Context: may sleep; mmap_lock not held.
+ */
+void vram_close(struct vram *vram)
+{
+	mutex_lock(&vram->grow_lock);
+	spin_lock_irq(&vram->lock);
+	vram->closed = true;
+	spin_unlock_irq(&vram->lock);
+	mutex_unlock(&vram->grow_lock);
+}
+
+/**
  * vram_fini() - undo vram_init()
- * @vram: VRAM that nobody takes pages of any more, and that has none in use
+ * @vram: VRAM that went through vram_close(), and that has no page in use
  *
  * Context: sleeps until the memory manager has let go of the last page.
  */

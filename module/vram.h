@@ -61,18 +61,33 @@ struct vram_charge {
 };
 
 /**
+ * struct vram_slot - what is known of a page
+ * @charge: client that took it, NULL while it is free; under &vram.lock
+ * @until: in jiffies: a CPU fault does not bring it home before
+ * @granularity: log2 of how many pages such a fault brings home
+ *
+ * How a page is to come home is written before anybody but its taker sees it, and
+ * then fixed: a CPU fault has nothing but the page to go by.
+ */
+struct vram_slot {
+	struct vram_charge *charge;
+	unsigned long until;
+	u8 granularity;
+};
+
+/**
  * struct vram_part - a block of pages and what stands behind them
  * @block: which of them are taken; under &vram.lock
  * @chunk: chunk that it is part of; fixed
  * @data: memory behind the pages, or NULL; written under &vram.grow_lock while
  *	no page is taken, so that whoever holds a page can read it
- * @charge: client that took each page, NULL for free ones; under &vram.lock
+ * @slots: what is known of each page
  */
 struct vram_part {
 	struct vram_block block;
 	struct vram_chunk *chunk;
 	void *data;
-	struct vram_charge **charge;
+	struct vram_slot *slots;
 };
 
 /**
@@ -102,6 +117,7 @@ struct vram_chunk {
  *	table locks, so with interrupts off
  * @alloc: which pages are taken; under @lock
  * @backed_blocks: blocks that have memory behind them; under @lock
+ * @closed: no page can be had any more; written under @lock and @grow_lock
  * @nr_chunks: chunks that exist; written under @lock and @grow_lock
  * @grow_lock: protects growth and shrinkage; the outermost lock here, taken
  *	without any lock of the memory manager held
@@ -120,6 +136,7 @@ struct vram {
 	spinlock_t lock; /* for what follows */
 	struct vram_alloc alloc;
 	u64 backed_blocks;
+	bool closed;
 	unsigned int nr_chunks;
 
 	struct mutex grow_lock; /* for what follows */
@@ -142,6 +159,7 @@ struct vram_usage {
 
 int vram_init(struct vram *vram, const struct vram_source *source, u64 bytes, unsigned int index,
 	      vm_fault_t (*migrate_to_ram)(struct vm_fault *vmf), struct mockgpu_stats *stats);
+void vram_close(struct vram *vram);
 void vram_fini(struct vram *vram);
 
 struct vram_charge *vram_charge_create(void);
@@ -151,11 +169,13 @@ u64 vram_charge_pages(struct vram *vram, struct vram_charge *charge);
 unsigned int vram_get_pages(struct vram *vram, struct vram_charge *charge, unsigned int want,
 			    struct page **pages, int *why);
 void vram_put_unused(struct vram *vram, struct page **pages, unsigned int count);
-void vram_page_init(struct page *page);
+void vram_page_init(struct page *page, u8 granularity, unsigned int slice_ms);
 
 void *vram_owner(void);
 struct vram *vram_of_page(const struct page *page);
 void *vram_page_data(const struct page *page);
+u8 vram_page_granularity(const struct page *page);
+bool vram_page_is_held(const struct page *page);
 unsigned long vram_next_used(struct vram *vram, unsigned long *cursor);
 void vram_read_usage(struct vram *vram, struct vram_usage *usage);
 
