@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+/* See disk.h. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/swap.h>
+#include <unistd.h>
+
+#include "disk.h"
+#include "harness.h"
+#include "memory.h"
+
+void disk_new(uint64_t delay_ns)
+{
+	char command[200];
+
+	if (system("modinfo -n null_blk >/dev/null 2>&1"))
+		skip("the kernel has no null_blk");
+	snprintf(command, sizeof(command),
+		 "modprobe null_blk nr_devices=1 gb=1 bs=512 memory_backed=1 irqmode=%u completion_nsec=%llu",
+		 delay_ns ? 2U : 0U, (unsigned long long)delay_ns);
+	CHECK_EQ(system(command), 0);
+}
+
+void disk_gone(void)
+{
+	CHECK_EQ(system("modprobe -r null_blk"), 0);
+}
+
+void disk_mount(void)
+{
+	CHECK_EQ(system("busybox mke2fs -b 4096 " DISK " 16384 >/dev/null"), 0);
+	mkdir(DISK_DIR, 0700);
+	CHECK_EQ(system("modprobe ext4"), 0);
+	CHECK_SYS(mount(DISK, DISK_DIR, "ext2", 0, NULL));
+}
+
+void disk_unmount(void)
+{
+	CHECK_SYS(umount(DISK_DIR));
+}
+
+void disk_swap_on(size_t pages)
+{
+	struct { uint32_t version, last_page, bad_pages; } header = { 1, (uint32_t)pages - 1, 0 };
+	int fd = (int)CHECK_SYS(open(DISK, O_RDWR | O_CLOEXEC));
+
+	CHECK_EQ(pwrite(fd, &header, sizeof(header), 1024), sizeof(header));
+	CHECK_EQ(pwrite(fd, "SWAPSPACE2", 10, (off_t)PAGE - 10), 10);
+	CHECK_SYS(fsync(fd));
+	close(fd);
+	CHECK_SYS(swapon(DISK, SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK));
+}
+
+void disk_swap_off(void)
+{
+	CHECK_SYS(swapoff(DISK));
+}
+
+size_t disk_swap_used(void)
+{
+	FILE *file = fopen("/proc/swaps", "re");
+	size_t used, found = SIZE_MAX;
+	char line[256];
+
+	CHECK(file != NULL);
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, DISK " %*s %*u %zu", &used) == 1)
+			found = used * 1024 / PAGE;
+	fclose(file);
+	CHECK(found != SIZE_MAX);
+	return found;
+}
+
+void page_out(void *p, size_t pages)
+{
+	uint64_t start = now_ns();
+
+	while (rss_of(p)) {
+		if (now_ns() - start > 10 * NS_PER_S)
+			FAIL("%zu pages are not paged out", rss_of(p));
+		CHECK_SYS(madvise(p, pages * PAGE, MADV_PAGEOUT));
+		sleep_ms(10);
+	}
+}
