@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Atomic operations and exclusive access to system memory: rows D1 to D6 and D8.
+ * Atomic operations and exclusive access to system memory: rows D1, D3 to D6 and D8.
  *
  * A page in system memory is exclusive from the device's operation until a CPU touches it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -72,186 +71,6 @@ static void D1_other_commands_on_an_exclusive_page(void)
 	CHECK_EQ(result.faults, 0);
 	CHECK(!pagemap_of(0, page).present);
 	CHECK_EQ(page[1], 77);
-}
-
-/* D2: both sides add; nothing is lost. */
-struct contest {
-	struct queue q;
-	void *word[4];		/* of 1, 2, 4 and 8 bytes */
-	void *pages;
-	size_t npages;
-	atomic_bool stop;
-};
-
-#define GPU_ADDS 100000
-#define CPU_ADDS 100000
-#define PORTION 10
-
-static void *cpu_adds(void *arg)
-{
-	struct contest *c = arg;
-
-	for (unsigned int i = 0; i < CPU_ADDS; i++) {
-		__atomic_fetch_add((uint8_t *)c->word[0], 1, __ATOMIC_SEQ_CST);
-		__atomic_fetch_add((uint16_t *)c->word[1], 1, __ATOMIC_SEQ_CST);
-		__atomic_fetch_add((uint32_t *)c->word[2], 1, __ATOMIC_SEQ_CST);
-		__atomic_fetch_add((uint64_t *)c->word[3], 1, __ATOMIC_SEQ_CST);
-	}
-	return NULL;
-}
-
-static uint64_t submit_adds(struct contest *c, struct queue q)
-{
-	/* In portions, so that all four words are contended all the time. */
-	static struct drm_mockgpu_cmd cmds[GPU_ADDS / PORTION * 4];
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(cmds); i++)
-		cmds[i] = cmd_add(c->word[i % 4], 1U << i % 4, PORTION);
-	return submit(q, cmds, ARRAY_SIZE(cmds), NULL);
-}
-
-static void check_sums(struct contest *c, uint64_t sum)
-{
-	CHECK_EQ(*(uint8_t *)c->word[0], (uint8_t)sum);
-	CHECK_EQ(*(uint16_t *)c->word[1], (uint16_t)sum);
-	CHECK_EQ(*(uint32_t *)c->word[2], (uint32_t)sum);
-	CHECK_EQ(*(uint64_t *)c->word[3], sum);
-}
-
-/* Two threads, two queues, and meanwhile something else until all are done. */
-static void contend(struct contest *c, void (*meanwhile)(struct contest *))
-{
-	struct drm_mockgpu_counters before = gpu_counters(c->q.dev), after;
-	struct queue other = queue_new(c->q.dev);
-	uint64_t first, second;
-	pthread_t threads[2];
-
-	first = submit_adds(c, c->q);
-	second = submit_adds(c, other);
-	for (unsigned int i = 0; i < 2; i++)
-		threads[i] = thread_start(cpu_adds, c);
-	while (meanwhile && !(is_finished(c->q, first) && is_finished(other, second)))
-		meanwhile(c);
-	for (unsigned int i = 0; i < 2; i++)
-		thread_join(threads[i]);
-	FINISHES(c->q, first, 0);
-	FINISHES(other, second, 0);
-	check_sums(c, 2 * (GPU_ADDS + CPU_ADDS));
-	/* They did meet. */
-	after = gpu_counters(c->q.dev);
-	note("%llu times a page was taken from the device",
-	     (unsigned long long)(after.invalidated_pages - before.invalidated_pages));
-	CHECK_GE(after.invalidated_pages - before.invalidated_pages, 5);
-}
-
-/* The words in one page, or each in a page of its own. */
-static struct contest contest(bool apart)
-{
-	struct contest c = { .q = queue_new(gpu_open_private()), .npages = 4 };
-
-	c.pages = map_hole(4);
-	memset(c.pages, 0, 4 * PAGE);
-	for (unsigned int i = 0; i < 4; i++)
-		c.word[i] = (char *)c.pages + i * (apart ? PAGE : 64) + (apart ? PAGE - 8 : 8);
-	return c;
-}
-
-static void D2_in_system_memory(void)
-{
-	struct contest c = contest(false);
-
-	contend(&c, NULL);
-}
-
-static void D2_in_pages_of_their_own(void)
-{
-	struct contest c = contest(true);
-
-	contend(&c, NULL);
-}
-
-static void to_vram(struct contest *c)
-{
-	struct mockgpu_migrated result;
-
-	CHECK_EQ(mockgpu_migrate(c->q.dev, c->pages, c->npages * PAGE, MOCKGPU_TARGET_VRAM, 0,
-				 &result, NULL), 0);
-	CHECK_EQ(result.count[MOCKGPU_PAGE_MOVED] + result.count[MOCKGPU_PAGE_ALREADY] +
-		 result.count[MOCKGPU_PAGE_BUSY], c->npages);
-	sleep_ms(2);
-}
-
-/* Every touch of a CPU brings the page home; the device adds in both places. */
-static void D2_taken_to_vram_again_and_again(void)
-{
-	struct contest c = contest(false);
-	struct drm_mockgpu_counters before = gpu_counters(c.q.dev), after;
-
-	contend(&c, to_vram);
-	after = gpu_counters(c.q.dev);
-	note("%llu pages to VRAM", (unsigned long long)(after.pages_to_vram -
-							 before.pages_to_vram));
-	CHECK_GE(after.pages_to_vram - before.pages_to_vram, 2);
-}
-
-static void there_and_back(struct contest *c)
-{
-	struct mockgpu_migrated result;
-
-	to_vram(c);
-	CHECK_EQ(mockgpu_migrate(c->q.dev, c->pages, c->npages * PAGE, MOCKGPU_TARGET_SYSTEM, 0,
-				 &result, NULL), 0);
-	sleep_ms(2);
-}
-
-static void D2_migrated_to_and_fro(void)
-{
-	struct contest c = contest(true);
-
-	contend(&c, there_and_back);
-}
-
-/* Only the device adds: in VRAM, and the pages stay there. */
-static void D2_in_vram(void)
-{
-	struct contest c = contest(true);
-	struct queue other = queue_new(c.q.dev);
-	uint64_t first, second;
-
-	TO_VRAM(c.q.dev, c.pages, 4);
-	first = submit_adds(&c, c.q);
-	second = submit_adds(&c, other);
-	FINISHES(c.q, first, 0);
-	FINISHES(other, second, 0);
-	CHECK_PLACE(c.q.dev, c.pages, 4, IN_VRAM);
-	check_sums(&c, 2 * GPU_ADDS);
-}
-
-/* What the child sees: as at some moment, and nothing after that. */
-static void child_looks(void *arg)
-{
-	struct contest *c = arg;
-	uint64_t words[4 * WORDS];
-
-	memcpy(words, c->pages, sizeof(words));
-	sleep_ms(20);
-	CHECK_EQ(memcmp(words, c->pages, sizeof(words)), 0);
-	memset(c->pages, 0x77, c->npages * PAGE);
-	sleep_ms(5);
-	for (unsigned int i = 0; i < ARRAY_SIZE(words); i++)
-		CHECK_EQ(((uint64_t *)c->pages)[i], 0x7777777777777777);
-}
-
-static void fork_child(struct contest *c)
-{
-	join(spawn(child_looks, c));
-}
-
-static void D2_across_forks(void)
-{
-	struct contest c = contest(true);
-
-	contend(&c, fork_child);
 }
 
 /* D3: the device's right ends with the process's. */
@@ -547,12 +366,6 @@ static void D8_direct_io_with_an_exclusive_page(void)
 const struct scenario scenarios[] = {
 	SCENARIO(D1_the_cpu_takes_the_page_back),
 	SCENARIO(D1_other_commands_on_an_exclusive_page),
-	SCENARIO(D2_in_system_memory),
-	SCENARIO(D2_in_pages_of_their_own),
-	SCENARIO(D2_in_vram),
-	SCENARIO(D2_taken_to_vram_again_and_again),
-	SCENARIO(D2_migrated_to_and_fro),
-	SCENARIO(D2_across_forks),
 	SCENARIO(D3_read_only_after_exclusive),
 	SCENARIO(D3_unmapped_after_exclusive),
 	SCENARIO(D4_shared_memory_and_files),
