@@ -7,6 +7,10 @@
  * reclaim may want: the caller finds out beforehand how many are missing,
  * brings them along in a stash, and keeps what was not needed.
  *
+ * An entry maps a page, or all that a table of the lowest level would map and
+ * stands in that table's place.  It is not split: where a part of what it maps
+ * changes, all of it goes.
+ *
  * Tables are freed when a range is cleared that covers all that they map.
  *
  * Locking: the owner's, over everything but the stash, which belongs to its
@@ -22,7 +26,10 @@
 #define SLOTS		BIT(GPU_PT_LEVEL_BITS)
 #define ADDR_BITS	(GPU_PTE_SHIFT + GPU_PT_LEVELS * GPU_PT_LEVEL_BITS)
 
-/* A slot holds a table of the level below, or on level 0 an entry. */
+/*
+ * A slot holds a table of the level below, or on level 0 an entry, or on level 1
+ * either of them: a pointer has no GPU_PTE_VALID.
+ */
 union gpu_pt_slot {
 	union gpu_pt_slot *table;
 	u64 pte;
@@ -39,6 +46,11 @@ static unsigned int slot_index(u64 addr, unsigned int level)
 	return (addr >> level_shift(level)) & (SLOTS - 1);
 }
 
+static bool slot_is_huge(const union gpu_pt_slot *slot, unsigned int level)
+{
+	return level == 1 && (slot->pte & GPU_PTE_VALID);
+}
+
 static union gpu_pt_slot *table_alloc(void)
 {
 	/* As many as the user touches addresses: charged to who does. */
@@ -51,8 +63,10 @@ static void table_free(union gpu_pt_slot *table, unsigned int level)
 
 	if (!table)
 		return;
-	for (i = 0; level && i < SLOTS; i++)
-		table_free(table[i].table, level - 1);
+	for (i = 0; level && i < SLOTS; i++) {
+		if (!slot_is_huge(&table[i], level))
+			table_free(table[i].table, level - 1);
+	}
 	kfree(table);
 }
 
@@ -75,23 +89,50 @@ void gpu_pt_fini(struct gpu_pt *pt)
 	pt->root = NULL;
 }
 
+/* The slot that has the entry of an address, or NULL where no table leads to one. */
+static union gpu_pt_slot *slot_find(const struct gpu_pt *pt, u64 addr)
+{
+	union gpu_pt_slot *table = pt->root, *slot = NULL;
+	unsigned int level = GPU_PT_LEVELS;
+
+	if (addr >> ADDR_BITS)
+		return NULL;
+	while (table && level--) {
+		slot = &table[slot_index(addr, level)];
+		if (!level || slot_is_huge(slot, level))
+			return slot;
+		table = slot->table;
+	}
+	return NULL;
+}
+
 /**
  * gpu_pt_get() - translate an address
  * @pt: page table
  * @addr: any address
  *
- * Return: the entry, or 0 where there is none.
+ * Return: the entry, with the page frame number of just this page, or 0 where there
+ * is none.
  */
 u64 gpu_pt_get(const struct gpu_pt *pt, u64 addr)
 {
-	const union gpu_pt_slot *table = pt->root;
-	unsigned int level;
+	const union gpu_pt_slot *slot = slot_find(pt, addr);
 
-	if (addr >> ADDR_BITS)
+	if (!slot)
 		return 0;
-	for (level = GPU_PT_LEVELS - 1; table && level; level--)
-		table = table[slot_index(addr, level)].table;
-	return table ? table[slot_index(addr, 0)].pte : 0;
+	if (slot->pte & GPU_PTE_HUGE)
+		return slot->pte + ((u64)slot_index(addr, 0) << GPU_PTE_SHIFT);
+	return slot->pte;
+}
+
+/**
+ * gpu_pt_count() - count a touch
+ * @pt: page table
+ * @addr: address that has an entry, with touches left
+ */
+void gpu_pt_count(struct gpu_pt *pt, u64 addr)
+{
+	slot_find(pt, addr)->pte -= GPU_PTE_LEFT_ONE;
 }
 
 /**
@@ -103,15 +144,16 @@ u64 gpu_pt_get(const struct gpu_pt *pt, u64 addr)
  */
 unsigned int gpu_pt_missing(const struct gpu_pt *pt, u64 addr)
 {
-	const union gpu_pt_slot *table = pt->root;
+	const union gpu_pt_slot *table = pt->root, *slot;
 	unsigned int level = GPU_PT_LEVELS - 1;
 
 	if (!table)
 		return GPU_PT_LEVELS;
 	for (; level; level--) {
-		table = table[slot_index(addr, level)].table;
-		if (!table)
+		slot = &table[slot_index(addr, level)];
+		if (slot_is_huge(slot, level) || !slot->table)
 			return level;
+		table = slot->table;
 	}
 	return 0;
 }
@@ -151,15 +193,18 @@ void gpu_pt_stash_drop(struct gpu_pt_stash *stash)
  * @pt: page table
  * @stash: tables for the levels that do not exist yet; used ones are taken out
  * @addr: address
- * @pte: entry
+ * @pte: entry; with GPU_PTE_HUGE, @addr and its page frame number are those of the
+ *	first page that it maps
+ *
+ * Takes the place of whatever was there.
  *
  * Return: 0, -ENOMEM (the stash had too few tables; no entry was set), or
  * -EFAULT (an address that the device cannot translate).
  */
 int gpu_pt_set(struct gpu_pt *pt, struct gpu_pt_stash *stash, u64 addr, u64 pte)
 {
-	union gpu_pt_slot **table = &pt->root;
-	unsigned int level = GPU_PT_LEVELS - 1;
+	unsigned int level = GPU_PT_LEVELS - 1, last = pte & GPU_PTE_HUGE ? 1 : 0;
+	union gpu_pt_slot **table = &pt->root, *slot;
 
 	if (addr >> ADDR_BITS)
 		return -EFAULT;
@@ -169,11 +214,19 @@ int gpu_pt_set(struct gpu_pt *pt, struct gpu_pt_stash *stash, u64 addr, u64 pte)
 				return -ENOMEM;
 			*table = stash->table[--stash->count];
 		}
-		if (!level)
+		slot = &(*table)[slot_index(addr, level)];
+		if (level == last)
 			break;
-		table = &(*table)[slot_index(addr, level)].table;
+		if (slot_is_huge(slot, level)) {
+			if (!stash->count)
+				return -ENOMEM;
+			slot->pte = 0;
+		}
+		table = &slot->table;
 	}
-	(*table)[slot_index(addr, 0)].pte = pte;
+	if (level && !slot_is_huge(slot, level))
+		table_free(slot->table, level - 1);
+	slot->pte = pte;
 	return 0;
 }
 
@@ -195,6 +248,11 @@ static unsigned long table_clear(union gpu_pt_slot *table, unsigned int level, u
 			table[i].pte = 0;
 			continue;
 		}
+		if (slot_is_huge(&table[i], level)) {
+			cleared += SLOTS;
+			table[i].pte = 0;
+			continue;
+		}
 		if (!table[i].table)
 			continue;
 		cleared += table_clear(table[i].table, level - 1, slot_base, start, last);
@@ -212,7 +270,9 @@ static unsigned long table_clear(union gpu_pt_slot *table, unsigned int level, u
  * @start: first address
  * @end: address behind the last; may be as large as U64_MAX
  *
- * Return: how many entries there were.
+ * Entries that map other pages as well go whole.
+ *
+ * Return: how many pages had an entry.
  */
 unsigned long gpu_pt_clear(struct gpu_pt *pt, u64 start, u64 end)
 {

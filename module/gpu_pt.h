@@ -6,14 +6,22 @@
 #include <linux/types.h>
 
 /*
- * An entry of the device's page table: a page frame number above GPU_PTE_SHIFT
- * and rights below it.  0 is no entry.
+ * An entry of the device's page table: a page frame number, rights below it, and a
+ * count of touches above it.  0 is no entry.
  */
 #define GPU_PTE_VALID	BIT_ULL(0)
 #define GPU_PTE_WRITE	BIT_ULL(1)
 #define GPU_PTE_VRAM	BIT_ULL(2)
 #define GPU_PTE_ATOMIC	BIT_ULL(3)
+#define GPU_PTE_HUGE	BIT_ULL(4)	/* one entry for GPU_PT_LEAF_BYTES */
 #define GPU_PTE_SHIFT	12
+#define GPU_PTE_PFN	GENMASK_ULL(51, GPU_PTE_SHIFT)
+/* Whether reading is a touch as well. */
+#define GPU_PTE_READS	BIT_ULL(55)
+/* Touches until the owner wants to be asked: 1 the next one, 0 none of them. */
+#define GPU_PTE_LEFT	GENMASK_ULL(62, 56)
+#define GPU_PTE_LEFT_ONE BIT_ULL(56)
+#define GPU_PTE_COUNTS	(GPU_PTE_LEFT | GPU_PTE_READS)
 
 /* Bits of an address that each level of the table translates, and how many levels. */
 #define GPU_PT_LEVEL_BITS	9
@@ -44,7 +52,7 @@ struct gpu_pt_stash {
 
 static inline unsigned long gpu_pte_pfn(u64 pte)
 {
-	return pte >> GPU_PTE_SHIFT;
+	return (pte & GPU_PTE_PFN) >> GPU_PTE_SHIFT;
 }
 
 void gpu_pt_init(struct gpu_pt *pt);
@@ -54,6 +62,7 @@ unsigned int gpu_pt_missing(const struct gpu_pt *pt, u64 addr);
 int gpu_pt_stash_fill(struct gpu_pt_stash *stash, unsigned int count);
 void gpu_pt_stash_drop(struct gpu_pt_stash *stash);
 int gpu_pt_set(struct gpu_pt *pt, struct gpu_pt_stash *stash, u64 addr, u64 pte);
+void gpu_pt_count(struct gpu_pt *pt, u64 addr);
 unsigned long gpu_pt_clear(struct gpu_pt *pt, u64 start, u64 end);
 
 #endif
