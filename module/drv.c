@@ -28,9 +28,10 @@
  *
  * 1.0: query, attach, migrate, residency, device access, evict
  * 1.1: queues and their commands, atomic operations
+ * 1.2: advice, prefetch, huge pages
  */
 #define DRIVER_MAJOR	1
-#define DRIVER_MINOR	1
+#define DRIVER_MINOR	2
 
 static unsigned int devices = 1;
 module_param(devices, uint, 0444);
@@ -54,6 +55,9 @@ static const struct drm_ioctl_desc mockgpu_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(MOCKGPU_QUEUE_DESTROY, ioctl_queue_destroy, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(MOCKGPU_SUBMIT, ioctl_submit, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(MOCKGPU_WAIT, ioctl_wait, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_ADVISE, ioctl_advise, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_ADVICE, ioctl_advice, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_PREFETCH, ioctl_prefetch, DRM_RENDER_ALLOW),
 };
 
 /*

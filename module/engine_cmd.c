@@ -307,6 +307,7 @@ static int cmd_atomic(struct engine_exec *exec, const struct drm_mockgpu_cmd *cm
 	exec->result.value = atomic.old;
 	exec->result.done = cmd->count - atomic.count;
 	exec->result.faults += atomic.faults;
+	exec->result.migrations += atomic.migrations;
 	stats_add(exec->svm->stats, STAT_GPU_BYTES_READ, exec->result.done * cmd->size);
 	stats_add(exec->svm->stats, STAT_GPU_BYTES_WRITTEN, exec->result.done * cmd->size);
 	return ret;

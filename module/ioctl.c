@@ -33,6 +33,7 @@
 #include "mockgpu_drm.h"
 #include "svm.h"
 #include "svm_migrate.h"
+#include "svm_policy.h"
 
 /* No answer to a query is nearly as long. */
 #define QUERY_SIZE_MAX	4096U
@@ -40,8 +41,16 @@
 /* Bytes that the device reads or writes in one step. */
 #define RW_STEP_BYTES	SZ_64K
 
-/* Check the parts of a range: whole pages, not none, no wrap, within user memory. */
-static int check_range(u64 start, u64 len)
+/**
+ * ioctl_check_range() - is this a range?
+ * @start: first address
+ * @len: bytes
+ *
+ * Whole pages, not none, no wrap, within what a process can map.
+ *
+ * Return: 0 or -EINVAL.
+ */
+int ioctl_check_range(u64 start, u64 len)
 {
 	u64 end;
 
@@ -208,6 +217,7 @@ static int migrate_best_effort(struct drm_device *drm, struct svm_migration *mig
 			break;
 
 		n = svm_window(args->start + done * PAGE_SIZE, end);
+		n = svm_follow_advice(mig, args->start + done * PAGE_SIZE, n);
 		ret = migrate_window(drm, mig, args->start + done * PAGE_SIZE, n, status);
 		err = migrate_report(args, done, status, n);
 		done += n;
@@ -236,6 +246,7 @@ static int migrate_all_or_nothing(struct drm_device *drm, struct svm_migration *
 	if (!status)
 		return -ENOMEM;
 	memset(status, MOCKGPU_PAGE_NOT_TRIED, npages);
+	svm_follow_advice(mig, args->start, npages);
 	if (drm_dev_enter(drm, &idx)) {
 		ret = svm_migrate_atomic(mig, args->start, npages, status);
 		drm_dev_exit(idx);
@@ -247,7 +258,7 @@ static int migrate_all_or_nothing(struct drm_device *drm, struct svm_migration *
 
 static int migrate_check(const struct drm_mockgpu_migrate *args)
 {
-	int ret = check_range(args->start, args->len);
+	int ret = ioctl_check_range(args->start, args->len);
 
 	if (ret)
 		return ret;
@@ -330,7 +341,7 @@ int ioctl_residency(struct drm_device *drm, void *data, struct drm_file *file)
 	int ret;
 
 	args->done = 0;
-	ret = check_range(args->start, args->len);
+	ret = ioctl_check_range(args->start, args->len);
 	if (ret || args->flags || args->pad)
 		return -EINVAL;
 	if (!access_ok(u64_to_user_ptr(args->pages_ptr), args->len / PAGE_SIZE * sizeof(*res)))
@@ -475,7 +486,7 @@ static int evict_check(const struct drm_mockgpu_evict *args)
 		return -EINVAL;
 	switch (args->scope) {
 	case MOCKGPU_EVICT_RANGE:
-		return check_range(args->start, args->len);
+		return ioctl_check_range(args->start, args->len);
 	case MOCKGPU_EVICT_ALL:
 		if (args->start || args->len)
 			return -EINVAL;

@@ -2,9 +2,13 @@
 #ifndef MOCKGPU_IOCTL_H
 #define MOCKGPU_IOCTL_H
 
+#include <linux/types.h>
+
 struct drm_device;
 struct drm_file;
 struct file;
+
+int ioctl_check_range(u64 start, u64 len);
 
 int ioctl_query(struct drm_device *drm, void *data, struct drm_file *file);
 int ioctl_attach(struct drm_device *drm, void *data, struct drm_file *file);
@@ -16,5 +20,8 @@ int ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file *file
 int ioctl_queue_destroy(struct drm_device *drm, void *data, struct drm_file *file);
 int ioctl_submit(struct drm_device *drm, void *data, struct drm_file *file);
 int ioctl_wait(struct drm_device *drm, void *data, struct drm_file *file);
+int ioctl_advise(struct drm_device *drm, void *data, struct drm_file *file);
+int ioctl_advice(struct drm_device *drm, void *data, struct drm_file *file);
+int ioctl_prefetch(struct drm_device *drm, void *data, struct drm_file *file);
 
 #endif

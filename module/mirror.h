@@ -15,6 +15,7 @@
 
 struct mm_struct;
 struct mockgpu_stats;
+struct vram;
 
 /* Pages that one call looks at or faults in at the most. */
 #define MIRROR_WINDOW_PAGES	512U
@@ -27,14 +28,61 @@ struct mockgpu_stats;
 #define MIRROR_NOTIFIER_BYTES	BIT(MIRROR_NOTIFIER_SHIFT)
 
 /**
+ * struct mirror_touch - the device needs a page; what is to happen first?
+ * @addr: in: address of the page
+ * @write: in: for writing
+ * @atomic: in: for an atomic operation
+ * @look: in: to map it only, as for a prefetch: nothing is to move for it
+ * @counted: in: the touches that were asked for are used up
+ * @tries: in: how often this was asked for the same page, without success
+ * @first: in, out: lowest address that may be mapped together with it
+ * @end: in, out: end of those
+ * @left: out: which touch of a page that is not in VRAM is to ask again; 0 none
+ * @reads: out: whether reading is a touch
+ * @around: out: log2 of the pages around it to map if they are there
+ * @huge: out: whether an entry may map GPU_PT_LEAF_BYTES
+ * @elsewhere: out: 0, or the errno of an access to a page that is not in the device's
+ *	VRAM
+ * @migrations: pages that moved; added to
+ */
+struct mirror_touch {
+	unsigned long addr;
+	bool write;
+	bool atomic;
+	bool look;
+	bool counted;
+	unsigned int tries;
+	unsigned long first;
+	unsigned long end;
+	unsigned int left;
+	bool reads;
+	unsigned int around;
+	bool huge;
+	int elsewhere;
+	u64 migrations;
+};
+
+/**
+ * struct mirror_ops - what the owner of a mirror does for it
+ * @touch: called before a page is faulted in, with @mirror.owner; may sleep and take
+ *	mmap_lock; returns 0 or what mirror_access() is to return
+ */
+struct mirror_ops {
+	int (*touch)(void *owner, struct mirror_touch *touch);
+};
+
+/**
  * struct mirror - a device's view of one address space
  * @mm: the address space; its structure, not its contents, is held
  * @owner: by which it knows the notice of its own exclusive access; fixed
+ * @ops: what the owner does for it; fixed
+ * @vram: memory of the device; fixed
  * @stats: counters of the device; fixed
  * @lock: the lock that a change takes: under it, and if the notifier's sequence
  *	fits, what the page table says is true and stays so
  * @pt: the device's page table; under @lock
  * @claims: pages that are being made exclusive; under @lock
+ * @epoch: how often mirror_forget() was called; under @lock
  * @windows_sem: held for reading while a window is used, for writing while one is
  *	made or taken away; outside mmap_lock
  * @windows: the notifiers, by number of the window; under @windows_sem
@@ -44,10 +92,13 @@ struct mockgpu_stats;
 struct mirror {
 	struct mm_struct *mm;
 	void *owner;
+	const struct mirror_ops *ops;
+	struct vram *vram;
 	struct mockgpu_stats *stats;
 	struct mutex lock; /* what a change takes */
 	struct gpu_pt pt;
 	struct list_head claims;
+	u64 epoch;
 	struct rw_semaphore windows_sem;
 	struct xarray windows;
 	struct llist_head unmapped;
@@ -60,8 +111,8 @@ struct mirror {
  * @buf: in: kernel memory; moved on likewise
  * @len: in: bytes; what is left to do
  * @write: in: write to @addr, or read from it
- * @faults: pages that had to be faulted in; added to
- * @migrations: pages that had to leave VRAM; added to
+ * @faults: entries that were missing; added to
+ * @migrations: pages that moved for it; added to
  */
 struct mirror_access {
 	unsigned long addr;
@@ -73,8 +124,10 @@ struct mirror_access {
 };
 
 void mirror_init(struct mirror *mirror, struct mm_struct *mm, void *owner,
-		 struct mockgpu_stats *stats);
+		 const struct mirror_ops *ops, struct vram *vram, struct mockgpu_stats *stats);
 void mirror_fini(struct mirror *mirror);
+void mirror_forget(struct mirror *mirror, unsigned long start, unsigned long end);
+
 /**
  * struct mirror_atomic - atomic operations of the device
  * @op: MOCKGPU_ATOMIC_*
@@ -85,7 +138,9 @@ void mirror_fini(struct mirror *mirror);
  * @value: operand
  * @value2: second operand
  * @old: out: the word as it was before the last operation
- * @faults: pages that had to be faulted in; added to
+ * @faults: entries that were missing; added to
+ * @migrations: pages that moved for it; added to
+ * @counts: count of touches for an entry that is exclusive, as GPU_PTE_LEFT
  */
 struct mirror_atomic {
 	unsigned int op;
@@ -97,6 +152,8 @@ struct mirror_atomic {
 	u64 value2;
 	u64 old;
 	u64 faults;
+	u64 migrations;
+	u64 counts;
 };
 
 struct mirror_window;
@@ -121,7 +178,9 @@ int mirror_claim_start(struct mirror *mirror, unsigned long addr, struct mirror_
 int mirror_claim_finish(struct mirror *mirror, struct mirror_claim *claim, struct page *page,
 			struct mirror_atomic *atomic);
 void mirror_claim_end(struct mirror *mirror, struct mirror_claim *claim);
+int mirror_populate(struct mirror *mirror, unsigned long start, unsigned int npages, bool write,
+		    u64 *mapped);
 int mirror_snapshot(struct mirror *mirror, unsigned long start, unsigned int npages,
-		    unsigned int device, u32 *res, unsigned long *vram_pfns);
+		    u32 *res, unsigned long *vram_pfns);
 
 #endif

@@ -91,17 +91,25 @@ static bool atomic_allowed(u64 pte)
 	return (pte & GPU_PTE_ATOMIC) || ((pte & GPU_PTE_VRAM) && (pte & GPU_PTE_WRITE));
 }
 
-/* Do as many operations as the page table allows.  Returns whether there was one. */
-static bool mirror_atomic_mapped(struct mirror *mirror, struct mirror_atomic *atomic)
+/*
+ * Do as many operations as the page table allows.  Returns whether there was one.  Says
+ * in @counted whether it ended at a page whose touches are used up.
+ */
+static bool mirror_atomic_mapped(struct mirror *mirror, struct mirror_atomic *atomic,
+				 bool *counted)
 {
 	unsigned int n;
 
 	lockdep_assert_held(&mirror->lock);
 
+	*counted = false;
 	for (n = 0; n < MIRROR_ATOMIC_BATCH && atomic->count; n++) {
 		u64 pte = gpu_pt_get(&mirror->pt, atomic->addr);
 
 		if (!atomic_allowed(pte))
+			break;
+		*counted = mirror_count(mirror, atomic->addr, pte, true);
+		if (*counted)
 			break;
 		mirror_atomic_one(pte, atomic);
 	}
@@ -121,26 +129,30 @@ static bool mirror_atomic_mapped(struct mirror *mirror, struct mirror_atomic *at
  */
 int mirror_atomic(struct mirror *mirror, struct mirror_atomic *atomic)
 {
-	struct mirror_fault fault = { .write = true };
-	bool done;
+	struct mirror_touch touch = {
+		.addr = atomic->addr & PAGE_MASK,
+		.write = true,
+		.atomic = true,
+	};
+	bool done, counted;
 	int ret;
 
 	if (atomic->addr >= TASK_SIZE_MAX)
 		return -EFAULT;
 	mutex_lock(&mirror->lock);
-	done = mirror_atomic_mapped(mirror, atomic);
+	done = mirror_atomic_mapped(mirror, atomic, &touch.counted);
 	mutex_unlock(&mirror->lock);
 	if (done)
 		return 0;
 
-	fault.start = atomic->addr & PAGE_MASK;
-	fault.end = fault.start + PAGE_SIZE;
-	ret = mirror_fault(mirror, &fault);
-	atomic->faults += fault.installed;
+	ret = mirror_fault_in(mirror, &touch, touch.addr + PAGE_SIZE, &atomic->faults);
+	atomic->migrations += touch.migrations;
 	if (ret)
 		return ret;
-	done = mirror_atomic_mapped(mirror, atomic);
+	done = mirror_atomic_mapped(mirror, atomic, &counted);
 	mutex_unlock(&mirror->lock);
+	/* A page that has just become exclusive is used at least once. */
+	atomic->counts = touch.left > 1 ? mirror_counts(&touch) : 0;
 	return done ? 0 : -EREMOTE;
 }
 
@@ -196,14 +208,15 @@ int mirror_claim_finish(struct mirror *mirror, struct mirror_claim *claim, struc
 			struct mirror_atomic *atomic)
 {
 	u64 pte = ((u64)page_to_pfn(page) << GPU_PTE_SHIFT) | GPU_PTE_VALID | GPU_PTE_WRITE |
-		  GPU_PTE_ATOMIC;
+		  GPU_PTE_ATOMIC | atomic->counts;
+	bool counted;
 	int ret = -EBUSY;
 
 	mutex_lock(&mirror->lock);
 	if (!claim->changed)
 		ret = gpu_pt_set(&mirror->pt, &claim->stash, claim->addr, pte);
 	if (!ret)
-		mirror_atomic_mapped(mirror, atomic);
+		mirror_atomic_mapped(mirror, atomic, &counted);
 	mutex_unlock(&mirror->lock);
 	return ret;
 }

@@ -2,6 +2,8 @@
 #ifndef MOCKGPU_MIRROR_INTERNAL_H
 #define MOCKGPU_MIRROR_INTERNAL_H
 
+#include <linux/jiffies.h>
+
 #include "mirror.h"
 
 /* Shared by the files of the mirror, and by nobody else. */
@@ -22,31 +24,18 @@ struct mirror_window {
 	unsigned long queued;
 };
 
-/**
- * struct mirror_fault - a fault of the device
- * @start: first page; the one that is wanted
- * @end: end of those that would be welcome too; all in one table of the lowest level
- * @write: whether for writing
- * @faulted: whether the first page has been faulted in before
- * @missing: pages that have to be
- * @shared: those of them that lie in VRAM and a write must not share
- * @installed: entries that were made
- * @came_home: pages that left VRAM, as a write must not share them
- * @stash: tables for them
- */
-struct mirror_fault {
-	unsigned long start;
-	unsigned long end;
-	bool write;
-	bool faulted;
-	unsigned int missing;
-	unsigned int shared;
-	u64 installed;
-	u64 came_home;
-	struct gpu_pt_stash stash;
-};
+struct hmm_range;
 
-int mirror_fault(struct mirror *mirror, struct mirror_fault *fault);
+/* How long a fault is tried again while others keep changing the mapping. */
+#define MIRROR_FAULT_TIMEOUT	HZ
+
+int mirror_ask(struct mirror *mirror, struct mirror_window *window, struct hmm_range *range,
+	       unsigned long start, unsigned long end, unsigned long *pfns);
+int mirror_fault_in(struct mirror *mirror, struct mirror_touch *touch, unsigned long stop,
+		    u64 *faults);
+u64 mirror_counts(const struct mirror_touch *touch);
+bool mirror_count(struct mirror *mirror, unsigned long addr, u64 pte, bool write);
+unsigned long mirror_drop(struct mirror *mirror, unsigned long start, unsigned long end);
 int mirror_fill_stash(struct mirror *mirror, unsigned long start, struct gpu_pt_stash *stash);
 int mirror_lock_window(struct mirror *mirror, unsigned long addr, struct mirror_window **window);
 unsigned long mirror_window_begin(struct mirror_window *window);

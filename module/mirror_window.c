@@ -25,16 +25,8 @@ static void mirror_clear(struct mirror_window *window, const struct mmu_notifier
 	struct mirror *mirror = window->mirror;
 	unsigned long start = window->index << MIRROR_NOTIFIER_SHIFT;
 	unsigned long end = start + MIRROR_NOTIFIER_BYTES, cleared;
-	struct mirror_claim *claim;
 
-	lockdep_assert_held(&mirror->lock);
-
-	list_for_each_entry(claim, &mirror->claims, node) {
-		if (range->start <= claim->addr && claim->addr < range->end)
-			claim->changed = true;
-	}
-
-	cleared = gpu_pt_clear(&mirror->pt, max(start, range->start), min(end, range->end));
+	cleared = mirror_drop(mirror, max(start, range->start), min(end, range->end));
 	stats_add(mirror->stats, STAT_INVALIDATIONS, 1);
 	stats_add(mirror->stats, STAT_INVALIDATED_PAGES, cleared);
 
@@ -204,20 +196,25 @@ bool mirror_window_changed(struct mirror_window *window, unsigned long seq)
  * mirror_init() - begin to mirror an address space
  * @mirror: mirror
  * @mm: address space, in use by the caller
- * @owner: what make_device_exclusive() is called with for this mirror
+ * @owner: what make_device_exclusive() and @ops are called with for this mirror
+ * @ops: what the owner does for it
+ * @vram: memory of the device
  * @stats: counters of the device
  *
  * Context: may sleep.
  */
 void mirror_init(struct mirror *mirror, struct mm_struct *mm, void *owner,
-		 struct mockgpu_stats *stats)
+		 const struct mirror_ops *ops, struct vram *vram, struct mockgpu_stats *stats)
 {
 	mirror->mm = mm;
 	mirror->owner = owner;
+	mirror->ops = ops;
+	mirror->vram = vram;
 	mirror->stats = stats;
 	mutex_init(&mirror->lock);
 	gpu_pt_init(&mirror->pt);
 	INIT_LIST_HEAD(&mirror->claims);
+	mirror->epoch = 0;
 	init_rwsem(&mirror->windows_sem);
 	xa_init(&mirror->windows);
 	init_llist_head(&mirror->unmapped);

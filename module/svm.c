@@ -8,7 +8,7 @@
  * may exit, and the notifier then empties the device's page table.  Pages that
  * are in VRAM belong to the process, not to this object, and outlive it.
  *
- * Moving pages is in svm_migrate.c.
+ * Moving pages is in svm_migrate.c, advice in svm_advice.c and svm_policy.c.
  *
  * Locking: the mirror's; there is no other state that changes.
  */
@@ -19,6 +19,7 @@
 
 #include "evict.h"
 #include "svm.h"
+#include "svm_policy.h"
 #include "vram.h"
 
 /**
@@ -40,7 +41,8 @@ struct svm *svm_create(struct vram *vram, struct vram_charge *charge, struct moc
 	svm->charge = charge;
 	svm->stats = stats;
 	svm->owner = get_pid(task_tgid(current));
-	mirror_init(&svm->mirror, current->mm, svm, stats);
+	svm_advice_init(&svm->advice);
+	mirror_init(&svm->mirror, current->mm, svm, &svm_mirror_ops, vram, stats);
 	return svm;
 }
 
@@ -52,6 +54,7 @@ struct svm *svm_create(struct vram *vram, struct vram_charge *charge, struct moc
  */
 void svm_destroy(struct svm *svm)
 {
+	svm_advice_fini(&svm->advice);
 	mirror_fini(&svm->mirror);
 	put_pid(svm->owner);
 	kfree(svm);
@@ -110,6 +113,43 @@ unsigned long svm_next_mapped(struct svm *svm, unsigned long start, unsigned lon
 }
 
 /**
+ * svm_advise() - advise the device about a range
+ * @svm: memory of the calling process
+ * @start: first address
+ * @end: end of the range
+ * @attr: MOCKGPU_ADVICE_*
+ * @value: a value that advice_check() accepts
+ *
+ * Context and return value: svm_advice_set().
+ */
+int svm_advise(struct svm *svm, unsigned long start, unsigned long end, unsigned int attr,
+	       u64 value)
+{
+	int ret = svm_advice_set(&svm->advice, svm_mm(svm), start, end, attr, value);
+
+	if (!ret)
+		mirror_forget(&svm->mirror, start, end);
+	return ret;
+}
+
+/**
+ * svm_advise_reset() - take all advice about a range back
+ * @svm: memory of the calling process
+ * @start: first address
+ * @end: end of the range
+ *
+ * Context and return value: svm_advice_reset().
+ */
+int svm_advise_reset(struct svm *svm, unsigned long start, unsigned long end)
+{
+	int ret = svm_advice_reset(&svm->advice, start, end);
+
+	if (!ret)
+		mirror_forget(&svm->mirror, start, end);
+	return ret;
+}
+
+/**
  * svm_access() - have the device read or write
  * @svm: memory of the calling process
  * @access: what
@@ -132,7 +172,7 @@ int svm_access(struct svm *svm, struct mirror_access *access)
  */
 int svm_residency(struct svm *svm, unsigned long start, unsigned int npages, u32 *res)
 {
-	return mirror_snapshot(&svm->mirror, start, npages, svm->vram->index, res, NULL);
+	return mirror_snapshot(&svm->mirror, start, npages, res, NULL);
 }
 
 /**
@@ -159,7 +199,7 @@ int svm_evict(struct svm *svm, unsigned long start, unsigned int npages, u64 *ev
 	if (!pfns || !res)
 		goto out;
 
-	ret = mirror_snapshot(&svm->mirror, start, npages, svm->vram->index, res, pfns);
+	ret = mirror_snapshot(&svm->mirror, start, npages, res, pfns);
 	if (ret)
 		goto out;
 	for (i = 0; i < npages; i++) {

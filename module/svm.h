@@ -5,6 +5,7 @@
 #include <linux/types.h>
 
 #include "mirror.h"
+#include "svm_advice.h"
 
 struct mm_struct;
 struct mockgpu_stats;
@@ -21,6 +22,7 @@ struct vram_charge;
  * @charge: account of the file; fixed
  * @stats: counters of the device; fixed
  * @owner: the process; compared, never looked into
+ * @advice: what was advised about it
  */
 struct svm {
 	struct mirror mirror;
@@ -28,6 +30,7 @@ struct svm {
 	struct vram_charge *charge;
 	struct mockgpu_stats *stats;
 	struct pid *owner;
+	struct svm_advice advice;
 };
 
 /**
@@ -46,6 +49,9 @@ void svm_destroy(struct svm *svm);
 bool svm_is_of(const struct svm *svm, const struct mm_struct *mm);
 unsigned int svm_window(unsigned long start, unsigned long end);
 unsigned long svm_next_mapped(struct svm *svm, unsigned long start, unsigned long end);
+int svm_advise(struct svm *svm, unsigned long start, unsigned long end, unsigned int attr,
+	       u64 value);
+int svm_advise_reset(struct svm *svm, unsigned long start, unsigned long end);
 int svm_access(struct svm *svm, struct mirror_access *access);
 int svm_residency(struct svm *svm, unsigned long start, unsigned int npages, u32 *res);
 int svm_evict(struct svm *svm, unsigned long start, unsigned int npages, u64 *evicted, u64 *busy);

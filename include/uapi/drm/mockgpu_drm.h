@@ -732,8 +732,9 @@ struct drm_mockgpu_wait {
  * When there is hardly any memory, what remains beside an unmapped piece may be
  * forgotten as well.
  *
- * Errors: -EINVAL (also: unknown @attr, @value out of range), -ENOSPC (the file has
- * 16384 different pieces of advice), -ENOMEM, -ENXIO, -EPERM, -ENODEV.
+ * Errors: -EINVAL (also: unknown @attr, @value out of range), -ENOSPC (there would be
+ * more than 16384 pieces, each the same all through, those without advice between them
+ * included), -ENOMEM, -EINTR, -ENXIO, -EPERM, -ENODEV.
  */
 struct drm_mockgpu_advise {
 	/** @start: in: address of the first page */
@@ -805,7 +806,7 @@ struct drm_mockgpu_prefetch {
 	__u32 pad;
 	/** @done: out: bytes of the range that were dealt with */
 	__u64 done;
-	/** @moved: out: pages that moved to @place, or were made there */
+	/** @moved: out: pages that moved to @place, or were made in VRAM */
 	__u64 moved;
 	/** @stayed: out: pages that are elsewhere than they should be */
 	__u64 stayed;

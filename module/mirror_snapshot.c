@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Where pages are: what the process and the device have of each.
+ *
+ * Nothing is faulted in for it.
+ *
+ * Locking: as in mirror.c.
+ */
+#include <linux/hmm.h>
+#include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "compat/compat.h"
+#include "mirror.h"
+#include "mirror_internal.h"
+#include "mockgpu_drm.h"
+#include "vram.h"
+
+/* What there is to say of one page.  The lock is held and the answer true. */
+static u32 mirror_describe(const struct mirror *mirror, unsigned long pfn, u64 pte)
+{
+	unsigned int order, owner;
+	struct page *page;
+	u32 res = 0;
+
+	if (pte & GPU_PTE_VALID)
+		res |= MOCKGPU_RES_GPU;
+	if (pte & GPU_PTE_WRITE)
+		res |= MOCKGPU_RES_GPU_WRITE;
+	if (pte & GPU_PTE_HUGE)
+		res |= MOCKGPU_RES_GPU_HUGE;
+	if (pfn & HMM_PFN_ERROR)
+		return res | MOCKGPU_RES_UNMAPPED;
+	if (!(pfn & HMM_PFN_VALID))
+		return res;
+
+	page = hmm_pfn_to_page(pfn);
+	order = hmm_pfn_to_map_order(pfn);
+	res |= MOCKGPU_RES_PRESENT | MOCKGPU_RES_READ | (order << 16);
+	if (pfn & HMM_PFN_WRITE)
+		res |= MOCKGPU_RES_WRITE;
+	if (is_device_private_page(page)) {
+		owner = vram_of_page(page)->index;
+		res |= MOCKGPU_RES_VRAM | (owner << 24);
+		if (owner == mirror->vram->index)
+			res |= MOCKGPU_RES_LOCAL;
+	} else if (compat_is_zero_page(page, order)) {
+		res |= MOCKGPU_RES_ZERO;
+	}
+	return res;
+}
+
+static void mirror_describe_all(struct mirror *mirror, unsigned long start, unsigned int npages,
+				const unsigned long *pfns, u32 *res, unsigned long *vram_pfns)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&mirror->lock);
+
+	for (i = 0; i < npages; i++) {
+		res[i] = mirror_describe(mirror, pfns[i],
+					 gpu_pt_get(&mirror->pt, start + i * PAGE_SIZE));
+		if (vram_pfns)
+			vram_pfns[i] = res[i] & MOCKGPU_RES_LOCAL ?
+				       page_to_pfn(hmm_pfn_to_page(pfns[i])) : 0;
+	}
+}
+
+/* Returns 0 with the lock held and an answer that is true, or an error. */
+static int mirror_snapshot_once(struct mirror *mirror, struct mirror_window *window,
+				unsigned long start, unsigned int npages, unsigned long *pfns)
+{
+	struct hmm_range range;
+	int ret;
+
+	ret = mirror_ask(mirror, window, &range, start, start + npages * PAGE_SIZE, pfns);
+	if (ret)
+		return ret;
+	mutex_lock(&mirror->lock);
+	if (!mirror_window_changed(window, range.notifier_seq))
+		return 0;
+	mutex_unlock(&mirror->lock);
+	return -EBUSY;
+}
+
+/**
+ * mirror_snapshot() - say where pages are, without faulting any
+ * @mirror: mirror
+ * @start: address of the first page
+ * @npages: how many, up to MIRROR_WINDOW_PAGES
+ * @res: answer, MOCKGPU_RES_* for each page
+ * @vram_pfns: answer, the page frame number of each page that lies in the device's
+ *	VRAM, else 0; or NULL.  The pages are not held.
+ *
+ * Context: may sleep; takes mmap_lock for read.  The address space is in use by
+ *	the caller.
+ * Return: 0, -ENOMEM, -EINTR (a signal), or -EBUSY (the mapping kept changing).
+ */
+int mirror_snapshot(struct mirror *mirror, unsigned long start, unsigned int npages,
+		    u32 *res, unsigned long *vram_pfns)
+{
+	unsigned long deadline = jiffies + MIRROR_FAULT_TIMEOUT;
+	struct mirror_window *window;
+	unsigned long *pfns;
+	int ret;
+
+	pfns = kcalloc(npages, sizeof(*pfns), GFP_KERNEL);
+	if (!pfns)
+		return -ENOMEM;
+	ret = mirror_lock_window(mirror, start, &window);
+	if (ret)
+		goto out;
+
+	for (;;) {
+		ret = mirror_snapshot_once(mirror, window, start, npages, pfns);
+		if (ret != -EBUSY || time_after(jiffies, deadline))
+			break;
+		if (signal_pending(current)) {
+			ret = -EINTR;
+			break;
+		}
+		cond_resched();
+	}
+	if (!ret) {
+		mirror_describe_all(mirror, start, npages, pfns, res, vram_pfns);
+		mutex_unlock(&mirror->lock);
+	}
+	up_read(&mirror->windows_sem);
+out:
+	kfree(pfns);
+	return ret;
+}
