@@ -48,9 +48,8 @@
  * @epoch: value of &mirror.epoch when the owner was asked
  * @faulted: whether @start has been faulted in before
  * @missing: pages that have to be
- * @shared: those of them that lie in VRAM and a write must not share
+ * @shared: those of them that lay in VRAM and a write must not share
  * @installed: entries that were made
- * @came_home: pages that left VRAM, as a write must not share them
  * @stash: tables for them
  */
 struct mirror_fault {
@@ -68,7 +67,6 @@ struct mirror_fault {
 	unsigned int missing;
 	unsigned int shared;
 	u64 installed;
-	u64 came_home;
 	struct gpu_pt_stash stash;
 };
 
@@ -325,7 +323,10 @@ static int mirror_look_up(struct mirror *mirror, struct mirror_window *window,
 		ret = -EFAULT;
 	} else {
 		fault->missing = mirror_stretch(pfn, npages, fault->write, false);
-		fault->shared = fault->write ? mirror_count_shared(pfn, fault->missing) : 0;
+		/* It takes more than one round: they come home before they are copied. */
+		if (fault->write)
+			fault->shared = max(fault->shared,
+					    mirror_count_shared(pfn, fault->missing));
 		ret = -EAGAIN;
 	}
 	if (ret)
@@ -350,8 +351,6 @@ static int mirror_fault_once(struct mirror *mirror, struct mirror_fault *fault)
 	ret = mirror_fault_pages(mirror, fault->start, fault->missing, fault->write);
 	if (ret)
 		return ret;
-	stats_add(mirror->stats, STAT_GPU_COW_BREAKS, fault->shared);
-	fault->came_home += fault->shared;
 	fault->faulted = true;
 	return -EAGAIN;
 }
@@ -438,8 +437,11 @@ static int mirror_fault_as_told(struct mirror *mirror, struct mirror_touch *touc
 	fault.elsewhere = touch->elsewhere;
 	ret = mirror_fault(mirror, &fault);
 	*faults += fault.installed;
-	touch->migrations += fault.came_home;
 	stats_add(mirror->stats, STAT_GPU_FAULTS, fault.installed);
+	if (!ret) {
+		touch->migrations += fault.shared;
+		stats_add(mirror->stats, STAT_GPU_COW_BREAKS, fault.shared);
+	}
 	return ret;
 }
 
