@@ -337,11 +337,24 @@ static uint64_t cpu_walk(const struct node *node)
 	return n;
 }
 
+/* Entries that the device needs for a range that is there: one where the CPU maps 2 MiB at once. */
+static uint64_t entries_for(uintptr_t start, uintptr_t end)
+{
+	uint64_t n = 0;
+
+	for (uintptr_t p = start; p < end; p += PAGE)
+		n += MOCKGPU_RES_ORDER(gpu_res(q.dev, (void *)p)) < 9 || p % HUGE == 0 ||
+		     p == start;
+	return n;
+}
+
 static void Q1_chase(void)
 {
 	struct drm_mockgpu_result cold, warm, again;
 	struct node *arena, *first, *tenth;
+	struct mockgpu_prefetched fetched;
 	uintptr_t start, end;
+	uint64_t entries;
 
 	set_up();
 	first = make_list(&arena);
@@ -349,16 +362,37 @@ static void Q1_chase(void)
 	end = ((uintptr_t)(arena + NODES) + PAGE - 1) & ~(PAGE - 1);
 	CHECK_EQ(cpu_walk(first), NODES);
 
+	entries = entries_for(start, end);
 	cold = RUN(q, cmd_chase(first, offsetof(struct node, next), 0), .done = NODES);
-	CHECK_EQ(cold.faults, (end - start) / PAGE);
+	CHECK_EQ(cold.faults, entries);
 	warm = RUN(q, cmd_chase(first, offsetof(struct node, next), 0), .done = NODES);
 	CHECK_EQ(warm.faults, 0);
 	CHECK_EQ(mockgpu_to_vram(q.dev, (void *)start, end - start), 0);
+	entries = entries_for(start, end);
 	again = RUN(q, cmd_chase(first, offsetof(struct node, next), 0), .done = NODES);
-	CHECK_EQ(again.faults, (end - start) / PAGE);
+	CHECK_EQ(again.faults, entries);
 	CHECK_PLACE(q.dev, (void *)start, (end - start) / PAGE, IN_VRAM);
 	note("%llu faults in system memory, %llu in VRAM", (unsigned long long)cold.faults,
 	     (unsigned long long)again.faults);
+
+	/* With all of it fetched before: none, from VRAM as from system memory. */
+	CHECK_EQ(mockgpu_to_system(q.dev, (void *)start, end - start), 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		uint64_t before, n = (end - start) / PAGE;
+
+		CHECK_EQ(mockgpu_prefetch(q.dev, (void *)start, end - start,
+					  i ? MOCKGPU_PLACE_SYSTEM : MOCKGPU_PLACE_DEVICE(0), 0,
+					  NULL, &fetched), 0);
+		CHECK_EQ(fetched.moved, n);
+		CHECK_EQ(fetched.stayed, 0);
+		CHECK_EQ(fetched.mapped, n);
+		before = gpu_counters(q.dev).gpu_faults;
+		again = RUN(q, cmd_chase(first, offsetof(struct node, next), 0), .done = NODES);
+		note("%llu faults where it was fetched before", (unsigned long long)again.faults);
+		CHECK_EQ(again.faults, 0);
+		CHECK_EQ(gpu_counters(q.dev).gpu_faults - before, 0);
+	}
+	CHECK_EQ(cpu_walk(first), NODES);
 
 	/* Not further than was asked for; a list that bites its tail. */
 	tenth = first;
