@@ -47,12 +47,14 @@ void disk_unmount(void)
 
 void disk_swap_on(size_t pages)
 {
-	struct { uint32_t version, last_page, bad_pages; } header = { 1, (uint32_t)pages - 1, 0 };
-	int fd = (int)CHECK_SYS(open(DISK, O_RDWR | O_CLOEXEC));
+	uint32_t header[3] = { 1, (uint32_t)pages - 1, 0 };	/* version, last page, bad pages */
+	int fd = (int)CHECK_SYS(open(DISK, O_RDWR | O_DIRECT | O_CLOEXEC));
+	char *page = map_hole(1);
 
-	CHECK_EQ(pwrite(fd, &header, sizeof(header), 1024), sizeof(header));
-	CHECK_EQ(pwrite(fd, "SWAPSPACE2", 10, (off_t)PAGE - 10), 10);
-	CHECK_SYS(fsync(fd));
+	memcpy(page + 1024, header, sizeof(header));
+	memcpy(page + PAGE - 10, "SWAPSPACE2", 10);
+	CHECK_EQ(pwrite(fd, page, PAGE, 0), PAGE);
+	unmap(page, 1);
 	close(fd);
 	CHECK_SYS(swapon(DISK, SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK));
 }
