@@ -1,18 +1,25 @@
 // SPDX-License-Identifier: MIT
 /* Atomic operations on pages that somebody else has a hold of: row D7. */
 #define _GNU_SOURCE
-#include <linux/io_uring.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/io_uring.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "disk.h"
 #include "ksm.h"
 #include "process.h"
 #include "queue.h"
+
+#define SOFT_OFFLINE "/sys/devices/system/memory/soft_offline_page"
+#define LOCKED_FOR (3 * NS_PER_S)
 
 /* The device adds, the CPU adds, the device adds again. */
 static void add_in_turns(struct queue q, volatile uint64_t *word)
@@ -132,6 +139,77 @@ static void D7_swapped_out(void)
 	swap_off();
 }
 
+/*
+ * Has the kernel hold the lock of the page at @p, which is mapped and present, for as long as a
+ * write to the slow disk takes: it is being written out, was touched again meanwhile, and is
+ * wanted out of use, which waits for the write with the page locked.
+ */
+static pid_t hold_lock(uint64_t *p)
+{
+	char command[128];
+	uint64_t pfn;
+	pid_t child;
+
+	CHECK_SYS(madvise(p, PAGE, MADV_PAGEOUT));
+	CHECK(!pagemap_of(0, p).present);
+	__atomic_fetch_add(p, 0, __ATOMIC_RELAXED);
+	pfn = pagemap_of(0, p).pfn;
+	CHECK(pagemap_of(0, p).present);
+	snprintf(command, sizeof(command), "echo %#llx >" SOFT_OFFLINE,
+		 (unsigned long long)pfn * PAGE);
+	child = vfork();
+	if (!child) {
+		execl("/bin/sh", "sh", "-c", command, NULL);
+		_exit(127);
+	}
+	CHECK_SYS(child);
+	sleep_ms(300);
+	CHECK_EQ(waitpid(child, NULL, WNOHANG), 0);
+	return child;
+}
+
+/* The page that was taken out of use may be used again. */
+static void give_back_page(uint64_t pfn)
+{
+	if (!system("modprobe -q hwpoison-inject"))
+		write_number("/sys/kernel/debug/hwpoison/unpoison-pfn", (long long)pfn);
+}
+
+/*
+ * The page's lock is not to be had for longer than the bound: the command says so, in time, and
+ * nothing has happened.  When the lock is free, it works.
+ */
+static void D7_lock_held_past_the_bound(void)
+{
+	struct queue q = queue_new(gpu_open_private());
+	uint16_t tag = new_tag();
+	uint64_t *p = map_filled(1, tag), start, pfn;
+	pid_t holder;
+
+	if (access(SOFT_OFFLINE, W_OK))
+		skip("the kernel cannot take pages out of use");
+	disk_new(LOCKED_FOR);
+	disk_swap_on(1024);
+	holder = hold_lock(p);
+	pfn = pagemap_of(0, p).pfn;
+	start = now_ns();
+	RUN(q, cmd_add(p, 8, 1), .error = -EBUSY, .access = MOCKGPU_ACCESS_ATOMIC,
+	    .fault_addr = addr_of(p));
+	CHECK_GE(now_ns() - start, NS_PER_S / 2);
+	CHECK_LE(now_ns() - start, 2 * NS_PER_S);
+	/* The CPU has never been kept from it, and other commands neither. */
+	CHECK_FILL(p, 1, tag, 0);
+	RUN(q, cmd_store(p, 8, 5), .done = 8);
+	CHECK_EQ(waitpid(holder, NULL, 0), holder);
+	RUN(q, cmd_add(p, 8, 2), .value = 6, .done = 2);
+	CHECK_EQ(*p, 7);
+	*p = fill_word(tag, 0, 0);
+	CHECK_FILL(p, 1, tag, 0);
+	give_back_page(pfn);
+	disk_swap_off();
+	disk_gone();
+}
+
 #define SCENARIO(name) { #name, name, 0, 0 }
 
 const struct scenario scenarios[] = {
@@ -139,5 +217,6 @@ const struct scenario scenarios[] = {
 	SCENARIO(D7_page_in_a_pipe),
 	SCENARIO(D7_merged_by_ksm),
 	SCENARIO(D7_swapped_out),
+	SCENARIO(D7_lock_held_past_the_bound),
 	{ 0 }
 };
