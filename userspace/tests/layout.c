@@ -32,7 +32,7 @@ AT(device_info, atomic_max_bytes, 32);
 AT(device_info, page_bytes, 40);
 AT(device_info, pad, 44);
 
-SIZE(counters, 23 * 8);
+SIZE(counters, 27 * 8);
 AT(counters, vram_used_bytes, 0);
 AT(counters, vram_backing_bytes, 8);
 AT(counters, vram_mapped_bytes, 16);
@@ -56,6 +56,10 @@ AT(counters, migrate_retries, 152);
 AT(counters, copy_failures, 160);
 AT(counters, no_vram, 168);
 AT(counters, no_ram, 176);
+AT(counters, pages_touched, 184);
+AT(counters, cpu_faults_held, 192);
+AT(counters, huge_to_vram, 200);
+AT(counters, huge_to_system, 208);
 
 SIZE(attach, 8);
 AT(attach, flags, 0);
@@ -143,6 +147,33 @@ AT(wait, deadline_ns, 16);
 AT(wait, error, 24);
 AT(wait, pad, 28);
 
+SIZE(advise, 32);
+AT(advise, start, 0);
+AT(advise, len, 8);
+AT(advise, attr, 16);
+AT(advise, flags, 20);
+AT(advise, value, 24);
+
+SIZE(advice, 160);
+AT(advice, start, 0);
+AT(advice, len, 8);
+AT(advice, flags, 16);
+AT(advice, pad, 20);
+AT(advice, mixed, 24);
+AT(advice, value, 32);
+
+SIZE(prefetch, 64);
+AT(prefetch, start, 0);
+AT(prefetch, len, 8);
+AT(prefetch, place, 16);
+AT(prefetch, flags, 20);
+AT(prefetch, fd, 24);
+AT(prefetch, pad, 28);
+AT(prefetch, done, 32);
+AT(prefetch, moved, 40);
+AT(prefetch, stayed, 48);
+AT(prefetch, mapped, 56);
+
 /* An ioctl number carries the structure's size, so this pins both. */
 CHECK(DRM_IOCTL_MOCKGPU_QUERY == 0xc0186440);
 CHECK(DRM_IOCTL_MOCKGPU_ATTACH == 0x40086441);
@@ -154,3 +185,11 @@ CHECK(DRM_IOCTL_MOCKGPU_QUEUE_CREATE == 0xc0086446);
 CHECK(DRM_IOCTL_MOCKGPU_QUEUE_DESTROY == 0x40086447);
 CHECK(DRM_IOCTL_MOCKGPU_SUBMIT == 0xc0406448);
 CHECK(DRM_IOCTL_MOCKGPU_WAIT == 0xc0206449);
+CHECK(DRM_IOCTL_MOCKGPU_ADVISE == 0x4020644a);
+CHECK(DRM_IOCTL_MOCKGPU_ADVICE == 0xc0a0644b);
+CHECK(DRM_IOCTL_MOCKGPU_PREFETCH == 0xc040644c);
+
+/* Programs are compiled with these, too. */
+CHECK(MOCKGPU_PLACE_DEVICE(3) == 0x103);
+CHECK(MOCKGPU_ADVICE_TIME_SLICE == 7);
+CHECK(MOCKGPU_RES_GPU_HUGE == 1 << 9);

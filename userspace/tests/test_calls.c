@@ -10,7 +10,10 @@
 #include "mockgpu.h"
 #include "tap.h"
 
-static const struct fake_node nodes[] = { { "renderD128", "mockgpu", 0 } };
+static const struct fake_node nodes[] = {
+	{ "renderD128", "mockgpu", 0 },
+	{ "renderD129", "mockgpu", 0 },
+};
 
 /* What the driver is to see, what it answers, and what it saw. */
 static struct {
@@ -21,15 +24,14 @@ static struct {
 	int ret;
 	int calls;
 	int right;
-} script;
+} script;	/* always of node 0 */
 
 static int answer(int node, unsigned long request, void *arg)
 {
-	(void)node;
 	if (request == DRM_IOCTL_MOCKGPU_ATTACH)
 		return 0;
 	script.calls++;
-	script.right = request == script.request && !memcmp(arg, script.want, script.size);
+	script.right = !node && request == script.request && !memcmp(arg, script.want, script.size);
 	if (script.right && script.reply)
 		memcpy(arg, script.reply, script.size);
 	return script.ret;
@@ -201,6 +203,79 @@ static void test_evict(struct mockgpu_device *dev)
 	}
 }
 
+static void test_advise(struct mockgpu_device *dev)
+{
+	struct drm_mockgpu_advise set = {
+		.start = (uintptr_t)addr, .len = 0x6000, .attr = MOCKGPU_ADVICE_TIME_SLICE,
+		.value = 0x1234567890,
+	};
+	struct drm_mockgpu_advise reset = {
+		.start = (uintptr_t)addr, .len = 0x7000, .flags = MOCKGPU_ADVISE_RESET,
+	};
+	const int *e;
+
+	for (e = errors; e < errors_end; e++) {
+		expect(DRM_IOCTL_MOCKGPU_ADVISE, &set, NULL, sizeof(set), *e);
+		ok(mockgpu_advise(dev, addr, 0x6000, MOCKGPU_ADVICE_TIME_SLICE,
+				  0x1234567890) == *e && as_expected(), "advise gives %d", *e);
+		expect(DRM_IOCTL_MOCKGPU_ADVISE, &reset, NULL, sizeof(reset), *e);
+		ok(mockgpu_advise_reset(dev, addr, 0x7000) == *e && as_expected(),
+		   "advise_reset gives %d", *e);
+	}
+}
+
+static void test_get_advice(struct mockgpu_device *dev)
+{
+	struct drm_mockgpu_advice want = { .start = (uintptr_t)addr, .len = 0x3000 };
+	struct drm_mockgpu_advice reply = want;
+	struct mockgpu_advice got;
+	const int *e;
+	int i;
+
+	reply.mixed = 0x8001;
+	for (i = 0; i < MOCKGPU_ADVICE_MAX; i++)
+		reply.value[i] = 100 + (unsigned int)i;
+	for (e = errors; e < errors_end; e++) {
+		memset(&got, 0xff, sizeof(got));
+		expect(DRM_IOCTL_MOCKGPU_ADVICE, &want, &reply, sizeof(want), *e);
+		ok(mockgpu_get_advice(dev, addr, 0x3000, &got) == *e && as_expected(),
+		   "get_advice gives %d", *e);
+		ok(got.mixed == 0x8001 && !memcmp(got.value, reply.value, sizeof(got.value)),
+		   "get_advice: all values, and which are mixed");
+	}
+}
+
+static void test_prefetch(struct mockgpu_device *dev, struct mockgpu_device *other)
+{
+	struct drm_mockgpu_prefetch want = {
+		.start = (uintptr_t)addr, .len = 0x8000, .place = MOCKGPU_PLACE_SYSTEM,
+		.flags = MOCKGPU_PREFETCH_WRITE, .fd = -1,
+	};
+	struct drm_mockgpu_prefetch reply = want;
+	struct mockgpu_prefetched got;
+	const int *e;
+
+	reply.done = 11;
+	reply.moved = 22;
+	reply.stayed = 33;
+	reply.mapped = 44;
+	for (e = errors; e < errors_end; e++) {
+		memset(&got, 0xff, sizeof(got));
+		expect(DRM_IOCTL_MOCKGPU_PREFETCH, &want, &reply, sizeof(want), *e);
+		ok(mockgpu_prefetch(dev, addr, 0x8000, MOCKGPU_PLACE_SYSTEM,
+				    MOCKGPU_PREFETCH_WRITE, NULL, &got) == *e && as_expected(),
+		   "prefetch gives %d after one call", *e);
+		ok(got.moved == 22 && got.stayed == 33 && got.mapped == 44,
+		   "prefetch: all counts");
+	}
+	want.place = MOCKGPU_PLACE_DEVICE(1);
+	want.flags = 0;
+	want.fd = mockgpu_fd(other);
+	expect(DRM_IOCTL_MOCKGPU_PREFETCH, &want, NULL, sizeof(want), 0);
+	ok(!mockgpu_prefetch(dev, addr, 0x8000, MOCKGPU_PLACE_DEVICE(1), 0, other, NULL) &&
+	   as_expected(), "prefetch to another device names its file; counts need not be asked for");
+}
+
 /* The pointer differs for each call, so only what is known before is compared. */
 static uint32_t queried;
 static size_t query_size;
@@ -261,20 +336,25 @@ static void test_names(void)
 
 int main(void)
 {
-	struct mockgpu_device *dev;
+	struct mockgpu_device *dev, *other;
 
 	fake_nodes = nodes;
-	fake_nodes_len = 1;
+	fake_nodes_len = ARRAY_SIZE(nodes);
 	fake_ioctl = answer;
-	if (!ok(!mockgpu_open_path(&dev, "/dev/dri/renderD128"), "a device to work with"))
+	if (!ok(!mockgpu_open_path(&dev, "/dev/dri/renderD128") &&
+		!mockgpu_open_path(&other, "/dev/dri/renderD129"), "devices to work with"))
 		return done();
 	test_migrate(dev);
 	test_move_all(dev);
 	test_residency(dev);
 	test_read_write(dev);
 	test_evict(dev);
+	test_advise(dev);
+	test_get_advice(dev);
+	test_prefetch(dev, other);
 	test_query(dev);
 	test_names();
+	mockgpu_close(other);
 	mockgpu_close(dev);
 	return done();
 }
