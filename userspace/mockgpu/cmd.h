@@ -29,11 +29,22 @@ int cmd_demo(int argc, char **argv);
 /* Prints "mockgpu: ..." to stderr. */
 void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* After getopt's own message about an option; @title is the command. Returns EXIT_USAGE. */
-int point_to_help(const char *title);
+/* An option of a command, and where it goes: to one of the three last. */
+struct opt {
+	const char *name;
+	char letter;			/* the short form; or 0 */
+	bool *flag;			/* becomes true; or NULL: there is a value */
+	const char **value;		/* becomes what is given; or NULL: @take gets it */
+	int (*take)(void *arg, const char *name, const char *value);	/* returns an exit code */
+};
 
-/* After the options: whether there is an argument, which no command takes; complains of it. */
-bool has_argument(const char *name, int argc, char **argv);
+#define OPTS_MAX 24
+
+/*
+ * Reads all options of a command, and --help; no command takes an argument.  @opts ends
+ * with a NULL name; @arg is for &opt.take.  Returns an exit code, or -1 to go on.
+ */
+int parse_options(int argc, char **argv, const struct opt *opts, void *arg, const char *help);
 
 /*
  * Opens what --device names: an index, or the path of a node; NULL is index 0.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Messages, sizes, and opening a device with an explanation when that fails. */
+/* Messages, options, sizes, and opening a device with an explanation when that fails. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
@@ -21,18 +21,64 @@ void complain(const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
-int point_to_help(const char *title)
+/* What getopt_long() returns for an option. */
+static int opt_code(const struct opt *opts, size_t i)
 {
-	fprintf(stderr, "%s --help lists the options\n", title);
-	return EXIT_USAGE;
+	return opts[i].letter ? opts[i].letter : 256 + (int)i;
 }
 
-bool has_argument(const char *name, int argc, char **argv)
+static int take_option(const struct opt *o, void *arg)
 {
-	if (optind >= argc)
-		return false;
-	complain("%s takes no argument '%s'", name, argv[optind]);
-	return true;
+	if (o->flag)
+		*o->flag = true;
+	else if (o->value)
+		*o->value = optarg;
+	else
+		return o->take(arg, o->name, optarg);
+	return EXIT_FINE;
+}
+
+int parse_options(int argc, char **argv, const struct opt *opts, void *arg, const char *help)
+{
+	struct option longs[OPTS_MAX + 2] = { { 0 } };
+	char letters[2 * OPTS_MAX + 2];
+	size_t n, used = 0, i;
+	int code, ret;
+
+	for (n = 0; opts[n].name && n < OPTS_MAX; n++) {
+		longs[n].name = opts[n].name;
+		longs[n].has_arg = opts[n].flag ? no_argument : required_argument;
+		longs[n].val = opt_code(opts, n);
+		if (opts[n].letter)
+			letters[used++] = opts[n].letter;
+		if (opts[n].letter && !opts[n].flag)
+			letters[used++] = ':';
+	}
+	longs[n].name = "help";
+	longs[n].val = 'h';
+	letters[used++] = 'h';
+	letters[used] = '\0';
+
+	while ((code = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+		if (code == 'h') {
+			fputs(help, stdout);
+			return EXIT_FINE;
+		}
+		for (i = 0; i < n && code != opt_code(opts, i);)
+			i++;
+		if (i == n) {	/* getopt has said why */
+			fprintf(stderr, "%s --help lists the options\n", argv[0]);
+			return EXIT_USAGE;
+		}
+		ret = take_option(&opts[i], arg);
+		if (ret)
+			return ret;
+	}
+	if (optind < argc) {
+		fprintf(stderr, "%s: takes no argument '%s'\n", argv[0], argv[optind]);
+		return EXIT_USAGE;
+	}
+	return -1;
 }
 
 const char *bytes_str(char buf[BYTES_STR_MAX], uint64_t bytes)

@@ -8,7 +8,6 @@
  * must have risen by what the step did at least.  Places and bytes are exact.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -433,36 +432,20 @@ static int tour(struct demo *d, const char *device, const char *svg)
 
 int cmd_demo(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "device", required_argument, NULL, 'd' },
-		{ "fast", no_argument, NULL, 'f' },
-		{ "svg", required_argument, NULL, 's' },
-		{ "color", required_argument, NULL, 'c' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
 	const char *device = NULL, *svg = NULL, *color = "auto";
 	static struct demo demo;	/* too big for a stack */
-	int opt;
+	const struct opt opts[] = {
+		{ .name = "device", .letter = 'd', .value = &device },
+		{ .name = "fast", .letter = 'f', .flag = &demo.fast },
+		{ .name = "svg", .value = &svg },
+		{ .name = "color", .value = &color },
+		{ 0 },
+	};
+	int code;
 
-	while ((opt = getopt_long(argc, argv, "d:fh", options, NULL)) != -1) {
-		if (opt == 'd') {
-			device = optarg;
-		} else if (opt == 'f') {
-			demo.fast = true;
-		} else if (opt == 's') {
-			svg = optarg;
-		} else if (opt == 'c') {
-			color = optarg;
-		} else if (opt == 'h') {
-			fputs(help, stdout);
-			return EXIT_FINE;
-		} else {
-			return point_to_help(argv[0]);
-		}
-	}
-	if (has_argument("demo", argc, argv))
-		return EXIT_USAGE;
+	code = parse_options(argc, argv, opts, NULL, help);
+	if (code >= 0)
+		return code;
 	if (!term_init(&demo.term, color)) {
 		complain("--color is auto, always or never, not '%s'", color);
 		return EXIT_USAGE;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* mockgpu info: what the devices are and can do, and their counters. */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -293,30 +292,18 @@ static int print_report(const char *which, bool json, int count)
 
 int cmd_info(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "device", required_argument, NULL, 'd' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
 	const char *which = NULL;
 	bool json = false;
-	int opt, count;
+	const struct opt opts[] = {
+		{ .name = "device", .letter = 'd', .value = &which },
+		{ .name = "json", .letter = 'j', .flag = &json },
+		{ 0 },
+	};
+	int code, count;
 
-	while ((opt = getopt_long(argc, argv, "d:jh", options, NULL)) != -1) {
-		if (opt == 'd') {
-			which = optarg;
-		} else if (opt == 'j') {
-			json = true;
-		} else if (opt == 'h') {
-			fputs(help, stdout);
-			return EXIT_FINE;
-		} else {
-			return point_to_help(argv[0]);
-		}
-	}
-	if (has_argument("info", argc, argv))
-		return EXIT_USAGE;
+	code = parse_options(argc, argv, opts, NULL, help);
+	if (code >= 0)
+		return code;
 	count = mockgpu_count();
 	if (!count)
 		count = -ENOENT;

@@ -5,7 +5,6 @@
  * process alone, so there is no way to draw somebody else's.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -40,14 +39,6 @@ static const char help[] =
 
 #define MAX_STEPS 64
 
-/* Long options without a letter; operations come first, in the order of ops[]. */
-enum {
-	OPT_OP = 256,
-	OPT_STEPS = 512,
-	OPT_SVG,
-	OPT_COLOR,
-};
-
 struct map {
 	struct mockgpu_device *dev;
 	unsigned char *mem;
@@ -58,6 +49,7 @@ struct map {
 
 struct op {
 	const char *name;
+	const char *alias;	/* a short form, or "" */
 	int (*run)(struct map *m, size_t off, size_t len);
 	bool touches;	/* by the CPU: kills the process where nothing is mapped */
 };
@@ -72,6 +64,7 @@ struct plan {
 	const char *device;
 	const char *svg;
 	const char *color;
+	const char *size_arg;	/* as typed */
 	uint64_t size;
 	bool each;
 	struct step steps[MAX_STEPS];
@@ -165,37 +158,17 @@ static int op_unmap(struct map *m, size_t off, size_t len)
 }
 
 static const struct op ops[] = {
-	{ "cpu-write", op_cpu_write, true },
-	{ "cpu-read", op_cpu_read, true },
-	{ "gpu-write", op_gpu_write, false },
-	{ "gpu-read", op_gpu_read, false },
-	{ "to-vram", op_to_vram, false },
-	{ "to-system", op_to_system, false },
-	{ "evict", op_evict, false },
-	{ "unmap", op_unmap, false },
+	{ "cpu-write", "", op_cpu_write, true },
+	{ "cpu-read", "", op_cpu_read, true },
+	{ "gpu-write", "write", op_gpu_write, false },
+	{ "gpu-read", "read", op_gpu_read, false },
+	{ "to-vram", "", op_to_vram, false },
+	{ "to-system", "", op_to_system, false },
+	{ "evict", "", op_evict, false },
+	{ "unmap", "", op_unmap, false },
 };
 
 enum { CPU_WRITE, CPU_READ, GPU_WRITE, GPU_READ, TO_VRAM, TO_SYSTEM, EVICT, UNMAP };
-
-static const struct option options[] = {
-	{ "cpu-write", required_argument, NULL, OPT_OP + CPU_WRITE },
-	{ "cpu-read", required_argument, NULL, OPT_OP + CPU_READ },
-	{ "gpu-write", required_argument, NULL, OPT_OP + GPU_WRITE },
-	{ "gpu-read", required_argument, NULL, OPT_OP + GPU_READ },
-	{ "write", required_argument, NULL, OPT_OP + GPU_WRITE },
-	{ "read", required_argument, NULL, OPT_OP + GPU_READ },
-	{ "to-vram", required_argument, NULL, OPT_OP + TO_VRAM },
-	{ "to-system", required_argument, NULL, OPT_OP + TO_SYSTEM },
-	{ "evict", required_argument, NULL, OPT_OP + EVICT },
-	{ "unmap", required_argument, NULL, OPT_OP + UNMAP },
-	{ "device", required_argument, NULL, 'd' },
-	{ "size", required_argument, NULL, 's' },
-	{ "steps", no_argument, NULL, OPT_STEPS },
-	{ "svg", required_argument, NULL, OPT_SVG },
-	{ "color", required_argument, NULL, OPT_COLOR },
-	{ "help", no_argument, NULL, 'h' },
-	{ 0 },
-};
 
 static bool parse_range(const char *s, uint64_t size, struct step *step)
 {
@@ -221,18 +194,23 @@ static bool parse_range(const char *s, uint64_t size, struct step *step)
 	return true;
 }
 
-static int add_step(struct plan *p, int op, const char *range)
+static int add_step(void *arg, const char *name, const char *range)
 {
+	struct plan *p = arg;
+	const struct op *op = ops;
+
 	if (p->len == MAX_STEPS) {
 		complain("no more than %d operations", MAX_STEPS);
 		return EXIT_USAGE;
 	}
-	p->steps[p->len].op = &ops[op];
+	while (strcmp(op->name, name) && strcmp(op->alias, name))
+		op++;
+	p->steps[p->len].op = op;
 	p->ranges[p->len++] = range;
-	return 0;
+	return EXIT_FINE;
 }
 
-/* One of most kinds, on eighths of the range. */
+/* One of most kinds, on eighths of the range.  Returns an exit code, or -1 to go on. */
 static int default_steps(struct plan *p)
 {
 	static const struct {
@@ -254,7 +232,7 @@ static int default_steps(struct plan *p)
 		p->steps[i].len = recipe[i].eighths * eighth;
 	}
 	p->len = i;
-	return 0;
+	return -1;
 }
 
 /* The CPU must not touch what an earlier step unmapped. */
@@ -269,11 +247,13 @@ static bool touches_hole(const struct plan *p, size_t i)
 	return false;
 }
 
+/* Returns an exit code, or -1 to go on. */
 static int resolve(struct plan *p)
 {
 	size_t i;
 
-	if (!p->size || p->size % MOCKGPU_PAGE_SIZE || p->size > SIZE_MAX / 2) {
+	if (!parse_bytes(p->size_arg, &p->size) || !p->size || p->size % MOCKGPU_PAGE_SIZE ||
+	    p->size > SIZE_MAX / 2) {
 		complain("--size is a multiple of 4K");
 		return EXIT_USAGE;
 	}
@@ -291,41 +271,33 @@ static int resolve(struct plan *p)
 			return EXIT_USAGE;
 		}
 	}
-	return 0;
+	return -1;
 }
 
 /* Returns an exit code, or -1 to go on. */
 static int parse(int argc, char **argv, struct plan *p)
 {
-	int opt, ret;
+	const struct opt opts[] = {
+		{ .name = "cpu-write", .take = add_step },
+		{ .name = "cpu-read", .take = add_step },
+		{ .name = "gpu-write", .take = add_step },
+		{ .name = "gpu-read", .take = add_step },
+		{ .name = "write", .take = add_step },
+		{ .name = "read", .take = add_step },
+		{ .name = "to-vram", .take = add_step },
+		{ .name = "to-system", .take = add_step },
+		{ .name = "evict", .take = add_step },
+		{ .name = "unmap", .take = add_step },
+		{ .name = "device", .letter = 'd', .value = &p->device },
+		{ .name = "size", .letter = 's', .value = &p->size_arg },
+		{ .name = "steps", .flag = &p->each },
+		{ .name = "svg", .value = &p->svg },
+		{ .name = "color", .value = &p->color },
+		{ 0 },
+	};
+	int code = parse_options(argc, argv, opts, p, help);
 
-	while ((opt = getopt_long(argc, argv, "d:s:h", options, NULL)) != -1) {
-		if (opt >= OPT_OP && opt < OPT_STEPS) {
-			ret = add_step(p, opt - OPT_OP, optarg);
-			if (ret)
-				return ret;
-		} else if (opt == 'd') {
-			p->device = optarg;
-		} else if (opt == 's') {
-			if (!parse_bytes(optarg, &p->size))
-				p->size = 0;
-		} else if (opt == OPT_STEPS) {
-			p->each = true;
-		} else if (opt == OPT_SVG) {
-			p->svg = optarg;
-		} else if (opt == OPT_COLOR) {
-			p->color = optarg;
-		} else if (opt == 'h') {
-			fputs(help, stdout);
-			return EXIT_FINE;
-		} else {
-			return point_to_help(argv[0]);
-		}
-	}
-	if (has_argument("map", argc, argv))
-		return EXIT_USAGE;
-	ret = resolve(p);
-	return ret ? ret : -1;
+	return code < 0 ? resolve(p) : code;
 }
 
 static void describe(const struct step *s, const struct map *m, int err, char *buf, size_t size)
@@ -436,7 +408,7 @@ static int draw_plan(const struct plan *p, const struct term *t)
 
 int cmd_map(int argc, char **argv)
 {
-	struct plan p = { .color = "auto", .size = 1024 * 1024 };
+	struct plan p = { .color = "auto", .size_arg = "1M" };
 	struct term t;
 	int code;
 
