@@ -18,13 +18,17 @@ const struct counter_desc counter_descs[] = {
 	COUNTER(client_used_bytes, true, "VRAM that holds data of this file"),
 	COUNTER(pages_to_vram, false, "pages moved to or made in VRAM"),
 	COUNTER(pages_hole, false, "... which were holes or the zero page"),
+	COUNTER(pages_touched, false, "... which touches of the device moved, as advised"),
+	COUNTER(huge_to_vram, false, "2 MiB folios that went to VRAM whole"),
 	COUNTER(pages_to_system, false, "pages migrated to system memory"),
 	COUNTER(pages_evicted, false, "pages evicted to system memory"),
 	COUNTER(pages_cpu_fault, false, "pages that CPU faults brought home"),
+	COUNTER(huge_to_system, false, "2 MiB folios that came to system memory whole"),
 	COUNTER(cpu_faults, false, "CPU faults on VRAM"),
 	COUNTER(cpu_faults_retried, false, "... which moved nothing and were tried again"),
+	COUNTER(cpu_faults_held, false, "... of those, within a time slice"),
 	COUNTER(cpu_faults_failed, false, "... which ended in an error"),
-	COUNTER(gpu_faults, false, "pages faulted in by the device"),
+	COUNTER(gpu_faults, false, "entries that the device's page table lacked"),
 	COUNTER(gpu_fault_retries, false, "device faults begun anew"),
 	COUNTER(gpu_cow_breaks, false, "device writes that broke copy-on-write"),
 	COUNTER(gpu_bytes_read, false, "bytes read by the device"),
@@ -37,6 +41,9 @@ const struct counter_desc counter_descs[] = {
 	COUNTER(no_ram, false, "pages that stayed for want of RAM"),
 };
 
+_Static_assert(sizeof(counter_descs) / sizeof(*counter_descs) * sizeof(uint64_t) ==
+	       sizeof(struct drm_mockgpu_counters), "each counter is shown");
+
 const size_t counter_descs_len = ARRAY_SIZE(counter_descs);
 
 static const struct {
@@ -47,7 +54,7 @@ static const struct {
 	{ MOCKGPU_CAP_PRIVATE, "private", "VRAM as device-private memory" },
 	{ MOCKGPU_CAP_COHERENT, "coherent", "VRAM as device-coherent memory" },
 	{ MOCKGPU_CAP_EXCLUSIVE, "exclusive", "device-exclusive atomics on system memory" },
-	{ MOCKGPU_CAP_HUGE, "huge", "2 MiB folios that stay whole in VRAM" },
+	{ MOCKGPU_CAP_HUGE, "huge", "2 MiB folios that go to VRAM and back whole" },
 };
 
 #define CAPS_LEN (ARRAY_SIZE(caps))

@@ -338,6 +338,7 @@ static int look(struct map *m, uint32_t *res, struct strip *strip, const struct 
 	if (draw) {
 		term_draw(t, f, &seen, &scale);
 		term_legend(t, &seen, scale);
+		term_huge(f);
 	}
 	return 0;
 }

@@ -7,6 +7,8 @@
 #include "cmd.h"
 #include "picture.h"
 
+#define HUGE_ORDER 9	/* 2 MiB in pages, as a power of two */
+
 /* Blue and orange stay apart for every kind of colour blindness. */
 const struct look_style look_styles[LOOK_MAX] = {
 	[LOOK_UNMAPPED] = { 'x', "38;5;244", "#ffffff00", "#ffffff00", "not mapped" },
@@ -86,6 +88,20 @@ size_t frame_scale(size_t pages, size_t max_cells)
 	while ((pages + scale - 1) / scale > max_cells)
 		scale *= 2;
 	return scale;
+}
+
+struct huge frame_huge(const struct frame *f)
+{
+	struct huge huge = { 0 };
+	size_t p;
+
+	for (p = 0; p < f->pages; p++) {
+		if (MOCKGPU_RES_ORDER(f->res[p]) >= HUGE_ORDER)
+			huge.cpu += MOCKGPU_PAGE_SIZE;
+		if (f->res[p] & MOCKGPU_RES_GPU_HUGE)
+			huge.gpu += MOCKGPU_PAGE_SIZE;
+	}
+	return huge;
 }
 
 const char *offset_str(char buf[OFFSET_STR_MAX], size_t row, size_t cols, size_t scale)

@@ -81,6 +81,14 @@ struct cell frame_cell(const struct frame *f, size_t i, size_t scale, struct see
 /* Smallest power of two of pages a cell so that at most @max_cells are needed. */
 size_t frame_scale(size_t pages, size_t max_cells);
 
+/* What is mapped 2 MiB at once, in bytes. */
+struct huge {
+	uint64_t cpu;
+	uint64_t gpu;
+};
+
+struct huge frame_huge(const struct frame *f);
+
 static inline size_t frame_cells(const struct frame *f, size_t scale)
 {
 	return (f->pages + scale - 1) / scale;
@@ -112,6 +120,9 @@ void term_words(const struct term *t, const char *words, unsigned int indent);
 /* Draws to stdout; @seen and @scale are what the legend then needs. */
 void term_draw(const struct term *t, const struct frame *f, struct seen *seen, size_t *scale);
 void term_legend(const struct term *t, const struct seen *seen, size_t scale);
+
+/* A line about what is mapped 2 MiB at once, if anything is. */
+void term_huge(const struct frame *f);
 
 /* Writes the whole strip to @path; returns 0 or a negative errno. */
 int svg_write(const struct strip *s, const char *path);

@@ -134,3 +134,13 @@ void term_legend(const struct term *t, const struct seen *seen, size_t scale)
 	if (seen->gpu)
 		printf("%*sCAPITAL: the device has it in its page table\n", GUTTER, "");
 }
+
+void term_huge(const struct frame *f)
+{
+	char cpu[BYTES_STR_MAX], gpu[BYTES_STR_MAX];
+	struct huge huge = frame_huge(f);
+
+	if (huge.cpu || huge.gpu)
+		printf("%*smapped 2 MiB at once: %s by the CPU, %s by the device\n", GUTTER, "",
+		       bytes_str(cpu, huge.cpu), bytes_str(gpu, huge.gpu));
+}

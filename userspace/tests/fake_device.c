@@ -6,7 +6,8 @@
  * Bytes stay in the process's own pages; only places are modelled.  A page "in
  * VRAM" is PROT_NONE, so that a CPU access faults and brings it home.
  *
- * FAKE_BREAK makes the model lie in one way, for which the demo must fail.
+ * FAKE_BREAK makes the model lie in one way, for which the demo must fail.  With
+ * FAKE_HUGE everything is mapped 2 MiB at once.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -36,6 +37,7 @@ static const struct fake_node nodes[] = {
 static struct page table[TABLE];
 static struct drm_mockgpu_counters *counters;	/* shared by all processes */
 static const char *lie = "";
+static int huge;
 
 static int lies(const char *how)
 {
@@ -157,6 +159,8 @@ static int residency(struct drm_mockgpu_residency *r)
 			*out |= p->shared ? 0 : MOCKGPU_RES_WRITE;
 			*out |= p->vram ? MOCKGPU_RES_VRAM | MOCKGPU_RES_LOCAL : 0;
 			*out |= p->gpu ? MOCKGPU_RES_GPU : 0;
+			*out |= p->gpu && huge ? MOCKGPU_RES_GPU_HUGE : 0;
+			*out |= huge ? 9 << 16 : 0;
 			*out |= p->gpu_write ? MOCKGPU_RES_GPU_WRITE : 0;
 		}
 		out++;
@@ -216,7 +220,7 @@ static int query(struct drm_mockgpu_query *q)
 		.vram_type = MOCKGPU_VRAM_PRIVATE,
 		.vram_bytes = 256 << 20,
 		.vram_block_bytes = 2 << 20,
-		.caps = MOCKGPU_CAP_PRIVATE,
+		.caps = MOCKGPU_CAP_PRIVATE | (huge ? MOCKGPU_CAP_HUGE : 0),
 		.atomic_max_bytes = 16 << 20,
 		.page_bytes = PAGE,
 	};
@@ -277,6 +281,7 @@ static void __attribute__((constructor)) set_up(void)
 
 	if (getenv("FAKE_BREAK"))
 		lie = getenv("FAKE_BREAK");
+	huge = !!getenv("FAKE_HUGE");
 	counters = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (counters == MAP_FAILED || sigaction(SIGSEGV, &sa, NULL) ||
 	    pthread_atfork(NULL, forked, forked_child))

@@ -54,7 +54,9 @@ if command -v python3 >/dev/null; then
 	info = json.load(open(sys.argv[1]))
 	assert len(info["devices"]) == 1, info
 	assert info["devices"][0]["capabilities"] == ["private"], info
-	assert info["devices"][0]["counters"]["no_ram"] == 0, info
+	counters = info["devices"][0]["counters"]
+	assert len(counters) == 27, info
+	assert counters["no_ram"] == counters["cpu_faults_held"] == 0, info
 	EOF
 	ok $? 'info as JSON: a JSON parser agrees'
 fi
@@ -91,6 +93,15 @@ ok $? 'map: the SVG has a caption a step and is the same each time'
 status=0
 "$cmd" map >/dev/full 2>"$dir/err" || status=$?
 ok $((status != 1)) 'map: output that is lost is a failure'
+
+FAKE_HUGE=1
+export FAKE_HUGE
+run 0 '"huge"' 'info as JSON: what it can besides' info --json
+run 0 '^ +mapped 2 MiB at once: 4 MiB by the CPU, 2 MiB by the device$' 'map: 2 MiB at once' \
+	map --size 4M --cpu-write all --to-vram 0+2M --gpu-write 2M+2M
+unset FAKE_HUGE
+! "$cmd" map | grep -q 'at once'
+ok $? 'map: nothing is mapped 2 MiB at once'
 
 run 0 'all as told, [0-9]+ checks' 'demo' demo --svg "$dir/demo.svg"
 [ "$(grep -c 'class="c"' "$dir/demo.svg")" -eq 8 ]

@@ -76,6 +76,22 @@ static void test_scale(void)
 	ok(!strcmp(offset_str(buf, 2, 64, 4), "+2 MiB"), "the third at +2 MiB (%s)", buf);
 }
 
+static void test_huge(void)
+{
+	uint32_t res[] = {
+		P, P | G, P | (8U << 16), P | (9U << 16), P | G | (9U << 16),
+		P | V | G | MOCKGPU_RES_GPU_HUGE | (9U << 16), P | (10U << 16) | (9U << 24),
+	};
+	struct frame f = { .res = res, .pages = ARRAY_SIZE(res) };
+	struct huge huge = frame_huge(&f);
+
+	ok(huge.cpu == 4 * MOCKGPU_PAGE_SIZE, "the CPU's pages of 2 MiB and more are counted");
+	ok(huge.gpu == MOCKGPU_PAGE_SIZE, "what the device maps by 2 MiB is counted");
+	f.pages = 3;
+	huge = frame_huge(&f);
+	ok(!huge.cpu && !huge.gpu, "smaller ones are not");
+}
+
 static void test_bytes(void)
 {
 	static const struct {
@@ -150,6 +166,7 @@ int main(void)
 	test_letters();
 	test_mixed();
 	test_scale();
+	test_huge();
 	test_bytes();
 	test_svg();
 	return done();
