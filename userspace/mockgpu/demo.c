@@ -397,7 +397,7 @@ static int verdict(const struct demo *d)
 
 static int tour(struct demo *d, const char *device, const char *svg)
 {
-	int code, ret;
+	int code;
 
 	code = open_or_explain(&d->dev, device);
 	if (code)
@@ -416,13 +416,8 @@ static int tour(struct demo *d, const char *device, const char *svg)
 		tell(d);
 		code = verdict(d);
 	}
-	if (svg && d->strip.len) {
-		ret = svg_write(&d->strip, svg);
-		if (ret) {
-			complain("cannot write %s: %s", svg, strerror(-ret));
-			code = EXIT_FAILED;
-		}
-	}
+	if (d->strip.len && svg_write(&d->strip, svg))
+		code = EXIT_FAILED;
 	twin_end(&d->twin);
 	strip_free(&d->strip);
 	munmap(d->mem, DEMO_BYTES);
@@ -446,9 +441,7 @@ int cmd_demo(int argc, char **argv)
 	code = parse_options(argc, argv, opts, NULL, help);
 	if (code >= 0)
 		return code;
-	if (!term_init(&demo.term, color)) {
-		complain("--color is auto, always or never, not '%s'", color);
+	if (!term_init(&demo.term, color))
 		return EXIT_USAGE;
-	}
 	return tour(&demo, device, svg);
 }

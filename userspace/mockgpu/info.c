@@ -97,28 +97,22 @@ static int get_report(struct mockgpu_device *dev, struct report *r)
 	return 0;
 }
 
-static const char *vram_type_text(uint32_t type)
-{
-	switch (type) {
-	case MOCKGPU_VRAM_PRIVATE:
-		return "device-private: the CPU cannot reach it, its access brings the page home";
-	case MOCKGPU_VRAM_COHERENT:
-		return "device-coherent: the CPU reaches it like RAM";
-	default:
-		return "of a kind that this program does not know";
-	}
-}
+struct vram_type {
+	const char *key;
+	const char *text;
+};
 
-static const char *vram_type_key(uint32_t type)
+static const struct vram_type *vram_type(uint32_t type)
 {
-	switch (type) {
-	case MOCKGPU_VRAM_PRIVATE:
-		return "private";
-	case MOCKGPU_VRAM_COHERENT:
-		return "coherent";
-	default:
-		return "unknown";
-	}
+	static const struct vram_type types[] = {
+		[0] = { "unknown", "of a kind that this program does not know" },
+		[MOCKGPU_VRAM_PRIVATE] = { "private", "device-private: the CPU cannot reach it, "
+					   "its access brings the page home" },
+		[MOCKGPU_VRAM_COHERENT] = { "coherent",
+					    "device-coherent: the CPU reaches it like RAM" },
+	};
+
+	return &types[type < ARRAY_SIZE(types) ? type : 0];
 }
 
 static void print_caps(uint64_t have, bool wanted, const char *title)
@@ -160,7 +154,7 @@ static void print_text(const struct report *r)
 	printf("\ndevice %u  %s\n", i->index, r->path);
 	printf("  %-10s %s of the driver %s, \"%s\"\n", "interface", r->version,
 	       MOCKGPU_DRIVER_NAME, r->desc);
-	printf("  %-10s %s\n", "VRAM", vram_type_text(i->vram_type));
+	printf("  %-10s %s\n", "VRAM", vram_type(i->vram_type)->text);
 	printf("  %-10s %s, RAM behind it in blocks of %s, pages of %s\n", "size",
 	       bytes_str(size, i->vram_bytes), bytes_str(block, i->vram_block_bytes),
 	       bytes_str(page, i->page_bytes));
@@ -205,7 +199,7 @@ static void print_json(const struct report *r, bool first)
 	printf(",\n");
 	print_json_key("      ", "driver_version");
 	print_json_string(r->version);
-	printf(",\n      \"vram_type\": \"%s\",\n", vram_type_key(d->vram_type));
+	printf(",\n      \"vram_type\": \"%s\",\n", vram_type(d->vram_type)->key);
 	printf("      \"vram_bytes\": %" PRIu64 ",\n", (uint64_t)d->vram_bytes);
 	printf("      \"vram_block_bytes\": %" PRIu64 ",\n", (uint64_t)d->vram_block_bytes);
 	printf("      \"page_bytes\": %u,\n", d->page_bytes);

@@ -379,7 +379,7 @@ static int draw_plan(const struct plan *p, const struct term *t)
 	struct strip strip = { .title = "" };
 	struct map m = { .len = p->size };
 	char size[BYTES_STR_MAX];
-	int code, ret;
+	int code;
 
 	code = open_or_explain(&m.dev, p->device);
 	if (code)
@@ -394,13 +394,8 @@ static int draw_plan(const struct plan *p, const struct term *t)
 	snprintf(strip.title, sizeof(strip.title), "mockgpu map: where each page of %s is",
 		 bytes_str(size, p->size));
 	code = run(p, &m, t, &strip);
-	if (p->svg) {
-		ret = svg_write(&strip, p->svg);
-		if (ret) {
-			complain("cannot write %s: %s", p->svg, strerror(-ret));
-			code = EXIT_FAILED;
-		}
-	}
+	if (svg_write(&strip, p->svg))
+		code = EXIT_FAILED;
 	strip_free(&strip);
 	munmap(m.mem, m.len);
 	mockgpu_close(m.dev);
@@ -416,9 +411,7 @@ int cmd_map(int argc, char **argv)
 	code = parse(argc, argv, &p);
 	if (code >= 0)
 		return code;
-	if (!term_init(&t, p.color)) {
-		complain("--color is auto, always or never, not '%s'", p.color);
+	if (!term_init(&t, p.color))
 		return EXIT_USAGE;
-	}
 	return draw_plan(&p, &t);
 }

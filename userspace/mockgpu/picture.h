@@ -111,7 +111,7 @@ struct term {
 	unsigned int cols;	/* cells in a row */
 };
 
-/* @when: "auto", "always", "never"; returns false for another word. */
+/* @when: "auto", "always", "never"; complains of another word and returns false. */
 bool term_init(struct term *t, const char *when);
 
 /* Prints words, broken at blanks where the line ends; further lines are indented. */
@@ -124,7 +124,7 @@ void term_legend(const struct term *t, const struct seen *seen, size_t scale);
 /* A line about what is mapped 2 MiB at once, if anything is. */
 void term_huge(const struct frame *f);
 
-/* Writes the whole strip to @path; returns 0 or a negative errno. */
+/* Writes the whole strip to @path, if not NULL; returns an exit code, having said why. */
 int svg_write(const struct strip *s, const char *path);
 
 #endif

@@ -266,7 +266,7 @@ static void put_strip(FILE *out, const struct strip *s)
 	fputs("</svg>\n", out);
 }
 
-int svg_write(const struct strip *s, const char *path)
+static int write_strip(const struct strip *s, const char *path)
 {
 	FILE *out = fopen(path, "we");
 	int ret = 0;
@@ -279,4 +279,14 @@ int svg_write(const struct strip *s, const char *path)
 	if (fclose(out) && !ret)
 		ret = -errno;
 	return ret;
+}
+
+int svg_write(const struct strip *s, const char *path)
+{
+	int ret = path ? write_strip(s, path) : 0;
+
+	if (!ret)
+		return EXIT_FINE;
+	complain("cannot write %s: %s", path, strerror(-ret));
+	return EXIT_FAILED;
 }

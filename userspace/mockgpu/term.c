@@ -19,14 +19,16 @@ bool term_init(struct term *t, const char *when)
 	struct winsize ws = { 0 };
 
 	t->person = isatty(STDOUT_FILENO);
-	if (!strcmp(when, "always"))
+	if (!strcmp(when, "always")) {
 		t->colour = true;
-	else if (!strcmp(when, "never"))
+	} else if (!strcmp(when, "never")) {
 		t->colour = false;
-	else if (!strcmp(when, "auto"))
+	} else if (!strcmp(when, "auto")) {
 		t->colour = t->person && !(no_color && *no_color) && name && strcmp(name, "dumb");
-	else
+	} else {
+		complain("--color is auto, always or never, not '%s'", when);
 		return false;
+	}
 
 	t->width = t->person ? 80 : 100;
 	if (t->person && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) && ws.ws_col)

@@ -154,7 +154,8 @@ static void test_svg(void)
 	ok(strstr(svg, ">parent<") && strstr(svg, ">child<"), "SVG: who is who");
 	ok(strstr(svg, "prefers-color-scheme:dark") && strstr(svg, "class=\"l5\"") &&
 	   strstr(svg, "class=\"l6\"") && !strstr(svg, "class=\"l7\""), "SVG: looks that occur");
-	ok(svg_write(&s, "/nonexistent/folder/x.svg") < 0, "SVG: an error is returned");
+	ok(!svg_write(&s, NULL), "SVG: need not be wanted");
+	ok(svg_write(&s, "/nonexistent/folder/x.svg") == EXIT_FAILED, "SVG: an error is told");
 	free(once);
 	unlink(path);
 	strip_free(&s);
