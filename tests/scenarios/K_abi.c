@@ -110,14 +110,26 @@ static void run_spoilt(const struct spoilt *cases, size_t n, unsigned long reque
 #define RUN(cases, request, good) \
 	run_spoilt((cases), ARRAY_SIZE(cases), (request), &(good), sizeof(good))
 
-/* What holds of every range. */
-#define SPOILT_RANGES(type) \
-	SPOIL(type, start, t.at + 1, EINVAL), SPOIL(type, start, t.at + PAGE - 1, EINVAL), \
-	SPOIL(type, start, 1, EINVAL), SPOIL(type, start, MAX64, EINVAL), \
-	SPOIL(type, start, LAST, EINVAL), SPOIL(type, start, 0xffff888000000000, EINVAL), \
-	SPOIL(type, len, 0, EINVAL), SPOIL(type, len, 1, EINVAL), \
-	SPOIL(type, len, PAGE + 1, EINVAL), SPOIL(type, len, N * PAGE - 1, EINVAL), \
-	SPOIL(type, len, MAX64, EINVAL), SPOIL(type, len, LAST, EINVAL)
+/* What holds of every range; each of the structures begins with one. */
+static void run_ranges(unsigned long request, const void *good, size_t size)
+{
+	const struct spoilt cases[] = {
+		SPOIL(drm_mockgpu_advise, start, t.at + 1, EINVAL),
+		SPOIL(drm_mockgpu_advise, start, t.at + PAGE - 1, EINVAL),
+		SPOIL(drm_mockgpu_advise, start, 1, EINVAL),
+		SPOIL(drm_mockgpu_advise, start, MAX64, EINVAL),
+		SPOIL(drm_mockgpu_advise, start, LAST, EINVAL),		/* wraps */
+		SPOIL(drm_mockgpu_advise, start, 0xffff888000000000, EINVAL),
+		SPOIL(drm_mockgpu_advise, len, 0, EINVAL),
+		SPOIL(drm_mockgpu_advise, len, 1, EINVAL),
+		SPOIL(drm_mockgpu_advise, len, PAGE + 1, EINVAL),
+		SPOIL(drm_mockgpu_advise, len, N * PAGE - 1, EINVAL),
+		SPOIL(drm_mockgpu_advise, len, MAX64, EINVAL),
+		SPOIL(drm_mockgpu_advise, len, LAST, EINVAL),		/* wraps */
+	};
+
+	run_spoilt(cases, ARRAY_SIZE(cases), request, good, size);
+}
 
 static void K1_malformed_advise(void)
 {
@@ -131,7 +143,6 @@ static void K1_malformed_advise(void)
 		.start = t.at, .len = N * PAGE, .flags = MOCKGPU_ADVISE_RESET,
 	};
 	const struct spoilt cases[] = {
-		SPOILT_RANGES(drm_mockgpu_advise),
 		SPOIL(drm_mockgpu_advise, attr, MOCKGPU_ADVICE_TIME_SLICE + 1, EINVAL),
 		SPOIL(drm_mockgpu_advise, attr, MOCKGPU_ADVICE_MAX - 1, EINVAL),
 		SPOIL(drm_mockgpu_advise, attr, MOCKGPU_ADVICE_MAX, EINVAL),
@@ -147,7 +158,6 @@ static void K1_malformed_advise(void)
 		SPOIL(drm_mockgpu_advise, value, MAX64, EINVAL),
 	};
 	const struct spoilt reset_cases[] = {
-		SPOILT_RANGES(drm_mockgpu_advise),
 		SPOIL(drm_mockgpu_advise, attr, 1, EINVAL),
 		SPOIL(drm_mockgpu_advise, attr, MAX32, EINVAL),
 		SPOIL(drm_mockgpu_advise, value, 1, EINVAL),
@@ -155,6 +165,8 @@ static void K1_malformed_advise(void)
 		SPOIL(drm_mockgpu_advise, flags, MOCKGPU_ADVISE_RESET | 2, EINVAL),
 	};
 
+	run_ranges(DRM_IOCTL_MOCKGPU_ADVISE, &good, sizeof(good));
+	run_ranges(DRM_IOCTL_MOCKGPU_ADVISE, &reset, sizeof(reset));
 	RUN(cases, DRM_IOCTL_MOCKGPU_ADVISE, good);
 	RUN(reset_cases, DRM_IOCTL_MOCKGPU_ADVISE, reset);
 	CHECK_FILL(t.pages, N, t.tag, 0);
@@ -167,7 +179,6 @@ static void K1_malformed_question(void)
 	set_up();
 	good = (struct drm_mockgpu_advice){ .start = t.at, .len = N * PAGE };
 	const struct spoilt cases[] = {
-		SPOILT_RANGES(drm_mockgpu_advice),
 		SPOIL(drm_mockgpu_advice, flags, 1, EINVAL),
 		SPOIL(drm_mockgpu_advice, flags, 1UL << 31, EINVAL),
 		SPOIL(drm_mockgpu_advice, flags, MAX32, EINVAL),
@@ -178,6 +189,7 @@ static void K1_malformed_question(void)
 		SPOIL(drm_mockgpu_advice, value, MAX64, 0),
 	};
 
+	run_ranges(DRM_IOCTL_MOCKGPU_ADVICE, &good, sizeof(good));
 	RUN(cases, DRM_IOCTL_MOCKGPU_ADVICE, good);
 	/* It is written also where the call fails. */
 	memset(&good.value, 0xee, sizeof(good.value));
@@ -199,7 +211,6 @@ static void K2_malformed_prefetch(void)
 		.start = t.at, .len = N * PAGE, .place = MOCKGPU_PLACE_DEVICE(0), .fd = -1,
 	};
 	const struct spoilt cases[] = {
-		SPOILT_RANGES(drm_mockgpu_prefetch),
 		SPOIL(drm_mockgpu_prefetch, place, MOCKGPU_PLACE_SYSTEM + 1, EINVAL),
 		SPOIL(drm_mockgpu_prefetch, place, MOCKGPU_PLACE_DEVICE(0) - 1, EINVAL),
 		SPOIL(drm_mockgpu_prefetch, place, MOCKGPU_PLACE_DEVICE(16), EINVAL),
@@ -219,6 +230,7 @@ static void K2_malformed_prefetch(void)
 		SPOIL(drm_mockgpu_prefetch, pad, MAX32, EINVAL),
 	};
 
+	run_ranges(DRM_IOCTL_MOCKGPU_PREFETCH, &good, sizeof(good));
 	RUN(cases, DRM_IOCTL_MOCKGPU_PREFETCH, good);
 	good.done = good.moved = good.stayed = good.mapped = 77;
 	good.pad = 1;

@@ -2,11 +2,13 @@
 /*
  * Random commands against random changes of the address space: row Q7.
  *
- * Four workers, each with a queue, own a stretch of addresses each; the stretches lie side by side,
- * so that what one does to its mappings disturbs the others' commands.  A worker knows what is
- * mapped in its stretch, how, and each byte of it; it has the device and the CPU compare, and
- * knows the outcome of every command that fails, too.  A fifth thread moves pages of all of them,
- * which changes no byte.
+ * Four workers, each with a queue, own two stretches of addresses each, of small pages and of a
+ * huge one.  The stretches lie side by side, so that what one does to its mappings disturbs the
+ * others' commands.  A worker knows what is mapped in its stretches, how, and each byte of them; it
+ * has the device and the CPU compare, and knows the outcome of every command that fails, too.  A
+ * fifth thread moves pages of all of them and advises on them, which changes no byte.
+ *
+ * Nothing that is waited for takes longer than the bound that holds for all waits.
  *
  * MOCKGPU_STRESS_S is how many seconds it takes; 20 unless told.  MOCKGPU_SEED repeats what each
  * thread does, though not how they meet.
@@ -21,31 +23,36 @@
 
 #include "process.h"
 #include "queue.h"
+#include "stretch.h"
 
 #define WORKERS	4
-#define N	32		/* pages of each */
-#define BYTES	(N * PAGE)
+#define SMALL	32UL		/* pages of a stretch of small ones */
+#define BLOCK	STRETCH_MOST	/* ... of a huge one */
 #define MOST	(8 * PAGE)	/* that one command works on */
 #define BATCH	6		/* commands of a submission */
-
-enum state { UNMAPPED, NONE, READ_ONLY, WRITABLE };
+#define ELEMENTS 6		/* that a command gathers or scatters */
+#define BOUND	(2 * NS_PER_S)	/* of each wait */
 
 struct worker {
 	struct queue q;
 	unsigned int number;
 	uint64_t random;
-	uint8_t *base;
-	uint8_t *model;
-	enum state state[N];
+	struct stretch small, block;
+	struct stretch *s;	/* the one that is worked on */
+	uint8_t *elsewhere;	/* where a block can be moved */
+	uint64_t index[BATCH][ELEMENTS];
 	struct drm_mockgpu_cmd cmds[BATCH];
 	struct drm_mockgpu_result want[BATCH];
 	struct drm_mockgpu_result got[BATCH];
 	unsigned int steps, failures;
+	uint64_t slowest;
 };
 
 static struct worker workers[WORKERS];
 static uint64_t end_ns;
+/* The stretches of small pages, and from the next 2 MiB on the blocks. */
 static uint8_t *everything;
+#define ALL_PAGES ((1 + WORKERS) * BLOCK)
 
 static uint64_t next(uint64_t *state)
 {
@@ -63,93 +70,30 @@ static uint64_t below(struct worker *w, uint64_t n)
 
 static uint8_t *page_at(const struct worker *w, size_t page)
 {
-	return w->base + page * PAGE;
+	return w->s->base + page * PAGE;
 }
 
-/* Changes of the mapping; the model follows. */
-
-static void map_anew(struct worker *w, size_t page, size_t n)
+/* Something that the worker waited for since @start has ended. */
+static void in_time(struct worker *w, const char *what, uint64_t start)
 {
-	map_fixed(page_at(w, page), n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
-	memset(w->model + page * PAGE, 0, n * PAGE);
-	for (size_t i = page; i < page + n; i++)
-		w->state[i] = WRITABLE;
-}
+	uint64_t took = now_ns() - start;
 
-static void take_away(struct worker *w, size_t page, size_t n)
-{
-	unmap(page_at(w, page), n);
-	for (size_t i = page; i < page + n; i++)
-		w->state[i] = UNMAPPED;
-}
-
-static void protect(struct worker *w, size_t page, size_t n, enum state state)
-{
-	static const int protection[] = { 0, PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE };
-
-	for (size_t i = page; i < page + n; i++)
-		if (w->state[i] != UNMAPPED) {
-			CHECK_SYS(mprotect(page_at(w, i), PAGE, protection[state]));
-			w->state[i] = state;
-		}
-}
-
-/* All of it is there and writable again, or most commands would fail after a while. */
-static void repair(struct worker *w)
-{
-	protect(w, 0, N, WRITABLE);
-	for (size_t i = 0; i < N; i++)
-		if (w->state[i] == UNMAPPED)
-			map_anew(w, i, 1);
-}
-
-static void empty(struct worker *w, size_t page, size_t n)
-{
-	for (size_t i = page; i < page + n; i++)
-		if (w->state[i] != UNMAPPED) {
-			CHECK_SYS(madvise(page_at(w, i), PAGE, MADV_DONTNEED));
-			memset(w->model + i * PAGE, 0, PAGE);
-		}
-}
-
-static void move(struct worker *w, size_t from)
-{
-	size_t to = below(w, N);
-
-	if (w->state[from] == UNMAPPED || to == from)
-		return;
-	CHECK(mremap(page_at(w, from), PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
-		     page_at(w, to)) == page_at(w, to));
-	memcpy(w->model + to * PAGE, w->model + from * PAGE, PAGE);
-	w->state[to] = w->state[from];
-	w->state[from] = UNMAPPED;
-}
-
-/* The CPU's look at all that it may read. */
-static void check_all(const struct worker *w, const char *who)
-{
-	for (size_t i = 0; i < N; i++) {
-		const uint8_t *p = page_at(w, i), *m = w->model + i * PAGE;
-
-		if (w->state[i] < READ_ONLY || !memcmp(p, m, PAGE))
-			continue;
-		for (size_t b = 0; b < PAGE; b++)
-			if (p[b] != m[b])
-				FAIL("worker %u, step %u: %s sees %02x for %02x in byte %zu of page %zu",
-				     w->number, w->steps, who, p[b], m[b], b, i);
-	}
+	if (took > BOUND)
+		FAIL("worker %u, step %u: %s took %llu ms", w->number, w->steps, what,
+		     (unsigned long long)(took / 1000000));
+	w->slowest = took > w->slowest ? took : w->slowest;
 }
 
 static void cpu_writes(struct worker *w, size_t page, size_t n)
 {
 	for (size_t i = page; i < page + n; i++)
-		if (w->state[i] == WRITABLE) {
-			size_t at = i * PAGE + below(w, PAGE / 8) * 8;
-			uint64_t value = next(&w->random);
+		stretch_write(w->s, i * PAGE + below(w, PAGE / 8) * 8, next(&w->random));
+}
 
-			memcpy(w->base + at, &value, 8);
-			memcpy(w->model + at, &value, 8);
-		}
+static void check_all(const struct worker *w, const char *who)
+{
+	stretch_check(&w->small, 0, w->small.pages, who);
+	stretch_check(&w->block, 0, w->block.pages, who);
 }
 
 /* A child has all of it as it is now, and what it writes is its own. */
@@ -159,12 +103,27 @@ static void fork_child(struct worker *w)
 
 	if (!child) {
 		check_all(w, "a child");
-		for (size_t i = 0; i < N; i++)
-			if (w->state[i] == WRITABLE)
+		for (size_t i = 0; i < w->s->pages; i++)
+			if (w->s->state[i] == WRITABLE)
 				memset(page_at(w, i), 0xdd, PAGE);
 		_exit(0);
 	}
 	join(child);
+}
+
+/* The whole of it: mended, made anew, or taken to other addresses and back. */
+static void change_whole(struct worker *w)
+{
+	switch (below(w, 3)) {
+	case 0:
+		stretch_repair(w->s);
+		break;
+	case 1:
+		stretch_map(w->s, 0, w->s->pages);
+		break;
+	default:
+		stretch_move_about(w->s, w->elsewhere);
+	}
 }
 
 static void migrate(struct mockgpu_device *dev, void *p, size_t n, unsigned int target)
@@ -175,72 +134,52 @@ static void migrate(struct mockgpu_device *dev, void *p, size_t n, unsigned int 
 		FAIL("to place %u: %s", target, strerror(-err));
 }
 
-static void change(struct worker *w)
+/* One change, or none; returns what it was. */
+static const char *change_something(struct worker *w)
 {
-	size_t page = below(w, N), n = 1 + below(w, N - page < 8 ? N - page : 8);
+	size_t left, page = below(w, w->s->pages), n;
 
+	left = w->s->pages - page;
+	n = 1 + below(w, left < 8 ? left : 8);
 	switch (below(w, 16)) {
 	case 0:
 	case 1:
-		map_anew(w, page, n);
-		break;
+		stretch_map(w->s, page, n);
+		return "mmap()";
 	case 2:
 		if (below(w, 4) == 0)
-			take_away(w, page, n);
-		break;
+			stretch_unmap(w->s, page, n);
+		return "munmap()";
 	case 3:
 		if (below(w, 2) == 0)
-			protect(w, page, n, NONE + below(w, 2));
-		break;
+			stretch_protect(w->s, page, n, NONE + below(w, 2));
+		return "mprotect()";
 	case 4:
-		repair(w);
-		break;
+		stretch_repair(w->s);
+		return "mending the mapping";
 	case 5:
-		empty(w, page, n);
-		break;
+		stretch_empty(w->s, page, n);
+		return "madvise()";
 	case 6:
-		move(w, page);
-		break;
+		stretch_move(w->s, page, below(w, w->s->pages));
+		return "mremap()";
 	case 7:
-		if (below(w, 8) == 0)
-			fork_child(w);
-		break;
+		change_whole(w);
+		return "a change of the whole";
 	case 8:
-		check_all(w, "the CPU");
-		break;
+		stretch_check(w->s, page, n, "the CPU");
+		return "the CPU's look";
 	case 9:
 	case 10:
 		migrate(w->q.dev, page_at(w, page), n, MOCKGPU_TARGET_VRAM);
-		break;
+		return "migration to VRAM";
 	case 11:
 		migrate(w->q.dev, page_at(w, page), n, MOCKGPU_TARGET_SYSTEM);
-		break;
+		return "migration to system memory";
 	default:
 		cpu_writes(w, page, n);
+		return "the CPU's write";
 	}
-}
-
-/*
- * How far an access comes: bytes from @at on; *error is why not further.  A page that is not
- * writable is -EPERM only if it can be read.
- */
-static size_t reach(const struct worker *w, size_t at, size_t len, bool write, int *error)
-{
-	size_t b = at;
-
-	*error = 0;
-	while (b < at + len) {
-		enum state state = w->state[b / PAGE];
-
-		if (state < READ_ONLY)
-			*error = -EFAULT;
-		else if (write && state == READ_ONLY)
-			*error = -EPERM;
-		if (*error)
-			return b - at;
-		b = (b / PAGE + 1) * PAGE;
-	}
-	return len;
 }
 
 static int failed(const struct worker *w, struct drm_mockgpu_result *r, size_t at, int error,
@@ -248,7 +187,7 @@ static int failed(const struct worker *w, struct drm_mockgpu_result *r, size_t a
 {
 	r->error = error;
 	r->access = access;
-	r->fault_addr = addr_of(w->base) + at;
+	r->fault_addr = addr_of(w->s->base) + at;
 	return error;
 }
 
@@ -256,33 +195,33 @@ static int failed(const struct worker *w, struct drm_mockgpu_result *r, size_t a
 
 static int make_fill(struct worker *w, struct drm_mockgpu_cmd *cmd, struct drm_mockgpu_result *r)
 {
-	size_t at = below(w, BYTES - MOST), len = 1 + below(w, MOST), can;
+	size_t at = below(w, w->s->bytes - MOST), len = 1 + below(w, MOST), can;
 	unsigned int size = 1U << below(w, 4);
 	uint64_t value = next(&w->random);
 	int error;
 
-	*cmd = cmd_fill(w->base + at, len, size, value);
-	can = reach(w, at, len, true, &error);
+	*cmd = cmd_fill(w->s->base + at, len, size, value);
+	can = stretch_reach(w->s, at, len, true, &error);
 	for (size_t i = 0; i < can; i++)
-		w->model[at + i] = (uint8_t)(value >> 8 * (i % size));
+		w->s->model[at + i] = (uint8_t)(value >> 8 * (i % size));
 	r->done = can;
 	return error ? failed(w, r, at + can, error, MOCKGPU_ACCESS_WRITE) : 0;
 }
 
 static int make_copy(struct worker *w, struct drm_mockgpu_cmd *cmd, struct drm_mockgpu_result *r)
 {
-	size_t half = (BYTES - 2 * MOST) / 2, len = 1 + below(w, MOST), can;
+	size_t half = (w->s->bytes - 2 * MOST) / 2, len = 1 + below(w, MOST), can;
 	size_t could;
 	size_t low = below(w, half), high = half + MOST + below(w, half);
 	bool up = below(w, 2);
 	size_t from = up ? low : high, to = up ? high : low;
 	int error, unwritable;
 
-	*cmd = cmd_copy(w->base + to, w->base + from, len);
+	*cmd = cmd_copy(w->s->base + to, w->s->base + from, len);
 	/* What can be read is written. */
-	could = reach(w, from, len, false, &error);
-	can = reach(w, to, could, true, &unwritable);
-	memcpy(w->model + to, w->model + from, can);
+	could = stretch_reach(w->s, from, len, false, &error);
+	can = stretch_reach(w->s, to, could, true, &unwritable);
+	memcpy(w->s->model + to, w->s->model + from, can);
 	r->done = can;
 	if (unwritable)
 		return failed(w, r, to + can, unwritable, MOCKGPU_ACCESS_WRITE);
@@ -292,28 +231,42 @@ static int make_copy(struct worker *w, struct drm_mockgpu_cmd *cmd, struct drm_m
 static int make_checksum(struct worker *w, struct drm_mockgpu_cmd *cmd,
 			 struct drm_mockgpu_result *r)
 {
-	size_t at = below(w, BYTES - MOST), len = 1 + below(w, MOST), can;
+	size_t at = below(w, w->s->bytes - MOST), len = 1 + below(w, MOST), can;
 	uint64_t sum = 0xcbf29ce484222325;
 	int error;
 
-	*cmd = cmd_checksum(w->base + at, len);
-	can = reach(w, at, len, false, &error);
+	*cmd = cmd_checksum(w->s->base + at, len);
+	can = stretch_reach(w->s, at, len, false, &error);
 	for (size_t i = 0; i < can; i++)
-		sum = (sum ^ w->model[at + i]) * 0x100000001b3;
+		sum = (sum ^ w->s->model[at + i]) * 0x100000001b3;
 	r->value = sum;
 	r->done = can;
 	return error ? failed(w, r, at + can, error, MOCKGPU_ACCESS_READ) : 0;
 }
 
+static int make_load(struct worker *w, struct drm_mockgpu_cmd *cmd, struct drm_mockgpu_result *r)
+{
+	size_t at = below(w, w->s->bytes - 8), size = 1UL << below(w, 4), can;
+	int error;
+
+	*cmd = cmd_load(w->s->base + at, (unsigned int)size);
+	can = stretch_reach(w->s, at, size, false, &error);
+	memcpy(&r->value, w->s->model + at, can);
+	if (error)
+		return failed(w, r, at + can, error, MOCKGPU_ACCESS_READ);
+	r->done = size;
+	return 0;
+}
+
 static int make_store(struct worker *w, struct drm_mockgpu_cmd *cmd, struct drm_mockgpu_result *r)
 {
-	size_t at = below(w, BYTES - 8), size = 1UL << below(w, 4), can;
+	size_t at = below(w, w->s->bytes - 8), size = 1UL << below(w, 4), can;
 	uint64_t value = next(&w->random);
 	int error;
 
-	*cmd = cmd_store(w->base + at, (unsigned int)size, value);
-	can = reach(w, at, size, true, &error);
-	memcpy(w->model + at, &value, can < size ? can : size);
+	*cmd = cmd_store(w->s->base + at, (unsigned int)size, value);
+	can = stretch_reach(w->s, at, size, true, &error);
+	memcpy(w->s->model + at, &value, can < size ? can : size);
 	if (error)
 		return failed(w, r, at + can, error, MOCKGPU_ACCESS_WRITE);
 	r->done = size;
@@ -327,30 +280,61 @@ static int make_atomic(struct worker *w, struct drm_mockgpu_cmd *cmd, struct drm
 		MOCKGPU_ATOMIC_ADD, MOCKGPU_ATOMIC_SUB, MOCKGPU_ATOMIC_XOR,
 	};
 	size_t size = 1UL << below(w, 4), stride = below(w, 3 * PAGE / size) * size;
-	size_t count = 1 + below(w, 5), at = below(w, (BYTES - 16 * PAGE) / size) * size;
+	size_t count = 1 + below(w, 5), at = below(w, (w->s->bytes - 16 * PAGE) / size) * size;
 	unsigned int op = ops[below(w, ARRAY_SIZE(ops))];
 	uint64_t value = next(&w->random), old, new;
 	int error;
 
-	*cmd = cmd_atomic(op, w->base + at, (unsigned int)size, value, count);
+	*cmd = cmd_atomic(op, w->s->base + at, (unsigned int)size, value, count);
 	cmd->stride = stride;
 	for (; r->done < count; r->done++, at += stride) {
-		reach(w, at, size, true, &error);
+		stretch_reach(w->s, at, size, true, &error);
 		if (error)
 			return failed(w, r, at, error, MOCKGPU_ACCESS_ATOMIC);
 		old = 0;
-		memcpy(&old, w->model + at, size);
+		memcpy(&old, w->s->model + at, size);
 		new = op == MOCKGPU_ATOMIC_ADD ? old + value :
 		      op == MOCKGPU_ATOMIC_SUB ? old - value : old ^ value;
-		memcpy(w->model + at, &new, size);
+		memcpy(w->s->model + at, &new, size);
 		r->value = old;
+	}
+	return 0;
+}
+
+/* Elements in a row, and those that the offsets name, one after the other. */
+static int make_elements(struct worker *w, struct drm_mockgpu_cmd *cmd,
+			 struct drm_mockgpu_result *r)
+{
+	size_t size = 1UL << below(w, 4), row = below(w, w->s->bytes - ELEMENTS * 8), can;
+	uint64_t *index = w->index[cmd - w->cmds];
+	bool gather = below(w, 2);
+	int error;
+
+	for (unsigned int i = 0; i < ELEMENTS; i++)
+		index[i] = below(w, w->s->bytes - 8);
+	*cmd = cmd_elements(gather ? MOCKGPU_CMD_GATHER : MOCKGPU_CMD_SCATTER, w->s->base + row,
+			    w->s->base, index, ELEMENTS, (unsigned int)size);
+	for (; r->done < ELEMENTS; r->done++) {
+		size_t inner = row + r->done * size, outer = index[r->done];
+		size_t from = gather ? outer : inner, to = gather ? inner : outer;
+		uint8_t element[8];
+
+		can = stretch_reach(w->s, from, size, false, &error);
+		if (error)
+			return failed(w, r, from + can, error, MOCKGPU_ACCESS_READ);
+		memcpy(element, w->s->model + from, size);
+		can = stretch_reach(w->s, to, size, true, &error);
+		memcpy(w->s->model + to, element, can);
+		if (error)
+			return failed(w, r, to + can, error, MOCKGPU_ACCESS_WRITE);
 	}
 	return 0;
 }
 
 static int (*const makers[])(struct worker *, struct drm_mockgpu_cmd *,
 			     struct drm_mockgpu_result *) = {
-	make_fill, make_copy, make_checksum, make_store, make_atomic, make_atomic,
+	make_fill, make_copy, make_checksum, make_load, make_store, make_elements,
+	make_atomic, make_atomic,
 };
 
 static void submit_some(struct worker *w)
@@ -365,7 +349,7 @@ static void submit_some(struct worker *w)
 		if (!error) {
 			error = makers[below(w, ARRAY_SIZE(makers))](w, &w->cmds[i], &w->want[i]);
 		} else {
-			w->cmds[i] = cmd_load(w->base, 1);
+			w->cmds[i] = cmd_load(w->s->base, 1);
 			w->want[i].error = -ECANCELED;
 		}
 	}
@@ -388,42 +372,109 @@ static void submit_some(struct worker *w)
 static void *work(void *arg)
 {
 	struct worker *w = arg;
+	struct stretch *both[] = { &w->small, &w->block };
 
-	map_anew(w, 0, N);
 	while (now_ns() < end_ns) {
+		uint64_t start = now_ns();
+
 		w->steps++;
-		change(w);
+		w->s = both[below(w, 2)];
+		in_time(w, change_something(w), start);
+		if (below(w, 128) == 0)
+			fork_child(w);
+		start = now_ns();
 		submit_some(w);
+		in_time(w, "a submission", start);
 	}
 	check_all(w, "the CPU at the end");
 	return NULL;
 }
 
+static void prefetch_some(struct worker *w, void *p, size_t n)
+{
+	static const unsigned int places[] = {
+		MOCKGPU_PLACE_ANY, MOCKGPU_PLACE_SYSTEM, MOCKGPU_PLACE_DEVICE(0),
+	};
+	int err = mockgpu_prefetch(w->q.dev, p, n * PAGE, places[below(w, 3)],
+				   below(w, 2) ? MOCKGPU_PREFETCH_WRITE : 0, NULL, NULL);
+
+	if (err && err != -ENOMEM)
+		FAIL("prefetch: %s", strerror(-err));
+}
+
+/* Nothing that makes commands fail which would work otherwise. */
+static void advise_some(struct worker *w, void *p, size_t n)
+{
+	static const struct { unsigned int attr, most; } attributes[] = {
+		{ MOCKGPU_ADVICE_TOUCH, 4 }, { MOCKGPU_ADVICE_READ_MOSTLY, 1 },
+		{ MOCKGPU_ADVICE_GRANULARITY, 9 }, { MOCKGPU_ADVICE_FAULT_AROUND, 6 },
+		{ MOCKGPU_ADVICE_TIME_SLICE, 20 },
+	};
+	unsigned int i = (unsigned int)below(w, ARRAY_SIZE(attributes) + 2);
+	int err;
+
+	if (i < ARRAY_SIZE(attributes))
+		err = mockgpu_advise(w->q.dev, p, n * PAGE, attributes[i].attr,
+				     below(w, attributes[i].most + 1));
+	else if (i == ARRAY_SIZE(attributes))
+		err = mockgpu_advise_reset(w->q.dev, p, n * PAGE);
+	else
+		err = mockgpu_advise(w->q.dev, p, n * PAGE, MOCKGPU_ADVICE_PLACE,
+				     MOCKGPU_PLACE_DEVICE(0));
+	if (err)
+		FAIL("advise: %s", strerror(-err));
+}
+
 /* What moves pages, and changes nothing of what is in them. */
+static const char *shake_once(struct worker *w)
+{
+	size_t page = below(w, ALL_PAGES), left = ALL_PAGES - page, n;
+	void *p = AT(everything, page);
+	int err;
+
+	if (below(w, 4) == 0)
+		p = AT(everything, page = page & ~(BLOCK - 1));
+	left = ALL_PAGES - page;
+	n = 1 + below(w, left < 64 ? left : 64);
+	if (below(w, 4) == 0)
+		n = left < BLOCK ? left : BLOCK;
+	switch (below(w, 10)) {
+	case 0:
+		err = mockgpu_evict(w->q.dev, p, n * PAGE, NULL);
+		if (err)
+			FAIL("evict: %s", strerror(-err));
+		return "eviction";
+	case 1:
+		madvise(p, n * PAGE, MADV_COLD);
+		return "MADV_COLD";
+	case 2:
+		madvise(p, n * PAGE, MADV_PAGEOUT);
+		return "MADV_PAGEOUT";
+	case 3:
+		madvise(p, n * PAGE, 25 /* MADV_COLLAPSE */);
+		return "MADV_COLLAPSE";
+	case 4:
+	case 5:
+		prefetch_some(w, p, n);
+		return "prefetch";
+	case 6:
+	case 7:
+		advise_some(w, p, n);
+		return "advice";
+	default:
+		migrate(w->q.dev, p, n, (unsigned int)below(w, 2));
+		return "migration";
+	}
+}
+
 static void *shake(void *arg)
 {
 	struct worker *w = arg;
 
 	while (now_ns() < end_ns) {
-		size_t page = below(w, WORKERS * N), n = 1 + below(w, WORKERS * N - page);
-		void *p = AT(everything, page);
-		int err = 0;
+		uint64_t start = now_ns();
 
-		switch (below(w, 5)) {
-		case 0:
-			err = mockgpu_evict(w->q.dev, p, n * PAGE, NULL);
-			break;
-		case 1:
-			madvise(p, n * PAGE, MADV_COLD);
-			break;
-		case 2:
-			madvise(p, n * PAGE, MADV_PAGEOUT);
-			break;
-		default:
-			migrate(w->q.dev, p, n, (unsigned int)below(w, 2));
-		}
-		if (err)
-			FAIL("evict: %s", strerror(-err));
+		in_time(w, shake_once(w), start);
 		w->steps++;
 		sleep_ms((unsigned int)below(w, 8));
 	}
@@ -432,12 +483,18 @@ static void *shake(void *arg)
 
 static void Q7_random_commands_and_changes(void)
 {
+	static const char *const names[WORKERS][2] = {
+		{ "the first's", "the first's block" }, { "the second's", "the second's block" },
+		{ "the third's", "the third's block" }, { "the fourth's", "the fourth's block" },
+	};
 	const char *text = getenv("MOCKGPU_STRESS_S");
 	uint64_t seconds = text && *text ? strtoull(text, NULL, 10) : 20;
-	struct worker shaker = { .q.dev = gpu_open_private(), .random = random_u64() | 1 };
+	struct worker shaker = {
+		.q.dev = gpu_open_private(), .random = random_u64() | 1, .number = WORKERS,
+	};
 	pthread_t threads[WORKERS], other;
 
-	everything = map_arena(WORKERS * N);
+	everything = map_arena(ALL_PAGES);
 	end_ns = now_ns() + seconds * NS_PER_S;
 	for (unsigned int i = 0; i < WORKERS; i++) {
 		struct worker *w = &workers[i];
@@ -445,8 +502,9 @@ static void Q7_random_commands_and_changes(void)
 		w->q = queue_new(shaker.q.dev);
 		w->number = i;
 		w->random = random_u64() | 1;
-		w->base = AT(everything, i * N);
-		w->model = map_hole(N);
+		w->small = stretch_new(names[i][0], AT(everything, i * SMALL), SMALL, false);
+		w->block = stretch_new(names[i][1], AT(everything, (1 + i) * BLOCK), BLOCK, true);
+		w->elsewhere = map_arena(BLOCK);
 	}
 	for (unsigned int i = 0; i < WORKERS; i++)
 		threads[i] = thread_start(work, &workers[i]);
@@ -455,11 +513,13 @@ static void Q7_random_commands_and_changes(void)
 		thread_join(threads[i]);
 	thread_join(other);
 	for (unsigned int i = 0; i < WORKERS; i++) {
-		note("worker %u: %u steps, in %u a command failed as it had to", i,
-		     workers[i].steps, workers[i].failures);
+		note("worker %u: %u steps, in %u a command failed as it had to, slowest %llu ms", i,
+		     workers[i].steps, workers[i].failures,
+		     (unsigned long long)(workers[i].slowest / 1000000));
 		CHECK_GE(workers[i].steps, 20);
 	}
-	note("pages moved %u times", shaker.steps);
+	note("pages moved %u times, slowest %llu ms", shaker.steps,
+	     (unsigned long long)(shaker.slowest / 1000000));
 }
 
 #define SCENARIO(name) { #name, name, 900, 0 }
