@@ -14,9 +14,10 @@
 void disk_new(uint64_t delay_ns);
 void disk_gone(void);
 
-/* A file system on it, which does direct I/O; where it is mounted. */
+/* A file system on it, new or as it was, which does direct I/O; where it is mounted. */
 #define DISK_DIR "/run/mockgpu-disk"
 void disk_mount(void);
+void disk_mount_again(void);
 void disk_unmount(void);
 
 /* A swap area on it, used before any other. */
