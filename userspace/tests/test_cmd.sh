@@ -75,6 +75,8 @@ run 0 'to-vram of 12 KiB at \+0, 1 moved, 2 already there' 'map: counts by reaso
 run 0 'cpu-read of 128 KiB at \+640 KiB' 'map: with nothing to do' map
 ! grep -q ' $' "$dir/out"
 ok $? 'map: no blanks at the end of a line'
+run 0 '^gpu-write of 4 KiB at \+0$' 'map: --write for short' map --size 8K --write 0+4K
+run 0 '^gpu-read of 4 KiB at \+4 KiB$' 'map: --read for short' map --size 8K --read 4K+4K
 run 2 'a range is OFFSET' 'map: beyond the end' map --size 8K --to-vram 4K+8K
 run 2 'a range is OFFSET' 'map: not whole pages' map --size 8K --to-vram 1+4K
 run 2 'a range is OFFSET' 'map: an empty range' map --size 8K --to-vram 0+0
