@@ -22,6 +22,7 @@
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 
+#include "compat/compat.h"
 #include "mirror.h"
 #include "mirror_internal.h"
 #include "stats.h"
@@ -108,6 +109,8 @@ int mirror_ask(struct mirror *mirror, struct mirror_window *window, struct hmm_r
 		return -EINTR;
 	ret = hmm_range_fault(range);
 	mmap_read_unlock(mirror->mm);
+	if (!ret)
+		compat_mend_hmm_pfns(start, (end - start) / PAGE_SIZE, pfns);
 	return ret;
 }
 

@@ -8,6 +8,7 @@
 #ifndef MOCKGPU_COMPAT_H
 #define MOCKGPU_COMPAT_H
 
+#include <linux/hmm.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/workqueue.h>
@@ -43,6 +44,60 @@ static inline bool compat_is_zero_page(struct page *page, unsigned int order)
 		return false;
 	folio = page_folio(page);
 	return !folio_is_zone_device(folio) && !READ_ONCE(folio->mapping);
+}
+
+/**
+ * compat_has_huge_device_folios() - can a folio of 2 MiB be device memory?
+ *
+ * Kernels before 6.19 split what is to go there; the machine must have huge pages.
+ */
+static inline bool compat_has_huge_device_folios(void)
+{
+	return thp_migration_supported() && has_transparent_hugepage();
+}
+
+/**
+ * compat_unmake_device_folio() - make single pages of a huge folio that has become free
+ * @folio: folio of device memory, as its free callback gets it
+ *
+ * What a page of its own has in the word that leads a page of a folio to the first
+ * one is its page map.  The kernel makes up for that when it makes a folio of the page
+ * again, but the page may be looked at before: by its number, to see whether it is in
+ * use.
+ */
+static inline void compat_unmake_device_folio(struct folio *folio)
+{
+	unsigned long i, count = folio_nr_pages(folio);
+
+	for (i = 1; i < count; i++)
+		((struct folio *)folio_page(folio, i))->pgmap = folio->pgmap;
+	ClearPageCompound(&folio->page);
+}
+
+/**
+ * compat_mend_hmm_pfns() - make right what hmm_range_fault() says of huge device folios
+ * @start: address of the first page
+ * @npages: how many
+ * @pfns: what it said of each
+ *
+ * Of a huge page of device memory that begins before @start, it numbers the pages as
+ * if that one were the first (seen in 7.2).  Where a whole PMD maps, page and address
+ * have the same place in their 2 MiB.
+ *
+ * Context: any; no page is looked at.
+ */
+static inline void compat_mend_hmm_pfns(unsigned long start, unsigned long npages,
+					unsigned long *pfns)
+{
+	unsigned long i, place;
+
+	for (i = 0; i < npages; i++) {
+		if (!(pfns[i] & HMM_PFN_VALID) ||
+		    hmm_pfn_to_map_order(pfns[i]) < HPAGE_PMD_ORDER)
+			continue;
+		place = (start / PAGE_SIZE + i) % HPAGE_PMD_NR;
+		pfns[i] = round_down(pfns[i], HPAGE_PMD_NR) | place;
+	}
 }
 
 #endif
