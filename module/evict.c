@@ -44,11 +44,72 @@ static bool evict_page_in_use(unsigned long pfn)
 }
 
 /**
+ * struct evict_job - what evict_pfns() is to evict
+ * @vram: VRAM that the pages belong to
+ * @pfns: their page frame numbers
+ * @npages: how many are left
+ * @single: room for as many, for those that are not of a huge folio
+ * @evicted: pages that went; added to
+ */
+struct evict_job {
+	struct vram *vram;
+	unsigned long *pfns;
+	unsigned int npages;
+	unsigned long *single;
+	u64 *evicted;
+};
+
+/* The first page of the huge folio that a page is of at this moment, or 0. */
+static unsigned long evict_huge_pfn(unsigned long pfn)
+{
+	struct folio *folio = page_folio(pfn_to_page(pfn));
+
+	return folio_test_large(folio) ? folio_pfn(folio) : 0;
+}
+
+/* Try all of them once; those that stayed are left.  Returns 0, -ENOMEM or -EIO. */
+static int evict_once(struct evict_job *job, struct evict_scratch *scratch)
+{
+	unsigned int i, singles = 0, left = 0;
+	unsigned long pfn, huge, tried = 0;
+	int ret = 0, err;
+
+	for (i = 0; i < job->npages; i++) {
+		pfn = job->pfns[i];
+		huge = evict_huge_pfn(pfn);
+		/* A huge folio goes whole, though a part of it was asked for. */
+		if (huge && huge != tried) {
+			*job->evicted += migrate_evict_range(job->vram, huge, VRAM_BLOCK_PAGES,
+							     scratch->src, scratch->dst, &err);
+			ret = err ? : ret;
+			tried = huge;
+		}
+		if (!evict_page_in_use(pfn))
+			continue;
+		if (huge)
+			job->pfns[left++] = pfn;
+		else
+			job->single[singles++] = pfn;
+	}
+
+	memcpy(scratch->src, job->single, singles * sizeof(*job->single));
+	*job->evicted += migrate_evict_pfns(job->vram, singles, scratch->src, scratch->dst, &err);
+	ret = err ? : ret;
+	for (i = 0; i < singles; i++) {
+		if (!migrate_entry_moved(scratch->src[i], scratch->dst[i]) &&
+		    evict_page_in_use(job->single[i]))
+			job->pfns[left++] = job->single[i];
+	}
+	job->npages = left;
+	return ret;
+}
+
+/**
  * evict_pfns() - evict some pages
  * @vram: VRAM that they belong to
  * @pfns: their page frame numbers; overwritten
  * @npages: how many, up to VRAM_BLOCK_PAGES
- * @evicted: pages that went; added to
+ * @evicted: pages that went, all those of a huge folio included; added to
  * @busy: pages that stayed; added to
  *
  * A page that its owner freed in the meantime counts as neither.
@@ -59,25 +120,25 @@ static bool evict_page_in_use(unsigned long pfn)
 int evict_pfns(struct vram *vram, unsigned long *pfns, unsigned int npages,
 	       u64 *evicted, u64 *busy)
 {
+	struct evict_job job = {
+		.vram = vram,
+		.pfns = pfns,
+		.npages = npages,
+		.evicted = evicted,
+	};
 	unsigned long deadline = jiffies + EVICT_TIMEOUT;
 	struct evict_scratch *scratch;
-	unsigned int i, left;
-	int ret = 0;
+	int ret = -ENOMEM;
 
 	scratch = kmalloc(sizeof(*scratch), GFP_KERNEL);
-	if (!scratch)
-		return -ENOMEM;
+	job.single = kmalloc_array(npages, sizeof(*job.single), GFP_KERNEL);
+	if (!scratch || !job.single)
+		goto out;
 
-	while (npages) {
-		memcpy(scratch->src, pfns, npages * sizeof(*pfns));
-		*evicted += migrate_evict_pfns(vram, npages, scratch->src, scratch->dst, &ret);
-		for (i = 0, left = 0; i < npages; i++) {
-			if (!migrate_entry_moved(scratch->src[i], scratch->dst[i]) &&
-			    evict_page_in_use(pfns[i]))
-				pfns[left++] = pfns[i];
-		}
-		npages = left;
-		if (!left || ret || time_after(jiffies, deadline))
+	ret = 0;
+	while (job.npages) {
+		ret = evict_once(&job, scratch);
+		if (!job.npages || ret || time_after(jiffies, deadline))
 			break;
 		if (signal_pending(current)) {
 			ret = -EINTR;
@@ -85,7 +146,9 @@ int evict_pfns(struct vram *vram, unsigned long *pfns, unsigned int npages,
 		}
 		usleep_range(500, 1000);
 	}
-	*busy += npages;
+	*busy += job.npages;
+out:
+	kfree(job.single);
 	kfree(scratch);
 	return ret;
 }

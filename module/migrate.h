@@ -20,6 +20,7 @@ struct vram_charge;
  * @pages: the pages
  * @count: how many there are
  * @used: how many of them have gone into a migration
+ * @huge: they are those of one block, and may be used for a huge folio
  * @why: why there are not more: 0 or an errno of vram_get_pages()
  */
 struct migrate_pool {
@@ -28,10 +29,11 @@ struct migrate_pool {
 	struct page **pages;
 	unsigned int count;
 	unsigned int used;
+	bool huge;
 	int why;
 };
 
-void migrate_pool_fill(struct migrate_pool *pool, unsigned int want);
+void migrate_pool_fill(struct migrate_pool *pool, unsigned int want, bool huge);
 void migrate_pool_drain(struct migrate_pool *pool);
 
 /**
@@ -40,6 +42,7 @@ void migrate_pool_drain(struct migrate_pool *pool);
  *	slot for each page
  * @status: a byte for each page: MIGRATE_PENDING until its fate is known
  * @guess: a byte for each page: what to report if a page stays pending
+ * @huge: if it is the run, move a huge folio whole; towards VRAM, only with a pool for it
  * @stats: counters of the device that asked
  * @granularity: log2 of how many pages a CPU fault will bring home from VRAM
  * @slice_ms: for how many milliseconds it will leave them there
@@ -48,6 +51,7 @@ struct migrate_run {
 	struct migrate_vma args;
 	u8 *status;
 	u8 *guess;
+	bool huge;
 	struct mockgpu_stats *stats;
 	u8 granularity;
 	unsigned int slice_ms;

@@ -130,7 +130,7 @@ static int svm_atomic_reserve(struct svm_atomic *atomic)
 	struct migrate_pool *pool = &atomic->pool;
 	unsigned int i, short_by;
 
-	migrate_pool_fill(pool, svm_pending(atomic->still, atomic->npages));
+	migrate_pool_fill(pool, svm_pending(atomic->still, atomic->npages), false);
 	if (!pool->why)
 		return 0;
 	if (pool->why == -EINTR)

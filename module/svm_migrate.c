@@ -10,6 +10,8 @@
  * a page that merely was in use is tried again, at once a few times and then with
  * pauses, as long as the call's patience lasts.
  *
+ * A huge folio moves whole if the window is its 2 MiB and there is a place for it.
+ *
  * Locking: mmap_lock is held for reading for one pass over a window.  VRAM is
  * taken before it, since that may make page structures.
  */
@@ -230,6 +232,7 @@ static void svm_pass_run(struct svm_pass *pass, struct vm_area_struct *vma, unsi
 		},
 		.status = pass->status + first,
 		.guess = mig->guess + first,
+		.huge = !mig->to_vram || pass->pool->huge,
 		.stats = mig->svm->stats,
 		.granularity = mig->granularity,
 		.slice_ms = mig->slice_ms,
@@ -279,8 +282,9 @@ static int svm_pass_stretch(void *data, struct vm_area_struct *vma, unsigned lon
 }
 
 static int svm_pass(struct svm_migration *mig, unsigned long start, unsigned int npages,
-		    u8 *status)
+		    u8 *status, bool huge)
 {
+	unsigned int pending = svm_pending(status, npages);
 	struct svm *svm = mig->svm;
 	struct mm_struct *mm = svm->mirror.mm;
 	struct migrate_pool pool = {
@@ -292,7 +296,7 @@ static int svm_pass(struct svm_migration *mig, unsigned long start, unsigned int
 	int ret = -EINTR;
 
 	if (mig->to_vram) {
-		migrate_pool_fill(&pool, svm_pending(status, npages));
+		migrate_pool_fill(&pool, pending, huge && pending == VRAM_BLOCK_PAGES);
 		if (pool.why == -EINTR)
 			goto out;
 	}
@@ -475,7 +479,8 @@ int svm_move_pending(struct svm_migration *mig, unsigned long start, unsigned in
 	memset(mig->guess, MOCKGPU_PAGE_BUSY, npages);
 	ret = svm_look(mig, start, npages, status);
 	for (attempt = 1; !ret && svm_pending(status, npages); attempt++) {
-		ret = svm_pass(mig, start, npages, status);
+		/* Where there is no place for 2 MiB at once, there may be for pages. */
+		ret = svm_pass(mig, start, npages, status, attempt < SVM_QUICK_ATTEMPTS);
 		if (ret || !svm_pending(status, npages))
 			break;
 		ret = svm_explain(mig, start, npages, status, mig->guess);

@@ -25,6 +25,7 @@
 
 #include "compat/compat.h"
 #include "vram.h"
+#include "vram_internal.h"
 
 /* How long an empty block keeps its memory, in case it is wanted again. */
 #define VRAM_SHRINK_DELAY	msecs_to_jiffies(200)
@@ -42,98 +43,45 @@ void *vram_owner(void)
 	return &vram_owner_cookie;
 }
 
-static struct vram_chunk *vram_page_chunk(const struct page *page)
+/* Pages of @part have become free, or were never used.  Caller holds the lock. */
+static void vram_put_pages(struct vram *vram, struct vram_part *part, unsigned int first,
+			   unsigned int count)
 {
-	return container_of(page_pgmap(page), struct vram_chunk, pgmap);
-}
-
-static struct vram_part *vram_page_part(const struct page *page, unsigned int *index)
-{
-	struct vram_chunk *chunk = vram_page_chunk(page);
-	unsigned long offset = page_to_pfn(page) - chunk->first_pfn;
-
-	*index = offset % VRAM_BLOCK_PAGES;
-	return &chunk->parts[offset / VRAM_BLOCK_PAGES];
-}
-
-static struct vram_slot *vram_page_slot(const struct page *page)
-{
-	unsigned int index;
-	struct vram_part *part = vram_page_part(page, &index);
-
-	return &part->slots[index];
-}
-
-/**
- * vram_of_page() - the VRAM that a device page belongs to
- * @page: page of this driver's; the caller holds a reference on it, or keeps
- *	its mapping from being invalidated
- */
-struct vram *vram_of_page(const struct page *page)
-{
-	return vram_page_chunk(page)->vram;
-}
-
-/**
- * vram_page_data() - the memory behind a device page
- * @page: page that is taken
- *
- * Return: address of PAGE_SIZE bytes.
- */
-void *vram_page_data(const struct page *page)
-{
-	unsigned int index;
-	struct vram_part *part = vram_page_part(page, &index);
-
-	return part->data + (size_t)index * PAGE_SIZE;
-}
-
-/**
- * vram_page_granularity() - how much a CPU fault on a page brings home
- * @page: page that went through vram_page_init(); the caller holds a reference
- *
- * Return: log2 of a number of pages.
- */
-u8 vram_page_granularity(const struct page *page)
-{
-	return vram_page_slot(page)->granularity;
-}
-
-/**
- * vram_page_is_held() - whether a CPU fault is to leave a page where it is, for now
- * @page: page that went through vram_page_init(); the caller holds a reference
- */
-bool vram_page_is_held(const struct page *page)
-{
-	return time_before(jiffies, vram_page_slot(page)->until);
-}
-
-/* A page of @part has become free, or was never used.  Caller holds the lock. */
-static void vram_put_page(struct vram *vram, struct vram_part *part, unsigned int index)
-{
-	struct vram_charge *charge = part->slots[index].charge;
+	struct vram_charge *charge;
+	unsigned int i;
 
 	lockdep_assert_held(&vram->lock);
 
-	part->slots[index].charge = NULL;
-	if (!--charge->pages && !charge->open)
-		kfree(charge);
+	for (i = first; i < first + count; i++) {
+		charge = part->slots[i].charge;
+		part->slots[i].charge = NULL;
+		if (!--charge->pages && !charge->open)
+			kfree(charge);
+	}
 
-	if (vram_alloc_put(&vram->alloc, &part->block, index, 1))
-		mod_delayed_work(compat_unbound_wq(), &vram->shrink,
-				 vram->source->is_short() ? 0 : VRAM_SHRINK_DELAY);
+	if (!vram_alloc_put(&vram->alloc, &part->block, first, count))
+		return;
+	if (!part->data) {
+		vram_alloc_remove(&vram->alloc, &part->block);
+		list_add(&part->block.node, &vram->spent);
+	}
+	mod_delayed_work(compat_unbound_wq(), &vram->shrink,
+			 vram->source->is_short() ? 0 : VRAM_SHRINK_DELAY);
 }
 
 static void vram_folio_free(struct folio *folio)
 {
+	unsigned int count = folio_nr_pages(folio), index;
 	struct page *page = folio_page(folio, 0);
 	struct vram *vram = vram_of_page(page);
-	unsigned int index;
 	struct vram_part *part = vram_page_part(page, &index);
 	unsigned long flags;
 
+	if (count > 1)
+		compat_unmake_device_folio(folio);
+
 	spin_lock_irqsave(&vram->lock, flags);
-	vram_put_page(vram, part, index);
+	vram_put_pages(vram, part, index, count);
 	spin_unlock_irqrestore(&vram->lock, flags);
 }
 
@@ -200,6 +148,31 @@ static void vram_remove_chunk(struct vram *vram, struct vram_chunk *chunk)
 	kvfree(chunk);
 }
 
+/* A block has nothing behind it any more. */
+static void vram_strip(struct vram *vram, struct vram_part *part)
+{
+	lockdep_assert_held(&vram->grow_lock);
+
+	kfree(part->slots);
+	part->slots = NULL;
+	list_add(&part->block.node, &vram->bare);
+}
+
+/* Take note of blocks that gave the memory behind them away. */
+static void vram_collect_spent(struct vram *vram)
+{
+	struct vram_part *part, *next;
+	LIST_HEAD(spent);
+
+	lockdep_assert_held(&vram->grow_lock);
+
+	spin_lock_irq(&vram->lock);
+	list_splice_init(&vram->spent, &spent);
+	spin_unlock_irq(&vram->lock);
+	list_for_each_entry_safe(part, next, &spent, block.node)
+		vram_strip(vram, part);
+}
+
 /* Put memory behind one more block. */
 static int vram_grow_locked(struct vram *vram)
 {
@@ -208,6 +181,7 @@ static int vram_grow_locked(struct vram *vram)
 
 	lockdep_assert_held(&vram->grow_lock);
 
+	vram_collect_spent(vram);
 	if (list_empty(&vram->bare)) {
 		if (vram->nr_chunks * VRAM_CHUNK_BYTES >= vram->bytes)
 			return -ENOSPC;
@@ -229,7 +203,7 @@ static int vram_grow_locked(struct vram *vram)
 
 	list_del_init(&part->block.node);
 	spin_lock_irq(&vram->lock);
-	vram_alloc_add(&vram->alloc, &part->block);
+	vram_alloc_add(&vram->alloc, &part->block, vram->source->folio(part->data));
 	vram->backed_blocks++;
 	spin_unlock_irq(&vram->lock);
 	return 0;
@@ -260,6 +234,7 @@ static void vram_shrink(struct work_struct *work)
 	struct vram_part *part;
 
 	mutex_lock(&vram->grow_lock);
+	vram_collect_spent(vram);
 	for (;;) {
 		spin_lock_irq(&vram->lock);
 		block = vram_alloc_pop_empty(&vram->alloc);
@@ -272,22 +247,36 @@ static void vram_shrink(struct work_struct *work)
 		part = container_of(block, struct vram_part, block);
 		vram->source->unback(part->data);
 		part->data = NULL;
-		kfree(part->slots);
-		part->slots = NULL;
-		list_add(&block->node, &vram->bare);
+		vram_strip(vram, part);
 		cond_resched();
 	}
 	mutex_unlock(&vram->grow_lock);
+}
+
+/* Pages of a block have been taken: whose they are, and which. */
+static void vram_took(struct vram *vram, struct vram_charge *charge, struct vram_block *block,
+		      unsigned int first, unsigned int count, struct page **pages)
+{
+	struct vram_part *part = container_of(block, struct vram_part, block);
+	unsigned long pfn = part->chunk->first_pfn +
+			    (part - part->chunk->parts) * VRAM_BLOCK_PAGES + first;
+	unsigned int i;
+
+	lockdep_assert_held(&vram->lock);
+
+	for (i = 0; i < count; i++) {
+		part->slots[first + i].charge = charge;
+		pages[i] = pfn_to_page(pfn + i);
+	}
+	charge->pages += count;
 }
 
 /* Take up to @want pages that are free now. */
 static unsigned int vram_take(struct vram *vram, struct vram_charge *charge, unsigned int want,
 			      struct page **pages)
 {
-	unsigned int got = 0, first, count, i;
+	unsigned int got = 0, first, count;
 	struct vram_block *block;
-	struct vram_part *part;
-	unsigned long pfn;
 
 	lockdep_assert_held(&vram->lock);
 
@@ -295,16 +284,9 @@ static unsigned int vram_take(struct vram *vram, struct vram_charge *charge, uns
 		block = vram_alloc_get(&vram->alloc, want - got, &first, &count);
 		if (!block)
 			break;
-		part = container_of(block, struct vram_part, block);
-		pfn = part->chunk->first_pfn +
-		      (part - part->chunk->parts) * VRAM_BLOCK_PAGES + first;
-		for (i = 0; i < count; i++) {
-			part->slots[first + i].charge = charge;
-			pages[got + i] = pfn_to_page(pfn + i);
-		}
+		vram_took(vram, charge, block, first, count, pages + got);
 		got += count;
 	}
-	charge->pages += got;
 	return got;
 }
 
@@ -318,7 +300,7 @@ static unsigned int vram_take(struct vram *vram, struct vram_charge *charge, uns
  * @why: where fewer than @want were had: -ENOSPC (VRAM is full), -ENOMEM (no RAM
  *	to stand behind it), -ENODEV (vram_close()), -EINTR (a fatal signal); else 0
  *
- * Every page must go on to vram_page_init() or back to vram_put_unused().
+ * Every page must go on to vram_folio_init() or back to vram_put_unused().
  *
  * Context: may sleep; mmap_lock not held.
  * Return: how many pages were had, 0 to @want.
@@ -344,9 +326,59 @@ unsigned int vram_get_pages(struct vram *vram, struct vram_charge *charge, unsig
 }
 
 /**
+ * vram_can_huge() - whether folios of 2 MiB can be in VRAM on this kernel
+ */
+bool vram_can_huge(void)
+{
+	return compat_has_huge_device_folios();
+}
+
+/* Take a block that is empty now. */
+static bool vram_take_huge(struct vram *vram, struct vram_charge *charge, struct page **pages)
+{
+	struct vram_block *block = NULL;
+
+	spin_lock_irq(&vram->lock);
+	if (!vram->closed)
+		block = vram_alloc_get_whole(&vram->alloc);
+	if (block)
+		vram_took(vram, charge, block, 0, VRAM_BLOCK_PAGES, pages);
+	spin_unlock_irq(&vram->lock);
+	return block;
+}
+
+/**
+ * vram_get_huge() - take the pages of a block for a folio of 2 MiB
+ * @vram: VRAM
+ * @charge: client that takes them
+ * @pages: room for VRAM_BLOCK_PAGES pages; otherwise as vram_get_pages()
+ *
+ * They may as well be used one by one.  Only memory that is one folio itself is put
+ * behind them: see vram_lend_backing().
+ *
+ * Context: may sleep; mmap_lock not held.
+ * Return: whether they were had; if not, single pages may be.
+ */
+bool vram_get_huge(struct vram *vram, struct vram_charge *charge, struct page **pages)
+{
+	int ret = -ENODEV;
+
+	if (!vram_can_huge())
+		return false;
+	if (vram_take_huge(vram, charge, pages))
+		return true;
+	if (mutex_lock_killable(&vram->grow_lock))
+		return false;
+	if (!vram->closed)
+		ret = vram_grow_locked(vram);
+	mutex_unlock(&vram->grow_lock);
+	return !ret && vram_take_huge(vram, charge, pages);
+}
+
+/**
  * vram_put_unused() - give back pages that were taken and not used
  * @vram: VRAM
- * @pages: pages, none of which went through vram_page_init()
+ * @pages: pages, none of which went through vram_folio_init()
  * @count: how many
  *
  * Context: any.
@@ -360,29 +392,9 @@ void vram_put_unused(struct vram *vram, struct page **pages, unsigned int count)
 	spin_lock_irqsave(&vram->lock, flags);
 	for (i = 0; i < count; i++) {
 		part = vram_page_part(pages[i], &index);
-		vram_put_page(vram, part, index);
+		vram_put_pages(vram, part, index, 1);
 	}
 	spin_unlock_irqrestore(&vram->lock, flags);
-}
-
-/**
- * vram_page_init() - make a page that was taken the target of a migration
- * @page: page from vram_get_pages()
- * @granularity: log2 of how many pages a CPU fault on it brings home
- * @slice_ms: for how many milliseconds a CPU fault leaves it where it is
- *
- * The page comes back locked and with one reference, as migrate_vma_pages()
- * wants it.  From now on the memory manager frees it.
- */
-void vram_page_init(struct page *page, u8 granularity, unsigned int slice_ms)
-{
-	struct vram_slot *slot = vram_page_slot(page);
-
-	slot->granularity = granularity;
-	slot->until = jiffies + msecs_to_jiffies(slice_ms);
-	/* A page that was put once too often is in use by two, or soon will be. */
-	WARN_ON_ONCE(page_count(page));
-	zone_device_page_init(page, &vram_page_chunk(page)->pgmap, 0);
 }
 
 /**
@@ -501,6 +513,7 @@ int vram_init(struct vram *vram, const struct vram_source *source, u64 bytes, un
 	vram->bytes = bytes;
 	spin_lock_init(&vram->lock);
 	vram_alloc_init(&vram->alloc);
+	INIT_LIST_HEAD(&vram->spent);
 	mutex_init(&vram->grow_lock);
 	INIT_LIST_HEAD(&vram->bare);
 	INIT_DELAYED_WORK(&vram->shrink, vram_shrink);

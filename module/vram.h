@@ -34,6 +34,8 @@ struct vram_chunk;
  * @back: get memory that holds VRAM_BLOCK_BYTES; may sleep; returns its
  *	address, or NULL where there is none
  * @unback: give that memory back; may sleep
+ * @folio: the folio of system memory that is memory which @back() returned, or NULL
+ *	where that is not one folio; any context
  * @is_short: whether memory behind empty blocks is wanted back at once; any
  *	context
  */
@@ -43,6 +45,7 @@ struct vram_source {
 	void (*release)(struct vram_chunk *chunk);
 	void *(*back)(void);
 	void (*unback)(void *data);
+	struct folio *(*folio)(void *data);
 	bool (*is_short)(void);
 };
 
@@ -80,7 +83,8 @@ struct vram_slot {
  * @block: which of them are taken; under &vram.lock
  * @chunk: chunk that it is part of; fixed
  * @data: memory behind the pages, or NULL; written under &vram.grow_lock while
- *	no page is taken, so that whoever holds a page can read it
+ *	no page is taken, so that whoever holds a page can read it; and by
+ *	vram_give_backing(), whose caller has taken the only folio out of use
  * @slots: what is known of each page
  */
 struct vram_part {
@@ -116,6 +120,8 @@ struct vram_chunk {
  * @lock: protects what says so; taken in the free callback, that is under page
  *	table locks, so with interrupts off
  * @alloc: which pages are taken; under @lock
+ * @spent: blocks that gave the memory behind them away and are to become bare;
+ *	under @lock
  * @backed_blocks: blocks that have memory behind them; under @lock
  * @closed: no page can be had any more; written under @lock and @grow_lock
  * @nr_chunks: chunks that exist; written under @lock and @grow_lock
@@ -135,6 +141,7 @@ struct vram {
 
 	spinlock_t lock; /* for what follows */
 	struct vram_alloc alloc;
+	struct list_head spent;
 	u64 backed_blocks;
 	bool closed;
 	unsigned int nr_chunks;
@@ -168,8 +175,13 @@ u64 vram_charge_pages(struct vram *vram, struct vram_charge *charge);
 
 unsigned int vram_get_pages(struct vram *vram, struct vram_charge *charge, unsigned int want,
 			    struct page **pages, int *why);
+bool vram_can_huge(void);
+bool vram_get_huge(struct vram *vram, struct vram_charge *charge, struct page **pages);
 void vram_put_unused(struct vram *vram, struct page **pages, unsigned int count);
-void vram_page_init(struct page *page, u8 granularity, unsigned int slice_ms);
+void vram_folio_init(struct page *page, unsigned int order, u8 granularity,
+		     unsigned int slice_ms);
+struct folio *vram_lend_backing(struct page *page);
+void vram_give_backing(struct page *page, struct folio *to);
 
 void *vram_owner(void);
 struct vram *vram_of_page(const struct page *page);

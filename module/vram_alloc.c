@@ -28,17 +28,40 @@ void vram_alloc_init(struct vram_alloc *alloc)
 	alloc->used = 0;
 }
 
+/* Those that are of use to few stand where only those look who have use for them. */
+static void vram_alloc_list_empty(struct vram_alloc *alloc, struct vram_block *block)
+{
+	if (block->whole)
+		list_move(&block->node, &alloc->empty);
+	else
+		list_move_tail(&block->node, &alloc->empty);
+}
+
 /**
  * vram_alloc_add() - give the allocator a block
  * @alloc: allocator
  * @block: block that is on no list; all its pages count as free
+ * @whole: whether vram_alloc_get_whole() may hand it out
  */
-void vram_alloc_add(struct vram_alloc *alloc, struct vram_block *block)
+void vram_alloc_add(struct vram_alloc *alloc, struct vram_block *block, bool whole)
 {
 	bitmap_zero(block->map, VRAM_BLOCK_PAGES);
 	block->used = 0;
-	list_add_tail(&block->node, &alloc->empty);
+	block->whole = whole;
+	INIT_LIST_HEAD(&block->node);
+	vram_alloc_list_empty(alloc, block);
 	alloc->free += VRAM_BLOCK_PAGES;
+}
+
+/**
+ * vram_alloc_remove() - take a certain empty block away from the allocator
+ * @alloc: allocator
+ * @block: block with no page taken; on no list afterwards
+ */
+void vram_alloc_remove(struct vram_alloc *alloc, struct vram_block *block)
+{
+	list_del_init(&block->node);
+	alloc->free -= VRAM_BLOCK_PAGES;
 }
 
 /**
@@ -52,10 +75,8 @@ struct vram_block *vram_alloc_pop_empty(struct vram_alloc *alloc)
 	struct vram_block *block;
 
 	block = list_first_entry_or_null(&alloc->empty, struct vram_block, node);
-	if (block) {
-		list_del_init(&block->node);
-		alloc->free -= VRAM_BLOCK_PAGES;
-	}
+	if (block)
+		vram_alloc_remove(alloc, block);
 	return block;
 }
 
@@ -75,8 +96,8 @@ struct vram_block *vram_alloc_get(struct vram_alloc *alloc, unsigned int want,
 	unsigned long start, end;
 
 	block = list_first_entry_or_null(&alloc->partial, struct vram_block, node);
-	if (!block)
-		block = list_first_entry_or_null(&alloc->empty, struct vram_block, node);
+	if (!block && !list_empty(&alloc->empty))
+		block = list_last_entry(&alloc->empty, struct vram_block, node);
 	if (!block)
 		return NULL;
 
@@ -101,6 +122,28 @@ struct vram_block *vram_alloc_get(struct vram_alloc *alloc, unsigned int want,
 }
 
 /**
+ * vram_alloc_get_whole() - take all pages of a block
+ * @alloc: allocator
+ *
+ * Return: the block, or NULL where none is empty that may be taken as a whole.
+ */
+struct vram_block *vram_alloc_get_whole(struct vram_alloc *alloc)
+{
+	struct vram_block *block;
+
+	block = list_first_entry_or_null(&alloc->empty, struct vram_block, node);
+	if (!block || !block->whole)
+		return NULL;
+
+	bitmap_fill(block->map, VRAM_BLOCK_PAGES);
+	block->used = VRAM_BLOCK_PAGES;
+	alloc->used += VRAM_BLOCK_PAGES;
+	alloc->free -= VRAM_BLOCK_PAGES;
+	list_del_init(&block->node);
+	return block;
+}
+
+/**
  * vram_alloc_put() - give pages back
  * @alloc: allocator
  * @block: block that they were taken from
@@ -121,7 +164,7 @@ bool vram_alloc_put(struct vram_alloc *alloc, struct vram_block *block,
 	alloc->free += count;
 
 	if (!block->used) {
-		list_move_tail(&block->node, &alloc->empty);
+		vram_alloc_list_empty(alloc, block);
 		return true;
 	}
 	/* A block that was full is on no list; to move it is to add it. */

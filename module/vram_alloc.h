@@ -15,18 +15,20 @@
  * struct vram_block - a block of pages to hand out
  * @node: on one of the allocator's lists, or alone while every page is taken
  * @used: pages that are taken
+ * @whole: it may be taken as a whole
  * @map: a bit for each page, set while it is taken
  */
 struct vram_block {
 	struct list_head node;
 	unsigned int used;
+	bool whole;
 	DECLARE_BITMAP(map, VRAM_BLOCK_PAGES);
 };
 
 /**
  * struct vram_alloc - hands out pages of the blocks that it was given
  * @partial: blocks with some pages taken and some not
- * @empty: blocks with no page taken
+ * @empty: blocks with no page taken; those that may be taken as a whole first
  * @free: pages that can be had now
  * @used: pages that are taken
  *
@@ -40,10 +42,12 @@ struct vram_alloc {
 };
 
 void vram_alloc_init(struct vram_alloc *alloc);
-void vram_alloc_add(struct vram_alloc *alloc, struct vram_block *block);
+void vram_alloc_add(struct vram_alloc *alloc, struct vram_block *block, bool whole);
+void vram_alloc_remove(struct vram_alloc *alloc, struct vram_block *block);
 struct vram_block *vram_alloc_pop_empty(struct vram_alloc *alloc);
 struct vram_block *vram_alloc_get(struct vram_alloc *alloc, unsigned int want,
 				  unsigned int *first, unsigned int *count);
+struct vram_block *vram_alloc_get_whole(struct vram_alloc *alloc);
 bool vram_alloc_put(struct vram_alloc *alloc, struct vram_block *block,
 		    unsigned int first, unsigned int count);
 

@@ -5,7 +5,8 @@
  * The memory manager needs page structures, and those need page frame numbers;
  * free address space has some.  No CPU can reach memory there, which is just
  * what device-private means.  The data lies in ordinary RAM that the driver
- * allocates in large pieces.
+ * allocates in large pieces, each of them a folio like those that processes use,
+ * so that one can become a process's.
  *
  * That RAM is the machine's.  VRAM stops growing while there is still enough
  * left for its pages to come home to: a page needs a place in RAM before the
@@ -15,7 +16,6 @@
  */
 #include <linux/ioport.h>
 #include <linux/mm.h>
-#include <linux/slab.h>
 #include <linux/vmalloc.h>
 
 #include "vram.h"
@@ -48,7 +48,7 @@ static bool vram_private_ram_is_short(void)
 
 static void *vram_private_back(void)
 {
-	void *data;
+	struct folio *folio;
 
 	if (vram_private_ram_is_short())
 		return NULL;
@@ -56,16 +56,25 @@ static void *vram_private_back(void)
 	 * In one piece where that is to be had without effort.  Neither
 	 * attempt calls the OOM killer: nobody is to die for a mock's memory.
 	 */
-	data = kmalloc(VRAM_BLOCK_BYTES, GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
-	if (!data)
-		data = __vmalloc(VRAM_BLOCK_BYTES,
-				 GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
-	return data;
+	folio = folio_alloc(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN, VRAM_BLOCK_ORDER);
+	if (folio)
+		return folio_address(folio);
+	return __vmalloc(VRAM_BLOCK_BYTES, GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+}
+
+static struct folio *vram_private_folio(void *data)
+{
+	return is_vmalloc_addr(data) ? NULL : virt_to_folio(data);
 }
 
 static void vram_private_unback(void *data)
 {
-	kvfree(data);
+	struct folio *folio = vram_private_folio(data);
+
+	if (folio)
+		folio_put(folio);
+	else
+		vfree(data);
 }
 
 const struct vram_source vram_private = {
@@ -74,5 +83,6 @@ const struct vram_source vram_private = {
 	.release = vram_private_release,
 	.back = vram_private_back,
 	.unback = vram_private_unback,
+	.folio = vram_private_folio,
 	.is_short = vram_private_ram_is_short,
 };

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Giving what moves a copy at its target: a page, or a huge folio as a whole.
+ *
+ * What comes to VRAM fills pages that were taken before.  What goes to system memory
+ * gets memory allocated here; a huge folio that finds none gets the memory that stands
+ * behind it in VRAM, which is a huge folio as well.  So it can go home however short
+ * and scattered free memory is; splitting it is no way out, as the kernel cannot do
+ * that in an eviction, nor for a page that is held by the CPU fault that wants it.
+ *
+ * Locking: none.  The source has been taken out of use and is locked.
+ */
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched.h>
+#include <linux/uaccess.h>
+
+#include "migrate_internal.h"
+#include "vram.h"
+
+static bool migrate_copy(void *to, const void *from)
+{
+	return copy_mc_to_kernel(to, from, PAGE_SIZE) == 0;
+}
+
+/**
+ * migrate_copy_to_vram() - copy to a VRAM page from whatever page
+ * @to: page of VRAM
+ * @from: page of system memory or of VRAM, or NULL to clear @to
+ *
+ * Return: whether the copy is complete.
+ */
+bool migrate_copy_to_vram(struct page *to, struct page *from)
+{
+	void *data;
+	bool ok;
+
+	if (!from) {
+		memset(vram_page_data(to), 0, PAGE_SIZE);
+		return true;
+	}
+	if (is_device_private_page(from))
+		return migrate_copy(vram_page_data(to), vram_page_data(from));
+
+	data = kmap_local_page(from);
+	ok = migrate_copy(vram_page_data(to), data);
+	kunmap_local(data);
+	return ok;
+}
+
+static bool migrate_copy_to_system(struct page *to, struct page *from)
+{
+	void *data = kmap_local_page(to);
+	bool ok = migrate_copy(data, vram_page_data(from));
+
+	kunmap_local(data);
+	return ok;
+}
+
+/* Give a page a copy in system memory: 0, -ENOMEM or -EIO. */
+static int migrate_fill_system_page(unsigned long src, unsigned long *dst, gfp_t gfp,
+				    struct vm_area_struct *vma, unsigned long addr)
+{
+	struct page *to;
+
+	to = vma ? alloc_page_vma(gfp, vma, addr) : alloc_page(gfp);
+	if (!to)
+		return -ENOMEM;
+	if (!migrate_copy_to_system(to, migrate_pfn_to_page(src))) {
+		__free_page(to);
+		return -EIO;
+	}
+	lock_page(to);
+	*dst = migrate_pfn(page_to_pfn(to));
+	return 0;
+}
+
+/* The same for a huge folio: 0 or -EIO. */
+static int migrate_fill_system_huge(unsigned long src, unsigned long *dst,
+				    struct vm_area_struct *vma, unsigned long addr)
+{
+	struct page *from = migrate_pfn_to_page(src);
+	struct folio *to;
+	unsigned int i;
+
+	to = vma ? vma_alloc_folio(GFP_TRANSHUGE_LIGHT, VRAM_BLOCK_ORDER, vma, addr) :
+		   folio_alloc(GFP_TRANSHUGE_LIGHT, VRAM_BLOCK_ORDER);
+	if (to) {
+		for (i = 0; i < VRAM_BLOCK_PAGES; i++) {
+			if (!migrate_copy_to_system(folio_page(to, i), from + i)) {
+				folio_put(to);
+				return -EIO;
+			}
+			cond_resched();
+		}
+		folio_lock(to);
+	} else {
+		to = vram_lend_backing(from);
+	}
+	*dst = migrate_pfn(folio_pfn(to)) | MIGRATE_PFN_COMPOUND;
+	return 0;
+}
+
+/**
+ * migrate_fill_system() - give an entry a copy in system memory
+ * @src: entry of what is in VRAM, collected: a page or a huge folio
+ * @dst: entry to set
+ * @gfp: how to get memory for a page
+ * @vma: where it is mapped, or NULL if that is not known
+ * @addr: likewise, the address
+ *
+ * Context: may sleep.
+ * Return: 0, -ENOMEM (never for a huge folio) or -EIO.
+ */
+int migrate_fill_system(unsigned long src, unsigned long *dst, gfp_t gfp,
+			struct vm_area_struct *vma, unsigned long addr)
+{
+	if (src & MIGRATE_PFN_COMPOUND)
+		return migrate_fill_system_huge(src, dst, vma, addr);
+	return migrate_fill_system_page(src, dst, gfp, vma, addr);
+}
+
+/**
+ * migrate_left_vram() - deal with an entry that moved from VRAM to system memory
+ * @src: its entry
+ * @dst: likewise
+ *
+ * To be called before the memory manager finishes the migration, which frees the
+ * page.
+ *
+ * Return: pages that moved.
+ */
+unsigned int migrate_left_vram(unsigned long src, unsigned long dst)
+{
+	if (src & MIGRATE_PFN_COMPOUND)
+		vram_give_backing(migrate_pfn_to_page(src),
+				  page_folio(migrate_pfn_to_page(dst)));
+	return migrate_entry_pages(src);
+}

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Bringing pages home from VRAM that nobody's call asked for: the CPU fault, and
+ * evictions.
+ *
+ * The CPU fault needs the page and the fault and nothing else: the process may never
+ * have opened the device.  An eviction needs the page alone.  What stays where it is
+ * has lost nothing; see migrate.c.
+ *
+ * Locking: none of its own.  A CPU fault comes with mmap_lock held for reading and its
+ * page locked, and must not wait for the lock of another page.
+ */
+#include <linux/migrate.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "migrate_internal.h"
+#include "stats.h"
+#include "vram.h"
+
+/**
+ * struct migrate_scratch - room for a migration that has none of its own
+ * @src: a slot for each page of a block
+ * @dst: likewise
+ */
+struct migrate_scratch {
+	unsigned long src[VRAM_BLOCK_PAGES];
+	unsigned long dst[VRAM_BLOCK_PAGES];
+};
+
+/* Give the pages of @vram that were collected a copy; others go back. */
+static void migrate_fill_neighbours(struct migrate_vma *args, const struct vram *vram)
+{
+	unsigned long i;
+
+	for (i = 0; i < args->npages && !fatal_signal_pending(current); i++) {
+		struct page *page = migrate_pfn_to_page(args->src[i]);
+
+		if (page && vram_of_page(page) == vram &&
+		    migrate_fill_system(args->src[i], &args->dst[i], MIGRATE_GFP_SPARE,
+					args->vma, args->start + i * PAGE_SIZE))
+			return;
+	}
+}
+
+/*
+ * The page that was touched has come home; bring those around it as well, as was
+ * advised when it went.  Best effort: each page has a fault of its own, if need be.
+ *
+ * This is a migration of its own, as collecting may wait for the lock of a folio that
+ * has to be split: two faults that hold what the other waits for would wait for ever.
+ */
+static void migrate_neighbours(struct vm_fault *vmf, const struct vram *vram, u8 granularity)
+{
+	unsigned long size = PAGE_SIZE << granularity;
+	unsigned long start = ALIGN_DOWN(vmf->address, size);
+	struct migrate_scratch *scratch;
+	struct migrate_vma args = {
+		.vma = vmf->vma,
+		.start = max(start, vmf->vma->vm_start),
+		.end = min(start + size, vmf->vma->vm_end),
+		.pgmap_owner = vram_owner(),
+		.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+	};
+	u64 moved = 0;
+	unsigned long i;
+
+	scratch = kmalloc(sizeof(*scratch), GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
+	if (!scratch)
+		return;
+	args.src = scratch->src;
+	args.dst = scratch->dst;
+	if (!migrate_vma_setup(&args)) {
+		migrate_fill_neighbours(&args, vram);
+		migrate_vma_pages(&args);
+		for (i = 0; i < args.npages; i++)
+			moved += migrate_entry_moved(args.src[i], args.dst[i]);
+		migrate_vma_finalize(&args);
+	}
+	stats_add(vram->stats, STAT_PAGES_CPU_FAULT, moved);
+	kfree(scratch);
+}
+
+/* What to answer to a fault that has brought something home, or not. */
+static vm_fault_t migrate_fault_answer(struct vram *vram, unsigned int moved, int error)
+{
+	if (moved)
+		stats_add(vram->stats, STAT_PAGES_CPU_FAULT, moved);
+	else
+		stats_add(vram->stats, error ? STAT_CPU_FAULTS_FAILED : STAT_CPU_FAULTS_RETRIED, 1);
+	switch (error) {
+	case 0:
+		return 0;
+	case -ENOMEM:
+		return VM_FAULT_OOM;
+	case -EIO:
+		stats_add(vram->stats, STAT_COPY_FAILURES, 1);
+		fallthrough;
+	default:
+		return VM_FAULT_SIGBUS;
+	}
+}
+
+/*
+ * A fault on a page.  If it belongs to a huge folio, the memory manager splits that
+ * when it is collected.
+ *
+ * A page that is not collected is held by somebody else for a moment, or was moved
+ * before we came.
+ */
+static vm_fault_t migrate_fault_page(struct vm_fault *vmf, struct vram *vram)
+{
+	u8 granularity = vram_page_granularity(vmf->page);
+	unsigned long src = 0, dst = 0;
+	struct migrate_vma args = {
+		.vma = vmf->vma,
+		.start = vmf->address & PAGE_MASK,
+		.end = (vmf->address & PAGE_MASK) + PAGE_SIZE,
+		.src = &src,
+		.dst = &dst,
+		.pgmap_owner = vram_owner(),
+		.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+		.fault_page = vmf->page,
+	};
+	bool moved;
+	int ret;
+
+	if (migrate_vma_setup(&args))
+		return migrate_fault_answer(vram, 0, -EINVAL);
+	ret = 0;
+	if ((src & MIGRATE_PFN_MIGRATE) && (src & MIGRATE_PFN_VALID))
+		ret = migrate_fill_system(src, &dst, GFP_HIGHUSER_MOVABLE, vmf->vma, args.start);
+	migrate_vma_pages(&args);
+	moved = migrate_entry_moved(src, dst);
+	migrate_vma_finalize(&args);
+
+	if (moved && granularity)
+		migrate_neighbours(vmf, vram, granularity);
+	return migrate_fault_answer(vram, moved, ret);
+}
+
+/*
+ * A fault on a huge folio that is mapped as such: it comes home whole.  Should it not
+ * be mapped as such any more, the next fault is on a page.
+ */
+static vm_fault_t migrate_fault_huge(struct vm_fault *vmf, struct vram *vram)
+{
+	struct migrate_vma args = {
+		.vma = vmf->vma,
+		.start = ALIGN_DOWN(vmf->address, VRAM_BLOCK_BYTES),
+		.end = ALIGN_DOWN(vmf->address, VRAM_BLOCK_BYTES) + VRAM_BLOCK_BYTES,
+		.pgmap_owner = vram_owner(),
+		.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE | MIGRATE_VMA_SELECT_COMPOUND,
+		.fault_page = vmf->page,
+	};
+	struct migrate_scratch *scratch;
+	unsigned int moved = 0;
+	int ret = 0;
+
+	scratch = kmalloc(sizeof(*scratch), GFP_KERNEL);
+	if (!scratch)
+		return migrate_fault_answer(vram, 0, -ENOMEM);
+	args.src = scratch->src;
+	args.dst = scratch->dst;
+	if (migrate_vma_setup(&args)) {
+		kfree(scratch);
+		return migrate_fault_answer(vram, 0, -EINVAL);
+	}
+	if ((args.src[0] & MIGRATE_PFN_MIGRATE) && (args.src[0] & MIGRATE_PFN_VALID) &&
+	    (args.src[0] & MIGRATE_PFN_COMPOUND))
+		ret = migrate_fill_system(args.src[0], &args.dst[0], 0, vmf->vma, args.start);
+	migrate_vma_pages(&args);
+	if (migrate_entry_moved(args.src[0], args.dst[0]))
+		moved = migrate_left_vram(args.src[0], args.dst[0]);
+	migrate_vma_finalize(&args);
+	kfree(scratch);
+
+	stats_add(vram->stats, STAT_HUGE_TO_SYSTEM, moved > 0);
+	return migrate_fault_answer(vram, moved, ret);
+}
+
+/**
+ * migrate_to_ram() - a CPU touched a page that lies in VRAM
+ * @vmf: the fault; @vmf->page is the page, locked and referenced by the core
+ *
+ * Context: called by the core with mmap_lock held for reading, by any process
+ *	that maps the page.
+ * Return: 0 when the page has come home, and also when it could not be moved
+ * now or is to stay for a moment yet: the core then tries again.  VM_FAULT_OOM;
+ * VM_FAULT_SIGBUS where the memory behind the page has an uncorrectable error.
+ */
+vm_fault_t migrate_to_ram(struct vm_fault *vmf)
+{
+	struct vram *vram = vram_of_page(vmf->page);
+
+	stats_add(vram->stats, STAT_CPU_FAULTS, 1);
+	if (vram_page_is_held(vmf->page)) {
+		stats_add(vram->stats, STAT_CPU_FAULTS_HELD, 1);
+		stats_add(vram->stats, STAT_CPU_FAULTS_RETRIED, 1);
+		return 0;
+	}
+	return vmf->pte ? migrate_fault_page(vmf, vram) : migrate_fault_huge(vmf, vram);
+}
+
+/* The part that all evictions share: @src has been collected. */
+static unsigned int migrate_evict(struct vram *vram, unsigned int npages, unsigned long *src,
+				  unsigned long *dst, int *why)
+{
+	unsigned int i, n, count, evicted = 0, huge = 0;
+	int ret;
+
+	*why = 0;
+	for (i = 0; i < npages; i++) {
+		dst[i] = 0;
+		if (!(src[i] & MIGRATE_PFN_MIGRATE))
+			continue;
+		/* A page that somebody took for a migration and is about to give back. */
+		if (!folio_test_anon(page_folio(migrate_pfn_to_page(src[i]))))
+			continue;
+		ret = migrate_fill_system(src[i], &dst[i], MIGRATE_GFP_REPORT, NULL, 0);
+		if (ret == -EIO)
+			stats_add(vram->stats, STAT_COPY_FAILURES, 1);
+		if (ret)
+			*why = ret;
+	}
+	migrate_device_pages(src, dst, npages);
+	for (i = 0; i < npages; i++) {
+		if (!migrate_entry_moved(src[i], dst[i]))
+			continue;
+		count = migrate_left_vram(src[i], dst[i]);
+		evicted += count;
+		huge += count > 1;
+	}
+	migrate_device_finalize(src, dst, npages);
+	/* Who asked counts by pages: each of a huge folio's has moved. */
+	for (i = 0; i < npages; i++) {
+		if (!migrate_entry_moved(src[i], dst[i]) || !(src[i] & MIGRATE_PFN_COMPOUND))
+			continue;
+		for (n = 1; n < VRAM_BLOCK_PAGES; n++) {
+			src[i + n] = src[i] & ~MIGRATE_PFN_COMPOUND;
+			dst[i + n] = dst[i];
+		}
+	}
+	stats_add(vram->stats, STAT_PAGES_EVICTED, evicted);
+	stats_add(vram->stats, STAT_HUGE_TO_SYSTEM, huge);
+	return evicted;
+}
+
+/**
+ * migrate_evict_range() - move a run of device pages to system memory
+ * @vram: VRAM that they belong to
+ * @pfn: page frame number of the first; a huge folio in the range is wholly in it
+ * @npages: how many
+ * @src: room for @npages entries
+ * @dst: likewise
+ * @why: 0, or what kept a page that could have been moved: -ENOMEM, -EIO
+ *
+ * Pages that are free are passed over, and so are those that somebody else
+ * holds at this moment.
+ *
+ * Context: may sleep; no lock held that a CPU fault needs.
+ * Return: how many moved.
+ */
+unsigned int migrate_evict_range(struct vram *vram, unsigned long pfn, unsigned int npages,
+				 unsigned long *src, unsigned long *dst, int *why)
+{
+	migrate_device_range(src, pfn, npages);
+	return migrate_evict(vram, npages, src, dst, why);
+}
+
+/**
+ * migrate_evict_pfns() - move some device pages to system memory
+ * @vram: VRAM that they belong to
+ * @npages: how many
+ * @src: their page frame numbers; overwritten
+ * @dst: room for @npages entries
+ * @why: as migrate_evict_range()
+ *
+ * Context: may sleep; no lock held that a CPU fault needs.
+ * Return: how many moved.
+ */
+unsigned int migrate_evict_pfns(struct vram *vram, unsigned int npages,
+				unsigned long *src, unsigned long *dst, int *why)
+{
+	migrate_device_pfns(src, npages);
+	return migrate_evict(vram, npages, src, dst, why);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/* Shared by the files that move pages; nobody else includes this. */
+#ifndef MOCKGPU_MIGRATE_INTERNAL_H
+#define MOCKGPU_MIGRATE_INTERNAL_H
+
+#include <linux/gfp.h>
+
+#include "migrate.h"
+#include "vram_alloc.h"
+
+/* For calls that can say that there is no RAM: they are told, no OOM killer is called. */
+#define MIGRATE_GFP_REPORT	(GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
+/* For pages that may as well stay where they are. */
+#define MIGRATE_GFP_SPARE	(GFP_HIGHUSER_MOVABLE | __GFP_NORETRY | __GFP_NOWARN)
+
+/**
+ * migrate_entry_pages() - how many pages an entry stands for
+ * @src: entry of a page, or of a huge folio; the entries that follow are then empty
+ */
+static inline unsigned int migrate_entry_pages(unsigned long src)
+{
+	return src & MIGRATE_PFN_COMPOUND ? VRAM_BLOCK_PAGES : 1;
+}
+
+bool migrate_copy_to_vram(struct page *to, struct page *from);
+int migrate_fill_system(unsigned long src, unsigned long *dst, gfp_t gfp,
+			struct vm_area_struct *vma, unsigned long addr);
+unsigned int migrate_left_vram(unsigned long src, unsigned long dst);
+
+#endif

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Pages of VRAM that are in use, single ones and huge folios: what is known of them,
+ * and how they begin.
+ *
+ * A huge folio is a block, and the memory behind it is one folio as well.  When it is
+ * to leave VRAM, that memory can take its place; the block is bare then.
+ *
+ * Locking: that of vram.c.  Who holds a page can read what is known of it.
+ */
+#include <linux/memremap.h>
+#include <linux/pagemap.h>
+
+#include "vram.h"
+#include "vram_internal.h"
+
+static struct vram_slot *vram_page_slot(const struct page *page)
+{
+	unsigned int index;
+	struct vram_part *part = vram_page_part(page, &index);
+
+	return &part->slots[index];
+}
+
+/**
+ * vram_of_page() - the VRAM that a device page belongs to
+ * @page: page of this driver's; the caller holds a reference on it, or keeps
+ *	its mapping from being invalidated
+ */
+struct vram *vram_of_page(const struct page *page)
+{
+	return vram_page_chunk(page)->vram;
+}
+
+/**
+ * vram_page_data() - the memory behind a device page
+ * @page: page that is taken
+ *
+ * Return: address of PAGE_SIZE bytes.
+ */
+void *vram_page_data(const struct page *page)
+{
+	unsigned int index;
+	struct vram_part *part = vram_page_part(page, &index);
+
+	return part->data + (size_t)index * PAGE_SIZE;
+}
+
+/**
+ * vram_page_granularity() - how much a CPU fault on a page brings home
+ * @page: page that went through vram_folio_init(); the caller holds a reference
+ *
+ * Return: log2 of a number of pages.
+ */
+u8 vram_page_granularity(const struct page *page)
+{
+	return vram_page_slot(page)->granularity;
+}
+
+/**
+ * vram_page_is_held() - whether a CPU fault is to leave a page where it is, for now
+ * @page: page that went through vram_folio_init(); the caller holds a reference
+ */
+bool vram_page_is_held(const struct page *page)
+{
+	return time_before(jiffies, vram_page_slot(page)->until);
+}
+
+/**
+ * vram_folio_init() - make pages that were taken the target of a migration
+ * @page: page from vram_get_pages(), or the first of vram_get_huge()
+ * @order: 0, or VRAM_BLOCK_ORDER for a huge folio
+ * @granularity: log2 of how many pages a CPU fault on it brings home
+ * @slice_ms: for how many milliseconds a CPU fault leaves it where it is
+ *
+ * The folio comes back locked and with one reference, as migrate_vma_pages()
+ * wants it.  From now on the memory manager frees it.
+ */
+void vram_folio_init(struct page *page, unsigned int order, u8 granularity,
+		     unsigned int slice_ms)
+{
+	struct vram_slot *slot = vram_page_slot(page);
+	unsigned int i;
+
+	/* A huge folio may be split later. */
+	for (i = 0; i < 1U << order; i++) {
+		slot[i].granularity = granularity;
+		slot[i].until = jiffies + msecs_to_jiffies(slice_ms);
+	}
+	/* A page that was put once too often is in use by two, or soon will be. */
+	WARN_ON_ONCE(page_count(page));
+	zone_device_folio_init(page_folio(page), &vram_page_chunk(page)->pgmap, order);
+}
+
+/**
+ * vram_lend_backing() - have the memory behind a huge folio at hand as a place for it
+ * @page: first page of a huge folio that was taken out of use
+ *
+ * There may be no other 2 MiB of RAM in one piece, and a huge folio cannot always
+ * be split.  The memory behind it has its contents already.
+ *
+ * Context: any.
+ * Return: folio of system memory, locked and with a reference for the caller.  If it
+ * takes the huge folio's place, vram_give_backing() must follow.
+ */
+struct folio *vram_lend_backing(struct page *page)
+{
+	struct folio *folio = vram_of_page(page)->source->folio(vram_page_data(page));
+
+	folio_get(folio);
+	WARN_ON_ONCE(!folio_trylock(folio));
+	return folio;
+}
+
+/**
+ * vram_give_backing() - a huge folio has moved
+ * @page: its first page, which the caller keeps from being freed
+ * @to: folio that has taken its place
+ *
+ * If that is the memory behind the huge folio, it is VRAM's no more.
+ *
+ * Context: any.
+ */
+void vram_give_backing(struct page *page, struct folio *to)
+{
+	struct vram *vram = vram_of_page(page);
+	unsigned int index;
+	struct vram_part *part = vram_page_part(page, &index);
+	unsigned long flags;
+
+	if (vram->source->folio(part->data) != to)
+		return;
+	part->data = NULL;
+	spin_lock_irqsave(&vram->lock, flags);
+	vram->backed_blocks--;
+	spin_unlock_irqrestore(&vram->lock, flags);
+	folio_put(to);
+}
