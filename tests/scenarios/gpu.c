@@ -191,11 +191,13 @@ void check_counted(const char *file, int line, struct mockgpu_device *dev,
 	SAME(copy_failures);
 	SAME(no_vram);
 	SAME(no_ram);
+	SAME(huge_to_vram);
+	SAME(huge_to_system);
 #undef SAME
 	moving = now.cpu_faults - before->cpu_faults -
 		 (now.cpu_faults_retried - before->cpu_faults_retried) -
 		 (now.cpu_faults_failed - before->cpu_faults_failed);
-	check_eq(file, line, "CPU faults that moved a page", (long long)moving,
-		 (long long)want->pages_cpu_fault);
+	check_eq(file, line, "CPU faults that moved something", (long long)moving,
+		 (long long)(want->cpu_faults ? want->cpu_faults : want->pages_cpu_fault));
 	*before = now;
 }
