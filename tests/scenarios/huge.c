@@ -94,22 +94,25 @@ static struct {
 	int alive;	/* closed when this process gives them back, or dies */
 } taken;
 
-/* Free blocks of 2 MiB and more, of any zone. */
+/* Free blocks of 2 MiB and more, of any zone: the last two figures of each line. */
 static unsigned long huge_blocks_free(void)
 {
 	FILE *file = fopen("/proc/buddyinfo", "re");
-	unsigned long free[11], sum = 0;
+	unsigned long sum = 0;
 	char line[512];
 
 	CHECK(file != NULL);
 	while (fgets(line, sizeof(line), file)) {
-		const char *at = strstr(line, "zone");
-		int n = at ? sscanf(at, "zone %*s %lu %lu %lu %lu %lu %lu %lu %lu %lu %lu %lu",
-				    &free[0], &free[1], &free[2], &free[3], &free[4], &free[5],
-				    &free[6], &free[7], &free[8], &free[9], &free[10]) : 0;
+		char *at = strstr(line, "zone"), *figure = at ? strtok(at, " \n") : NULL;
+		unsigned int n = 0;
 
-		if (n == 11)
-			sum += free[9] + free[10];
+		while (figure) {
+			/* "zone", its name, and then those of 4 KiB. */
+			if (n >= 2 + 9)
+				sum += strtoul(figure, NULL, 10);
+			n++;
+			figure = strtok(NULL, " \n");
+		}
 	}
 	fclose(file);
 	return sum;
