@@ -123,6 +123,63 @@ static void C2_huge_page(void)
 	CHECK_FILL(p, 512, tag, 0);
 }
 
+/* The device maps 2 MiB at once where the CPU does, and no longer than that. */
+static void C2_huge_entries(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	const uint32_t huge = MOCKGPU_RES_GPU_HUGE, all = GPU_RW | huge;
+	uint16_t tag = new_tag();
+	uint64_t *p = map_huge(tag);
+	struct drm_mockgpu_counters c = gpu_counters(dev);
+
+	if (MOCKGPU_RES_ORDER(gpu_res(dev, p)) < 9)
+		skip("no huge page to be had");
+	CHECK_RES(dev, p, 512, all, 0);
+	/* Any page of it brings all of it, with the right to write. */
+	GPU_CHECK_FILL(dev, AT(p, 300), 1, tag, 300);
+	CHECK_RES(dev, p, 512, all, all);
+	GPU_CHECK_FILL(dev, p, 512, tag, 0);
+	gpu_fill(dev, p, 512, tag, 0);
+	CHECK_COUNTED(dev, &c, .gpu_faults = 1, .gpu_bytes_read = 513 * PAGE,
+		      .gpu_bytes_written = 512 * PAGE);
+	/* The CPU maps one page otherwise: from then on the device does as well, each alone. */
+	CHECK_SYS(mprotect(AT(p, 7), PAGE, PROT_READ));
+	CHECK_RES(dev, p, 512, huge, 0);
+	GPU_CHECK_FILL(dev, p, 512, tag, 0);
+	CHECK_RES(dev, p, 7, all, GPU_RW);
+	CHECK_RES(dev, AT(p, 7), 1, all, GPU);
+	CHECK_RES(dev, AT(p, 8), 504, all, GPU_RW);
+	CHECK_COUNTED(dev, &c, .gpu_faults = 512, .gpu_bytes_read = 512 * PAGE);
+	CHECK_FILL(p, 512, tag, 0);
+}
+
+/* Where only a part is advised so, what is true of one page is not true of all. */
+static void C2_advice_about_a_part_of_a_huge_page(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	uint16_t tag = new_tag();
+	uint64_t *p = map_huge(tag);
+
+	if (MOCKGPU_RES_ORDER(gpu_res(dev, p)) < 9)
+		skip("no huge page to be had");
+	CHECK_EQ(mockgpu_advise(dev, AT(p, 100), PAGE, MOCKGPU_ADVICE_FAULT_AROUND, 2), 0);
+	GPU_CHECK_FILL(dev, AT(p, 300), 1, tag, 300);
+	CHECK_RES(dev, p, 512, MOCKGPU_RES_GPU_HUGE, 0);
+	CHECK_RES(dev, AT(p, 300), 1, GPU, GPU);
+	CHECK_RES(dev, AT(p, 301), 211, GPU, 0);
+	CHECK_EQ(mockgpu_advise_reset(dev, AT(p, 100), PAGE), 0);
+	GPU_CHECK_FILL(dev, AT(p, 20), 1, tag, 20);
+	CHECK_RES(dev, p, 512, MOCKGPU_RES_GPU_HUGE | GPU, MOCKGPU_RES_GPU_HUGE | GPU);
+	/* And when something is advised about a part of what is mapped as one. */
+	CHECK_EQ(mockgpu_advise(dev, AT(p, 100), PAGE, MOCKGPU_ADVICE_PLACE,
+				MOCKGPU_PLACE_DEVICE(0)), 0);
+	GPU_CHECK_FILL(dev, p, 512, tag, 0);
+	CHECK_PLACE(dev, p, 100, IN_SYSTEM);
+	CHECK_PLACE(dev, AT(p, 100), 1, IN_VRAM);
+	CHECK_PLACE(dev, AT(p, 101), 411, IN_SYSTEM);
+	CHECK_FILL(p, 512, tag, 0);
+}
+
 /* Two devices: each knows the other's VRAM from its own. */
 static void C2_local_and_remote(void)
 {
@@ -164,6 +221,8 @@ const struct scenario scenarios[] = {
 	SCENARIO(C2_read_only_mapping),
 	SCENARIO(C2_zero_page),
 	SCENARIO(C2_huge_page),
+	SCENARIO(C2_huge_entries),
+	SCENARIO(C2_advice_about_a_part_of_a_huge_page),
 	{ "C2_local_and_remote", C2_local_and_remote, 0, RELOADS },
 	{ 0 }
 };
