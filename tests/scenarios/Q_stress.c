@@ -341,7 +341,7 @@ static void submit_some(struct worker *w)
 {
 	unsigned int n = 1 + (unsigned int)below(w, BATCH);
 	struct drm_mockgpu_result rest;
-	int error = 0;
+	int error = 0, finished;
 
 	memset(w->want, 0, sizeof(w->want));
 	memset(w->got, 0xee, sizeof(w->got));
@@ -353,19 +353,24 @@ static void submit_some(struct worker *w)
 			w->want[i].error = -ECANCELED;
 		}
 	}
-	FINISHES(w->q, submit(w->q, w->cmds, n, w->got), error);
+	CHECK_EQ(mockgpu_wait(w->q.dev, w->q.id, submit(w->q, w->cmds, n, w->got),
+			      30 * NS_PER_S, &finished), 0);
 	for (unsigned int i = 0; i < n; i++) {
 		rest = w->got[i];
 		/* These depend on what the others do. */
 		rest.faults = 0;
 		rest.migrations = 0;
 		if (memcmp(&rest, &w->want[i], sizeof(rest)))
-			note("worker %u, step %u, command %u (%u)", w->number, w->steps, i,
-			     w->cmds[i].op);
+			note("worker %u, step %u, command %u (%u): error %d for %d, access %u at %llx of %s",
+			     w->number, w->steps, i, w->cmds[i].op, rest.error,
+			     w->want[i].error, rest.access,
+			     (unsigned long long)(rest.fault_addr - addr_of(w->s->base)),
+			     w->s->name);
 		CHECK_RESULT(&rest, .value = w->want[i].value, .done = w->want[i].done,
 			     .fault_addr = w->want[i].fault_addr, .error = w->want[i].error,
 			     .access = w->want[i].access);
 	}
+	CHECK_EQ(finished, error);
 	w->failures += !!error;
 }
 
