@@ -72,7 +72,7 @@ static void query_device(struct mockgpu_device *device, struct drm_mockgpu_devic
 	info->vram_type = MOCKGPU_VRAM_PRIVATE;
 	info->vram_bytes = device->vram.bytes;
 	info->vram_block_bytes = VRAM_BLOCK_BYTES;
-	info->caps = MOCKGPU_CAP_PRIVATE;
+	info->caps = MOCKGPU_CAP_PRIVATE | MOCKGPU_CAP_EXCLUSIVE;
 	if (vram_can_huge())
 		info->caps |= MOCKGPU_CAP_HUGE;
 	info->atomic_max_bytes = SVM_ATOMIC_PAGES * PAGE_SIZE;

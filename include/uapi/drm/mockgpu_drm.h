@@ -226,13 +226,13 @@ struct drm_mockgpu_counters {
 	__u64 no_vram;
 	/** @no_ram: pages that stayed as there was no RAM to stand behind VRAM, or to return to */
 	__u64 no_ram;
-	/** @pages_touched: the part of @pages_to_vram that touches of the device moved, as advised */
+	/** @pages_touched: the part of @pages_to_vram that touches of the device moved */
 	__u64 pages_touched;
 	/** @cpu_faults_held: the part of @cpu_faults_retried that came within a time slice */
 	__u64 cpu_faults_held;
 	/** @huge_to_vram: folios of 2 MiB that went to VRAM whole; 512 of @pages_to_vram each */
 	__u64 huge_to_vram;
-	/** @huge_to_system: folios of 2 MiB that came to system memory whole, for whatever reason */
+	/** @huge_to_system: folios of 2 MiB that came home whole, for whatever reason */
 	__u64 huge_to_system;
 };
 
@@ -431,7 +431,8 @@ struct drm_mockgpu_rw {
  * struct drm_mockgpu_evict - move pages out of VRAM as a full or leaving device does
  *
  * Goes by the physical page, without the owner's address space: whoever maps
- * the page finds it in system memory afterwards.  Pages that somebody is using
+ * the page finds it in system memory afterwards.  Of a folio of 2 MiB that is whole,
+ * all goes that any page of the range belongs to.  Pages that somebody is using
  * at this moment are tried again for up to 1 s, then left and counted in @busy.
  *
  * Errors: -EACCES (MOCKGPU_EVICT_ALL without CAP_SYS_ADMIN), -ENOMEM (no RAM to
@@ -780,9 +781,10 @@ struct drm_mockgpu_advice {
  * to write, such as one that is shared after fork(), is made the caller's own if
  * MOCKGPU_PREFETCH_WRITE is given, and then is in system memory.
  *
- * MOCKGPU_PLACE_ANY moves each page to where it was advised to be, if anywhere.
+ * MOCKGPU_PLACE_ANY moves each page to where it was advised to be, if that is system
+ * memory or this device; other pages it only maps, and does not count in @stayed.
  * For the VRAM of another device, @fd is a file of that device with the same memory
- * attached.
+ * attached.  Pages do not go from one device's VRAM to another's; those stay.
  *
  * Returns 0 also where pages stayed elsewhere or could not be mapped; the counts tell.
  * All counts are in pages, and of @done.
