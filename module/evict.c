@@ -10,12 +10,14 @@
  *
  * Locking: none of its own, and nothing is held that a CPU fault needs.
  */
+#include <linux/cpu.h>
 #include <linux/delay.h>
 #include <linux/jiffies.h>
 #include <linux/printk.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
 
 #include "evict.h"
 #include "migrate.h"
@@ -189,6 +191,23 @@ static int evict_sweep(struct vram *vram, struct evict_scratch *scratch, bool ki
 	return ret;
 }
 
+static long evict_drain_cpu(void *unused)
+{
+	migrate_drain_cpu();
+	return 0;
+}
+
+/* Pages that nobody maps may still be in a list of some CPU: see migrate_drain_cpu(). */
+static void evict_drain(void)
+{
+	int cpu;
+
+	cpus_read_lock();
+	for_each_online_cpu(cpu)
+		work_on_cpu(cpu, evict_drain_cpu, NULL);
+	cpus_read_unlock();
+}
+
 /**
  * evict_all() - evict every page once
  * @vram: VRAM
@@ -216,6 +235,7 @@ int evict_all(struct vram *vram, u64 *evicted, u64 *busy)
 		ret = evict_sweep(vram, scratch, true, evicted, busy);
 		if (ret || !*busy || time_after(jiffies, deadline))
 			break;
+		evict_drain();
 		usleep_range(500, 1000);
 	}
 	kfree(scratch);
@@ -244,6 +264,7 @@ void evict_for_good(struct vram *vram)
 		vram_read_usage(vram, &usage);
 		if (!usage.used)
 			break;
+		evict_drain();
 		if (time_after(jiffies, report)) {
 			pr_info("mockgpu: device %u leaves; %llu KiB of VRAM still in use\n",
 				vram->index, usage.used / SZ_1K);

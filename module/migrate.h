@@ -80,5 +80,6 @@ unsigned int migrate_evict_range(struct vram *vram, unsigned long pfn, unsigned 
 				 unsigned long *src, unsigned long *dst, int *why);
 unsigned int migrate_evict_pfns(struct vram *vram, unsigned int npages,
 				unsigned long *src, unsigned long *dst, int *why);
+void migrate_drain_cpu(void);
 
 #endif

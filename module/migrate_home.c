@@ -286,3 +286,19 @@ unsigned int migrate_evict_pfns(struct vram *vram, unsigned int npages,
 	migrate_device_pfns(src, npages);
 	return migrate_evict(vram, npages, src, dst, why);
 }
+
+/**
+ * migrate_drain_cpu() - have this CPU let go of pages that it holds for a moment
+ *
+ * What was locked by mlock() and is unmapped waits, up to 31 pages of it, in a list
+ * of the CPU until that list is next looked through, which an idle CPU does not do.
+ * Every migration begins with that, one of no page too.
+ *
+ * Context: may sleep.
+ */
+void migrate_drain_cpu(void)
+{
+	unsigned long none = 0;
+
+	migrate_device_range(&none, 0, 0);
+}
