@@ -70,8 +70,7 @@ void migrate_pool_drain(struct migrate_pool *pool)
  * What is collected is marked in @run->args.src.  The notifiers have been
  * called.  On success migrate_run_commit() or migrate_run_cancel() must follow.
  *
- * A hole becomes a huge folio where the process asked for huge pages there.  What is
- * the default elsewhere, the kernel does not tell modules.
+ * A hole becomes a huge folio where the process asked for huge pages.
  *
  * Context: mmap_lock held; may sleep.
  * Return: 0 or a negative errno of migrate_vma_setup().
@@ -91,7 +90,7 @@ int migrate_run_start(struct migrate_run *run, bool to_vram)
 		return ret;
 
 	if ((*src & MIGRATE_PFN_COMPOUND) && !(*src & MIGRATE_PFN_VALID) &&
-	    !(to_vram && (run->args.vma->vm_flags & VM_HUGEPAGE))) {
+	    !(to_vram && compat_wants_huge(run->args.vma))) {
 		for (i = 0; i < VRAM_BLOCK_PAGES; i++)
 			src[i] = MIGRATE_PFN_MIGRATE;
 	}

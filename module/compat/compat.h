@@ -57,6 +57,19 @@ static inline bool compat_has_huge_device_folios(void)
 }
 
 /**
+ * compat_wants_huge() - has the process asked for huge pages there?
+ * @vma: mapping
+ *
+ * What goes for mappings of which nothing was said, the kernel does not tell modules.
+ *
+ * Context: mmap_lock held.
+ */
+static inline bool compat_wants_huge(struct vm_area_struct *vma)
+{
+	return (vma->vm_flags & VM_HUGEPAGE) && !vma_thp_disabled(vma, vma->vm_flags, false);
+}
+
+/**
  * compat_unmake_device_folio() - make single pages of a huge folio that has become free
  * @folio: folio of device memory, as its free callback gets it
  *

@@ -5,8 +5,10 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "gpu.h"
@@ -111,11 +113,24 @@ static void G1_evict_whole(void)
 	CHECK_FILL(p, N, tag, 0);
 }
 
+/* This hole becomes pages. */
+static void small_hole(struct mockgpu_device *dev, char *p, int advice, int disable)
+{
+	struct drm_mockgpu_counters c = gpu_counters(dev);
+
+	CHECK_SYS(madvise(p, HUGE, advice));
+	CHECK_SYS(prctl(PR_SET_THP_DISABLE, disable, 0, 0, 0));
+	TO_VRAM(dev, p, N);
+	CHECK_RES(dev, p, N, RES_PLACE | RW | ORDER, IN_VRAM | RW);
+	CHECK_COUNTED(dev, &c, .pages_to_vram = N, .pages_hole = N, .vram_used_bytes = HUGE);
+	GPU_CHECK_ZERO(dev, p, N);
+}
+
 /* A hole becomes one where the process asked for huge pages, with and without the zero page. */
 static void G1_hole(void)
 {
 	struct mockgpu_device *dev = gpu_open_huge();
-	char *p = huge_hole(), *zero = huge_hole(), *small = huge_hole();
+	char *p = huge_hole(), *zero = huge_hole();
 	struct drm_mockgpu_counters c = gpu_counters(dev);
 
 	TO_VRAM(dev, p, N);
@@ -135,12 +150,8 @@ static void G1_hole(void)
 	GPU_CHECK_ZERO(dev, zero, N);
 	CHECK_ZERO(zero, N);
 
-	CHECK_SYS(madvise(small, HUGE, MADV_NOHUGEPAGE));
-	c = gpu_counters(dev);
-	TO_VRAM(dev, small, N);
-	CHECK_RES(dev, small, N, RES_PLACE | RW | ORDER, IN_VRAM | RW);
-	CHECK_COUNTED(dev, &c, .pages_to_vram = N, .pages_hole = N, .vram_used_bytes = HUGE);
-	GPU_CHECK_ZERO(dev, small, N);
+	small_hole(dev, huge_hole(), MADV_NOHUGEPAGE, 0);
+	small_hole(dev, huge_hole(), MADV_HUGEPAGE, 1);
 }
 
 /* Of two huge pages, one and a half: what is not whole goes by pages. */
@@ -247,6 +258,114 @@ static void G1_eight_threads(void)
 	for (unsigned int i = 0; i < TOUCHERS; i++)
 		thread_join(threads[i]);
 	CHECK_FILL(common.p, N, common.tag, 0);
+}
+
+struct crowd {
+	struct mockgpu_device *dev;
+	char *p;
+	atomic_bool stop;
+};
+
+static void *evict_all_the_time(void *arg)
+{
+	struct crowd *crowd = arg;
+	struct mockgpu_evicted result;
+
+	/* It has to see where the page is, and gives up if that keeps changing. */
+	while (!atomic_load(&crowd->stop)) {
+		int err = mockgpu_evict(crowd->dev, AT(crowd->p, 3), PAGE, &result);
+
+		CHECK(err == 0 || err == -EBUSY);
+	}
+	return NULL;
+}
+
+static void *protect_all_the_time(void *arg)
+{
+	struct crowd *crowd = arg;
+
+	/* So the folio is mapped by pages at times; the last page is nobody else's. */
+	while (!atomic_load(&crowd->stop)) {
+		CHECK_SYS(mprotect(AT(crowd->p, N - 1), PAGE, PROT_READ));
+		CHECK_SYS(mprotect(AT(crowd->p, N - 1), PAGE, PROT_READ | PROT_WRITE));
+		sleep_ms(3);
+	}
+	return NULL;
+}
+
+#define COUNTERS 3U
+
+struct counter {
+	struct crowd *crowd;
+	unsigned int page;
+	uint64_t count;
+};
+
+static void *count_all_the_time(void *arg)
+{
+	struct counter *counter = arg;
+	volatile uint64_t *word = AT(counter->crowd->p, counter->page);
+
+	while (!atomic_load(&counter->crowd->stop)) {
+		uint64_t start = now_ns();
+
+		CHECK_EQ(*word, counter->count);
+		*word = ++counter->count;
+		CHECK_LE(now_ns() - start, 2 * NS_PER_S);
+		sleep_ms(1);
+	}
+	return NULL;
+}
+
+/*
+ * The CPU counts in some pages while the whole is taken to VRAM, evicted, and mapped by pages.  A
+ * new huge page takes its turn each time, as what was split stays split.
+ */
+static void G1_all_at_once(void)
+{
+	struct crowd crowd = { .dev = gpu_open_huge() };
+	unsigned long moved = 0, rounds = 0;
+	uint64_t huge = gpu_counters(crowd.dev).huge_to_vram, end = now_ns() + 6 * NS_PER_S;
+
+	for (; now_ns() < end; rounds++) {
+		struct counter counters[COUNTERS];
+		pthread_t threads[COUNTERS + 2];
+		uint64_t turn = now_ns() + NS_PER_S / 4;
+		uint16_t tag = new_tag();
+
+		crowd.p = huge_in_vram(crowd.dev, tag);
+		atomic_store(&crowd.stop, false);
+		for (unsigned int i = 0; i < COUNTERS; i++) {
+			unsigned int page = 100 * i;
+
+			counters[i] = (struct counter){ &crowd, page, fill_word(tag, page, 0) };
+			threads[i] = thread_start(count_all_the_time, &counters[i]);
+		}
+		threads[COUNTERS] = thread_start(evict_all_the_time, &crowd);
+		threads[COUNTERS + 1] = thread_start(protect_all_the_time, &crowd);
+		while (now_ns() < turn) {
+			struct mockgpu_migrated result;
+
+			CHECK_EQ(mockgpu_migrate(crowd.dev, crowd.p, HUGE, MOCKGPU_TARGET_VRAM, 0,
+						 &result, NULL), 0);
+			moved += result.count[MOCKGPU_PAGE_MOVED];
+		}
+		atomic_store(&crowd.stop, true);
+		for (unsigned int i = 0; i < ARRAY_SIZE(threads); i++)
+			thread_join(threads[i]);
+		for (unsigned int i = 0; i < COUNTERS; i++) {
+			uint64_t *word = AT(crowd.p, counters[i].page);
+
+			CHECK_EQ(*word, counters[i].count);
+			*word = fill_word(tag, counters[i].page, 0);
+		}
+		CHECK_FILL(crowd.p, N, tag, 0);
+		unmap(crowd.p, N);
+	}
+	huge = gpu_counters(crowd.dev).huge_to_vram - huge;
+	note("%lu huge pages, %lu pages to VRAM, %llu times 2 MiB whole", rounds, moved,
+	     (unsigned long long)huge);
+	CHECK_GE(huge, rounds);
 }
 
 /* VRAM has room for all of it, but not in one piece. */
@@ -439,6 +558,7 @@ const struct scenario scenarios[] = {
 	SCENARIO(G1_part_of_a_huge_page),
 	SCENARIO(G1_fork),
 	SCENARIO(G1_eight_threads),
+	SCENARIO(G1_all_at_once),
 	RELOADING(G2_no_block_of_vram_is_empty),
 	RELOADING(G2_vram_is_too_small_by_a_page),
 	SCENARIO(G2_no_huge_ram_for_a_touch),
