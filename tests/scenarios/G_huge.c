@@ -276,6 +276,7 @@ static void *evict_all_the_time(void *arg)
 		int err = mockgpu_evict(crowd->dev, AT(crowd->p, 3), PAGE, &result);
 
 		CHECK(err == 0 || err == -EBUSY);
+		sleep_ms(2);
 	}
 	return NULL;
 }
@@ -349,6 +350,7 @@ static void G1_all_at_once(void)
 			CHECK_EQ(mockgpu_migrate(crowd.dev, crowd.p, HUGE, MOCKGPU_TARGET_VRAM, 0,
 						 &result, NULL), 0);
 			moved += result.count[MOCKGPU_PAGE_MOVED];
+			sleep_ms(2);
 		}
 		atomic_store(&crowd.stop, true);
 		for (unsigned int i = 0; i < ARRAY_SIZE(threads); i++)

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* See huge.h. */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -103,28 +105,35 @@ static unsigned long huge_blocks_free(void)
 
 	CHECK(file != NULL);
 	while (fgets(line, sizeof(line), file)) {
-		char *at = strstr(line, "zone"), *figure = at ? strtok(at, " \n") : NULL;
-		unsigned int n = 0;
+		char *last = line + strcspn(line, "\n");
 
-		while (figure) {
-			/* "zone", its name, and then those of 4 KiB. */
-			if (n >= 2 + 9)
-				sum += strtoul(figure, NULL, 10);
-			n++;
-			figure = strtok(NULL, " \n");
+		/* A line ends with blanks.  Back over two figures. */
+		for (int figure = 0; figure < 2; figure++) {
+			while (last > line && (last[-1] < '0' || last[-1] > '9'))
+				last--;
+			while (last > line && last[-1] >= '0' && last[-1] <= '9')
+				last--;
+			sum += strtoul(last, NULL, 10);
 		}
 	}
 	fclose(file);
 	return sum;
 }
 
-/* Sets the machine right again once this process says so or has gone, however it went. */
+/*
+ * Sets the machine right again once this process says so or has gone, however it went.  The guard
+ * of an earlier scenario may still be at it: one at a time.
+ */
 void guard_huge_ram(void)
 {
-	long long hugetlb = read_number(HUGETLB), compact = read_number(COMPACT);
+	int lock = (int)CHECK_SYS(open("/run/mockgpu-huge-ram", O_CREAT | O_RDWR, 0600));
+	long long hugetlb, compact;
 	char byte;
 	int fds[2];
 
+	CHECK_SYS(flock(lock, LOCK_EX));
+	hugetlb = read_number(HUGETLB);
+	compact = read_number(COMPACT);
 	CHECK_SYS(pipe(fds));
 	taken.guard = (pid_t)CHECK_SYS(fork());
 	if (!taken.guard) {
@@ -136,6 +145,7 @@ void guard_huge_ram(void)
 		write_number(COMPACT, compact);
 		_exit(0);
 	}
+	close(lock);
 	close(fds[0]);
 	taken.alive = fds[1];
 }
