@@ -71,6 +71,25 @@ static void C6_atomics_of_both_in_vram(void)
 	contend(true);
 }
 
+/* What the one has exclusively the other has to ask for, also to read it. */
+static void C6_exclusive_for_the_one(void)
+{
+	struct queue a = queue_new(gpu_open_private()), b = queue_new(gpu_open_private());
+	struct drm_mockgpu_result result;
+	uint64_t *word = map_filled(1, new_tag());
+
+	*word = 0;
+	RUN(b, cmd_store(word, 8, 7), .done = 8);
+	CHECK(gpu_res(b.dev, word) & MOCKGPU_RES_GPU);
+	RUN(a, cmd_add(word, 8, 1), .value = 7, .done = 1);
+	CHECK(!(gpu_res(b.dev, word) & MOCKGPU_RES_GPU));
+	result = RUN(b, cmd_load(word, 8), .value = 8, .done = 8);
+	CHECK_EQ(result.faults, 1);
+	result = RUN(a, cmd_add(word, 8, 1), .value = 8, .done = 1);
+	CHECK_GE(result.faults, 1);
+	CHECK_EQ(*word, 9);
+}
+
 /* The one is closed while the other is at work. */
 static void C6_the_first_is_closed(void)
 {
@@ -116,6 +135,7 @@ static void C7_above_47_bits(void)
 const struct scenario scenarios[] = {
 	SCENARIO(C6_the_second_faults_after_the_first_migrates),
 	SCENARIO(C6_both_want_it_exclusive),
+	SCENARIO(C6_exclusive_for_the_one),
 	SCENARIO(C6_atomics_of_both_in_vram),
 	SCENARIO(C6_the_first_is_closed),
 	SCENARIO(C7_above_47_bits),

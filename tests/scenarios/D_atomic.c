@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,6 +17,8 @@
 
 #include "process.h"
 #include "queue.h"
+
+#define DROPS 600U
 
 /* The device's entry of the page says so: mapped, with the right to write, in system memory. */
 static bool device_has(struct queue q, const void *p)
@@ -111,6 +114,56 @@ static void D3_unmapped_after_exclusive(void)
 	CHECK_EQ(*word, 0);
 	make_exclusive(q, word);
 	CHECK_EQ(*word, 3);
+}
+
+struct dropper {
+	void *page;
+	atomic_uint round;
+	atomic_uint dropped;
+};
+
+static void *drop_each_round(void *arg)
+{
+	struct dropper *dropper = arg;
+
+	for (unsigned int i = 1; i <= DROPS; i++) {
+		while (atomic_load(&dropper->round) < i)
+			;
+		for (volatile unsigned int delay = (unsigned int)(i * 7919 % 4000); delay; delay--)
+			;
+		CHECK_SYS(madvise(dropper->page, PAGE, MADV_DONTNEED));
+		atomic_store(&dropper->dropped, i);
+	}
+	return NULL;
+}
+
+/* The page is dropped while it becomes exclusive: the device does not go on with the old one. */
+static void D3_dropped_while_it_becomes_exclusive(void)
+{
+	struct queue q = queue_new(gpu_open_private());
+	struct drm_mockgpu_cmd cmd;
+	struct dropper dropper = { .page = map_hole(1) };
+	volatile uint64_t *word = dropper.page;
+	struct drm_mockgpu_result result;
+	unsigned int found = 0;
+	pthread_t thread = thread_start(drop_each_round, &dropper);
+
+	cmd = cmd_add(word, 8, 1);
+	for (unsigned int i = 1; i <= DROPS; i++) {
+		*word = 1000;
+		atomic_store(&dropper.round, i);
+		CHECK_EQ(mockgpu_run(q.dev, q.id, &cmd, 1, &result), 0);
+		CHECK(result.value == 1000 || result.value == 0);
+		found += result.value == 1000;
+		while (atomic_load(&dropper.dropped) < i)
+			;
+		/* Both have the same page now, whichever came first. */
+		CHECK_EQ(mockgpu_run(q.dev, q.id, &cmd, 1, &result), 0);
+		CHECK_LE(result.value, 1);
+		CHECK_EQ(*word, result.value + 1);
+	}
+	thread_join(thread);
+	note("%u of %u came before the page was dropped", found, DROPS);
 }
 
 /* D4: memory that is not the process's alone; at once, and unchanged. */
@@ -368,6 +421,7 @@ const struct scenario scenarios[] = {
 	SCENARIO(D1_other_commands_on_an_exclusive_page),
 	SCENARIO(D3_read_only_after_exclusive),
 	SCENARIO(D3_unmapped_after_exclusive),
+	SCENARIO(D3_dropped_while_it_becomes_exclusive),
 	SCENARIO(D4_shared_memory_and_files),
 	SCENARIO(D4_private_file_mapping),
 	SCENARIO(D4_hugetlb),
