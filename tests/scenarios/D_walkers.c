@@ -214,7 +214,8 @@ static void D10_move_pages_and_mbind(void)
 	make_exclusive(q, p, tag);
 	CHECK_SYS(syscall(SYS_move_pages, 0, (unsigned long)N, pages, NULL, status, 0));
 	for (unsigned int i = 0; i < N; i++)
-		note("status %u: %d exclusive %d", i, status[i], is_exclusive(pages[i]));
+		CHECK_EQ(status[i], -ENOENT);
+	check_exclusive(p, true);
 	CHECK_SYS(syscall(SYS_move_pages, 0, (unsigned long)N, pages, to, status, MPOL_MF_MOVE));
 	check_usable(q, p, tag);
 	make_exclusive(q, p, tag);

@@ -65,7 +65,7 @@ void memcg_remove(const struct memcg *memcg)
 	}
 }
 
-static size_t current(const struct memcg *memcg)
+static size_t charged(const struct memcg *memcg)
 {
 	char path[PATH_MAX];
 
@@ -78,10 +78,10 @@ size_t memcg_charged(const struct memcg *memcg)
 	char text[32];
 
 	/* A limit that is not kept has the kernel give up first what nobody uses yet. */
-	snprintf(text, sizeof(text), "%zu", (current(memcg) - 1) * PAGE);
+	snprintf(text, sizeof(text), "%zu", (charged(memcg) - 1) * PAGE);
 	CHECK_EQ(put(memcg->path, "memory.high", text), 0);
 	CHECK_EQ(put(memcg->path, "memory.high", "max"), 0);
-	return current(memcg);
+	return charged(memcg);
 }
 
 void memcg_limit(const struct memcg *memcg, size_t pages)
