@@ -21,6 +21,12 @@ void disk_new(uint64_t delay_ns)
 
 	if (system("modinfo -n null_blk >/dev/null 2>&1"))
 		skip("the kernel has no null_blk");
+	/* What a scenario that failed has left behind. */
+	if (!access(DISK, F_OK)) {
+		swapoff(DISK);
+		umount(DISK_DIR);
+		disk_gone();
+	}
 	snprintf(command, sizeof(command),
 		 "modprobe null_blk nr_devices=1 gb=1 bs=512 memory_backed=1 irqmode=%u completion_nsec=%llu",
 		 delay_ns ? 2U : 0U, (unsigned long long)delay_ns);

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+/* Memory control groups: row I6.  A page in VRAM is charged to whom it was charged to in RAM. */
+#define _GNU_SOURCE
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "gpu.h"
+#include "memcg.h"
+#include "process.h"
+
+#define N 2048
+
+/* What the kernel charges in advance it does for each CPU: with one, it can be taken off. */
+static void stay_on_this_cpu(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(sched_getcpu(), &set);
+	CHECK_SYS(sched_setaffinity(0, sizeof(set), &set));
+}
+
+/* Some pages are the kernel's own, for tables and objects, and come and go. */
+static void check_charged(const struct memcg *memcg, size_t want)
+{
+	CHECK_GE(memcg_charged(memcg), want - N / 128);
+	CHECK_LE(memcg_charged(memcg), want + N / 128);
+}
+
+/* All of it to VRAM, home by every way there is, and there again: @charged stays charged. */
+static void go_round(struct mockgpu_device *dev, void *p, uint16_t tag, const struct memcg *memcg,
+		     size_t charged)
+{
+	TO_VRAM(dev, p, N);
+	if (charged)
+		check_charged(memcg, charged);
+	CHECK_GE(gpu_counters(dev).vram_backing_bytes, N * PAGE);
+	GPU_CHECK_FILL(dev, p, N, tag, 0);
+	CHECK_FILL(p, N / 2, tag, 0);
+	TO_SYSTEM(dev, AT(p, N / 2), N / 4);
+	CHECK_EQ(mockgpu_evict(dev, AT(p, N - N / 4), N / 4 * PAGE, NULL), 0);
+	CHECK_PLACE(dev, p, N, IN_SYSTEM);
+	CHECK_FILL(p, N, tag, 0);
+	if (charged)
+		check_charged(memcg, charged);
+}
+
+/*
+ * To VRAM and back, the same number is charged, to the page; the RAM behind VRAM is charged to
+ * nobody, or it would be twice as much.
+ */
+static void I6_charge_moves_with_the_page(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	uint16_t tag = new_tag();
+	struct memcg memcg;
+	size_t charged;
+	void *p;
+
+	stay_on_this_cpu();
+	memcg = memcg_enter();
+	p = map_filled(N, tag);
+	/* What the test itself needs is there after the first time. */
+	go_round(dev, p, tag, &memcg, 0);
+	charged = memcg_charged(&memcg);
+	CHECK_GE(charged, N);
+	for (unsigned int i = 0; i < 3; i++)
+		go_round(dev, p, tag, &memcg, charged);
+	/* What is dropped in VRAM is taken off. */
+	TO_VRAM(dev, p, N);
+	CHECK_SYS(madvise(p, N * PAGE, MADV_DONTNEED));
+	check_charged(&memcg, charged - N);
+	memcg_leave(&memcg);
+	memcg_remove(&memcg);
+}
+
+/* A hole that is filled in VRAM is charged as if it had been filled in RAM. */
+static void I6_hole_is_charged(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	struct memcg memcg;
+	size_t charged, before;
+	void *p;
+
+	stay_on_this_cpu();
+	memcg = memcg_enter();
+	p = map_hole(N + 1);
+	TO_VRAM(dev, p, 1);
+	before = memcg_charged(&memcg);
+	TO_VRAM(dev, AT(p, 1), N);
+	charged = memcg_charged(&memcg);
+	/* And the page tables of N pages. */
+	CHECK_GE(charged, before + N);
+	CHECK_LE(charged, before + N + N / 512 + 1);
+	CHECK_ZERO(p, N + 1);
+	CHECK_LE(memcg_charged(&memcg), charged);
+	CHECK_GE(memcg_charged(&memcg), before + N);
+	memcg_leave(&memcg);
+	memcg_remove(&memcg);
+}
+
+/* Coming home needs nothing that is not charged already: it succeeds where no page more is to be had. */
+static void I6_return_at_the_limit(void)
+{
+	enum { SLACK = 32 };
+	struct mockgpu_device *dev = gpu_open_private();
+	uint16_t tag = new_tag(), new = new_tag();
+	struct memcg memcg;
+	void *p;
+
+	stay_on_this_cpu();
+	memcg = memcg_enter();
+	p = map_filled(N, tag);
+	TO_VRAM(dev, p, N);
+	gpu_fill(dev, p, N, new, 0);
+	memcg_limit(&memcg, memcg_charged(&memcg) + SLACK);
+	CHECK_FILL(p, N / 2, new, 0);
+	fill(AT(p, N / 4), N / 4, tag, N / 4);
+	TO_SYSTEM(dev, AT(p, N / 2), N / 2);
+	CHECK_PLACE(dev, p, N, IN_SYSTEM);
+	TO_VRAM(dev, p, N);
+	CHECK_FILL(p, N / 4, new, 0);
+	CHECK_FILL(AT(p, N / 4), N / 4, tag, N / 4);
+	CHECK_FILL(AT(p, N / 2), N / 2, new, N / 2);
+	CHECK_EQ(memcg_event(&memcg, "max"), 0);
+	CHECK_EQ(memcg_event(&memcg, "oom"), 0);
+	memcg_limit(&memcg, SIZE_MAX);
+	memcg_leave(&memcg);
+	memcg_remove(&memcg);
+}
+
+/* Control groups that have been removed and that something still is charged to. */
+static long long dying(void)
+{
+	FILE *file = fopen("/sys/fs/cgroup/cgroup.stat", "re");
+	long long n = -1;
+	char line[128];
+
+	CHECK(file != NULL);
+	while (n < 0 && fgets(line, sizeof(line), file))
+		if (sscanf(line, "nr_dying_descendants %lld", &n) == 1)
+			break;
+	fclose(file);
+	return n;
+}
+
+/* The group has gone while its pages are in VRAM: they come home, and then it is gone for good. */
+static void I6_group_removed_while_in_vram(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	uint16_t tag = new_tag();
+	struct memcg memcg = memcg_enter();
+	void *p = map_filled(N, tag);
+	long long before;
+
+	TO_VRAM(dev, p, N);
+	memcg_leave(&memcg);
+	before = dying();
+	memcg_remove(&memcg);
+	CHECK_EQ(dying(), before + 1);
+	GPU_CHECK_FILL(dev, p, N, tag, 0);
+	CHECK_FILL(p, N / 2, tag, 0);
+	TO_VRAM(dev, p, N / 4);
+	CHECK_EQ(mockgpu_evict(dev, AT(p, N / 2), N / 2 * PAGE, NULL), 0);
+	CHECK_FILL(p, N, tag, 0);
+	TO_VRAM(dev, p, N / 2);
+	unmap(p, N);
+	for (unsigned int i = 0; i < 1000 && dying() > before; i++)
+		sleep_ms(10);
+	CHECK_LE(dying(), before);
+}
+
+/* The owner moves to another group; its pages stay charged where they were. */
+static void I6_owner_moves_to_another_group(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	uint16_t tag = new_tag();
+	struct memcg memcg;
+	size_t charged;
+	void *p;
+
+	stay_on_this_cpu();
+	memcg = memcg_enter();
+	p = map_filled(N, tag);
+	TO_VRAM(dev, p, N);
+	charged = memcg_charged(&memcg);
+	memcg_leave(&memcg);
+	CHECK_GE(memcg_charged(&memcg), N);
+	CHECK_FILL(p, N, tag, 0);
+	CHECK_GE(memcg_charged(&memcg), N);
+	CHECK_LE(memcg_charged(&memcg), charged);
+	unmap(p, N);
+	CHECK_LE(memcg_charged(&memcg), charged - N);
+	memcg_remove(&memcg);
+}
+
+#define SCENARIO(name) { #name, name, 0, 0 }
+
+const struct scenario scenarios[] = {
+	SCENARIO(I6_charge_moves_with_the_page),
+	SCENARIO(I6_hole_is_charged),
+	SCENARIO(I6_return_at_the_limit),
+	SCENARIO(I6_group_removed_while_in_vram),
+	SCENARIO(I6_owner_moves_to_another_group),
+	{ 0 }
+};
