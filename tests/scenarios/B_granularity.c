@@ -251,9 +251,9 @@ static void B3_eight_threads(void)
 }
 
 /* B4: pages that stay in VRAM for so long after they went there. */
-#define SLICE	400
+#define SLICE	500
 /* How long something takes that is not held up, here where others use the machine as well. */
-#define AT_ONCE	(200 * MS)
+#define AT_ONCE	(300 * MS)
 
 struct held {
 	struct mockgpu_device *dev;

@@ -130,7 +130,7 @@ static void B3_a_huge_folio_comes_whole(void)
 	}
 }
 
-#define SLICE	300
+#define SLICE	500
 #define MS	1000000ULL
 
 static void B4_a_huge_folio_is_held(void)
