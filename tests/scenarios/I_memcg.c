@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* Memory control groups: row I6.  A page in VRAM is charged to whom it was charged to in RAM. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +135,61 @@ static void I6_return_at_the_limit(void)
 	memcg_remove(&memcg);
 }
 
+struct glutton {
+	struct memcg memcg;
+	bool refused;
+	size_t moved;
+};
+
+#define ROOM	64
+#define ASKED	512
+
+/*
+ * Asks for a page in VRAM at a time, until one is refused: each refusal is a long report of the
+ * kernel's.  What the kernel can still find to take back in the group is less than ASKED.
+ */
+static void ask_for_too_much(void *arg)
+{
+	struct glutton *glutton = arg;
+	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_migrated result;
+	void *p = map_hole(ASKED), *reserve;
+
+	stay_on_this_cpu();
+	glutton->memcg = memcg_enter();
+	reserve = map_filled(16, 1);
+	memcg_limit(&glutton->memcg, memcg_charged(&glutton->memcg) + ROOM);
+	while (!glutton->refused && glutton->moved < ASKED) {
+		CHECK_EQ(mockgpu_migrate(dev, AT(p, glutton->moved), PAGE, MOCKGPU_TARGET_VRAM, 0,
+					 &result, NULL), 0);
+		if (result.count[MOCKGPU_PAGE_ABSENT])
+			glutton->refused = true;
+		else
+			glutton->moved += result.count[MOCKGPU_PAGE_MOVED];
+	}
+	/* To open a file takes memory, too. */
+	unmap(reserve, 16);
+	memcg_limit(&glutton->memcg, SIZE_MAX);
+	CHECK_PLACE(dev, p, glutton->moved, IN_VRAM);
+	CHECK_PLACE(dev, AT(p, glutton->moved), ASKED - glutton->moved, NOWHERE);
+	GPU_CHECK_ZERO(dev, p, ASKED);
+	CHECK_ZERO(p, ASKED);
+}
+
+/* The killer acts, as it would for as many pages in RAM; nothing of them is left in VRAM. */
+static void I6_hole_at_the_limit_kills(void)
+{
+	struct glutton *glutton = map_shared(1);
+	struct mockgpu_device *dev = gpu_open_private();
+
+	expect_oom_report();
+	join_killed(spawn(ask_for_too_much, glutton), SIGKILL);
+	CHECK_GE(glutton->moved, ROOM / 2);
+	CHECK_EQ(memcg_event(&glutton->memcg, "oom_kill"), 1);
+	CHECK_EQ(gpu_counters(dev).vram_used_bytes, 0);
+	memcg_remove(&glutton->memcg);
+}
+
 /* Control groups that have been removed and that something still is charged to. */
 static long long dying(void)
 {
@@ -204,6 +261,7 @@ const struct scenario scenarios[] = {
 	SCENARIO(I6_charge_moves_with_the_page),
 	SCENARIO(I6_hole_is_charged),
 	SCENARIO(I6_return_at_the_limit),
+	SCENARIO(I6_hole_at_the_limit_kills),
 	SCENARIO(I6_group_removed_while_in_vram),
 	SCENARIO(I6_owner_moves_to_another_group),
 	{ 0 }
