@@ -315,17 +315,18 @@ int advice_reset(struct advice_map *map, struct advice_stash *stash, u64 start, 
 /**
  * advice_forget() - a range is not what it was
  * @map: map
- * @stash: stash; if it is not full, more than the range may be forgotten
+ * @stash: stash; if it is not full, or there are as many pieces as there may be, more
+ *	than the range is forgotten
  * @start: first address
  * @last: last address
  */
 void advice_forget(struct advice_map *map, struct advice_stash *stash, u64 start, u64 last)
 {
-	if (map->count == 1)
-		return;
-	if (!advice_cut(map, stash, start))
+	bool full = map->count + advice_cuts(map, start, last) > ADVICE_PIECES_MAX;
+
+	if (full || !advice_cut(map, stash, start))
 		start = advice_piece_at(map, start)->start;
-	if (last < U64_MAX && !advice_cut(map, stash, last + 1))
+	if (last < U64_MAX && (full || !advice_cut(map, stash, last + 1)))
 		last = advice_piece_at(map, last)->last;
 	advice_clear(map, start, last);
 	advice_join_around(map, start, last);

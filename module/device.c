@@ -3,10 +3,10 @@
  * One device, from its bring-up to its end.
  *
  * The node is registered last, when everything behind it works.  When the
- * device leaves, it is unplugged first: that waits for calls that are under way
- * and refuses new ones.  Then VRAM is closed, for those who do not come by a call,
- * and emptied, so that everybody who has pages
- * there finds them in system memory, and only then taken apart.
+ * device leaves, it is unplugged first: that waits for most calls that are under
+ * way and refuses new ones.  Then VRAM is closed, for queues and prefetches, which it
+ * does not wait for, and emptied, so that everybody who has pages there finds them in
+ * system memory, and only then taken apart.
  *
  * A file may still be open at that time, if the device was unbound rather than
  * the module removed.  It keeps the object, not its memory.

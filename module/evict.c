@@ -65,8 +65,15 @@ struct evict_job {
 static unsigned long evict_huge_pfn(unsigned long pfn)
 {
 	struct folio *folio = page_folio(pfn_to_page(pfn));
+	unsigned long huge = 0;
 
-	return folio_test_large(folio) ? folio_pfn(folio) : 0;
+	/* It may be freed and become something else until it is held. */
+	if (!folio_try_get(folio))
+		return 0;
+	if (folio_test_large(folio) && page_folio(pfn_to_page(pfn)) == folio)
+		huge = folio_pfn(folio);
+	folio_put(folio);
+	return huge;
 }
 
 /* Try all of them once; those that stayed are left.  Returns 0, -ENOMEM or -EIO. */

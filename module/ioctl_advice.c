@@ -87,7 +87,10 @@ int ioctl_advice(struct drm_device *drm, void *data, struct drm_file *file)
 	return 0;
 }
 
-/* The file of another device, and the memory that is shared with it. */
+/*
+ * The file of another device, and the memory that is shared with it.  The device may
+ * leave at any time from now on: it is vram_close() that keeps pages from going there.
+ */
 static struct svm *prefetch_target(struct drm_device *drm, u32 place, struct file *filp)
 {
 	struct drm_file *file = filp->private_data;
@@ -104,10 +107,29 @@ static struct svm *prefetch_target(struct drm_device *drm, u32 place, struct fil
 	return client_svm(client);
 }
 
-static int prefetch_range(struct drm_device *drm, struct svm_prefetch *prefetch,
+/* Prefetch a window.  Its pages count once it is done. */
+static int prefetch_window(const struct svm_prefetch *prefetch, unsigned long start,
+			   unsigned int npages, struct drm_mockgpu_prefetch *args, bool *no_room)
+{
+	struct svm_prefetch window = *prefetch;
+	int ret;
+
+	ret = svm_prefetch(&window, start, npages);
+	*no_room |= window.no_room;
+	if (ret)
+		return ret;
+	args->done += npages * PAGE_SIZE;
+	args->moved += window.moved;
+	args->stayed += window.stayed;
+	args->mapped += window.mapped;
+	return 0;
+}
+
+static int prefetch_range(struct drm_device *drm, const struct svm_prefetch *prefetch,
 			  struct drm_mockgpu_prefetch *args)
 {
 	unsigned long start, end = args->start + args->len;
+	bool no_room = false;
 	unsigned int n;
 	int ret = 0;
 
@@ -119,14 +141,12 @@ static int prefetch_range(struct drm_device *drm, struct svm_prefetch *prefetch,
 		if (drm_dev_is_unplugged(drm))
 			return -ENODEV;
 		n = svm_window(start, end);
-		ret = svm_prefetch(prefetch, start, n);
-		if (!ret)
-			args->done += n * PAGE_SIZE;
+		ret = prefetch_window(prefetch, start, n, args, &no_room);
 		if (!ret && signal_pending(current) && args->done < args->len)
 			ret = -EINTR;
 		cond_resched();
 	}
-	return ret ? : prefetch->no_room ? -ENOMEM : 0;
+	return ret ? : no_room ? -ENOMEM : 0;
 }
 
 /* What the place and the file that comes with it mean: whether there has to be one. */
@@ -185,9 +205,6 @@ int ioctl_prefetch(struct drm_device *drm, void *data, struct drm_file *file)
 		}
 	}
 	ret = prefetch_range(drm, &prefetch, args);
-	args->moved = prefetch.moved;
-	args->stayed = prefetch.stayed;
-	args->mapped = prefetch.mapped;
 out:
 	if (filp)
 		fput(filp);

@@ -76,8 +76,11 @@ static int migrate_fill_system_page(unsigned long src, unsigned long *dst, gfp_t
 	return 0;
 }
 
-/* The same for a huge folio: 0 or -EIO. */
-static int migrate_fill_system_huge(unsigned long src, unsigned long *dst,
+/*
+ * The same for a huge folio.  It can always be had: a page of it that cannot be copied
+ * goes along as it is, and those around it do not suffer.
+ */
+static void migrate_fill_system_huge(unsigned long src, unsigned long *dst,
 				    struct vm_area_struct *vma, unsigned long addr)
 {
 	struct page *from = migrate_pfn_to_page(src);
@@ -86,20 +89,19 @@ static int migrate_fill_system_huge(unsigned long src, unsigned long *dst,
 
 	to = vma ? vma_alloc_folio(GFP_TRANSHUGE_LIGHT, VRAM_BLOCK_ORDER, vma, addr) :
 		   folio_alloc(GFP_TRANSHUGE_LIGHT, VRAM_BLOCK_ORDER);
-	if (to) {
-		for (i = 0; i < VRAM_BLOCK_PAGES; i++) {
-			if (!migrate_copy_to_system(folio_page(to, i), from + i)) {
-				folio_put(to);
-				return -EIO;
-			}
-			cond_resched();
+	for (i = 0; to && i < VRAM_BLOCK_PAGES; i++) {
+		if (!migrate_copy_to_system(folio_page(to, i), from + i)) {
+			/* What has to be copied of it is none of a good page's business. */
+			folio_put(to);
+			to = NULL;
 		}
-		folio_lock(to);
-	} else {
-		to = vram_lend_backing(from);
+		cond_resched();
 	}
+	if (to)
+		folio_lock(to);
+	else
+		to = vram_lend_backing(from);
 	*dst = migrate_pfn(folio_pfn(to)) | MIGRATE_PFN_COMPOUND;
-	return 0;
 }
 
 /**
@@ -111,13 +113,15 @@ static int migrate_fill_system_huge(unsigned long src, unsigned long *dst,
  * @addr: likewise, the address
  *
  * Context: may sleep.
- * Return: 0, -ENOMEM (never for a huge folio) or -EIO.
+ * Return: 0; for a page also -ENOMEM or -EIO.
  */
 int migrate_fill_system(unsigned long src, unsigned long *dst, gfp_t gfp,
 			struct vm_area_struct *vma, unsigned long addr)
 {
-	if (src & MIGRATE_PFN_COMPOUND)
-		return migrate_fill_system_huge(src, dst, vma, addr);
+	if (src & MIGRATE_PFN_COMPOUND) {
+		migrate_fill_system_huge(src, dst, vma, addr);
+		return 0;
+	}
 	return migrate_fill_system_page(src, dst, gfp, vma, addr);
 }
 
@@ -133,8 +137,11 @@ int migrate_fill_system(unsigned long src, unsigned long *dst, gfp_t gfp,
  */
 unsigned int migrate_left_vram(unsigned long src, unsigned long dst)
 {
-	if (src & MIGRATE_PFN_COMPOUND)
-		vram_give_backing(migrate_pfn_to_page(src),
-				  page_folio(migrate_pfn_to_page(dst)));
-	return migrate_entry_pages(src);
+	struct page *from = migrate_pfn_to_page(src);
+	unsigned int count = migrate_entry_pages(src);
+
+	vram_page_left(from, count);
+	if (count > 1)
+		vram_give_backing(from, page_folio(migrate_pfn_to_page(dst)));
+	return count;
 }

@@ -74,8 +74,10 @@ static void migrate_neighbours(struct vm_fault *vmf, const struct vram *vram, u8
 	if (!migrate_vma_setup(&args)) {
 		migrate_fill_neighbours(&args, vram);
 		migrate_vma_pages(&args);
-		for (i = 0; i < args.npages; i++)
-			moved += migrate_entry_moved(args.src[i], args.dst[i]);
+		for (i = 0; i < args.npages; i++) {
+			if (migrate_entry_moved(args.src[i], args.dst[i]))
+				moved += migrate_left_vram(args.src[i], args.dst[i]);
+		}
 		migrate_vma_finalize(&args);
 	}
 	stats_add(vram->stats, STAT_PAGES_CPU_FAULT, moved);
@@ -123,7 +125,7 @@ static vm_fault_t migrate_fault_page(struct vm_fault *vmf, struct vram *vram)
 		.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
 		.fault_page = vmf->page,
 	};
-	bool moved;
+	unsigned int moved = 0;
 	int ret;
 
 	if (migrate_vma_setup(&args))
@@ -132,7 +134,8 @@ static vm_fault_t migrate_fault_page(struct vm_fault *vmf, struct vram *vram)
 	if ((src & MIGRATE_PFN_MIGRATE) && (src & MIGRATE_PFN_VALID))
 		ret = migrate_fill_system(src, &dst, GFP_HIGHUSER_MOVABLE, vmf->vma, args.start);
 	migrate_vma_pages(&args);
-	moved = migrate_entry_moved(src, dst);
+	if (migrate_entry_moved(src, dst))
+		moved = migrate_left_vram(src, dst);
 	migrate_vma_finalize(&args);
 
 	if (moved && granularity)
@@ -203,11 +206,23 @@ vm_fault_t migrate_to_ram(struct vm_fault *vmf)
 	return vmf->pte ? migrate_fault_page(vmf, vram) : migrate_fault_huge(vmf, vram);
 }
 
+/*
+ * A page that was collected, and whose contents another migration has moved just
+ * before: there is nothing to put back.
+ */
+static void migrate_let_go(struct page *page, unsigned long *src)
+{
+	*src = 0;
+	unlock_page(page);
+	put_page(page);
+}
+
 /* The part that all evictions share: @src has been collected. */
 static unsigned int migrate_evict(struct vram *vram, unsigned int npages, unsigned long *src,
 				  unsigned long *dst, int *why)
 {
 	unsigned int i, n, count, evicted = 0, huge = 0;
+	struct page *page;
 	int ret;
 
 	*why = 0;
@@ -215,9 +230,14 @@ static unsigned int migrate_evict(struct vram *vram, unsigned int npages, unsign
 		dst[i] = 0;
 		if (!(src[i] & MIGRATE_PFN_MIGRATE))
 			continue;
+		page = migrate_pfn_to_page(src[i]);
 		/* A page that somebody took for a migration and is about to give back. */
-		if (!folio_test_anon(page_folio(migrate_pfn_to_page(src[i]))))
+		if (!folio_test_anon(page_folio(page)))
 			continue;
+		if (vram_page_is_gone(page)) {
+			migrate_let_go(page, &src[i]);
+			continue;
+		}
 		ret = migrate_fill_system(src[i], &dst[i], MIGRATE_GFP_REPORT, NULL, 0);
 		if (ret == -EIO)
 			stats_add(vram->stats, STAT_COPY_FAILURES, 1);

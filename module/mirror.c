@@ -311,7 +311,7 @@ void mirror_forget(struct mirror *mirror, unsigned long start, unsigned long end
 {
 	mutex_lock(&mirror->lock);
 	/* What is being made now may still go by what the owner said before. */
-	mirror->epoch++;
+	mirror_fault_anew(mirror, start, end);
 	mirror_drop(mirror, start, end);
 	mutex_unlock(&mirror->lock);
 }

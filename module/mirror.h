@@ -40,7 +40,7 @@ struct vram;
  * @left: out: which touch of a page that is not in VRAM is to ask again; 0 none
  * @reads: out: whether reading is a touch
  * @around: out: log2 of the pages around it to map if they are there
- * @huge: out: whether an entry may map GPU_PT_LEAF_BYTES
+ * @huge: out: whether an entry may map GPU_PT_LEAF_BYTES of what is not local
  * @elsewhere: out: 0, or the errno of an access to a page that is not in the device's
  *	VRAM
  * @migrations: pages that moved; added to
@@ -82,7 +82,7 @@ struct mirror_ops {
  *	fits, what the page table says is true and stays so
  * @pt: the device's page table; under @lock
  * @claims: pages that are being made exclusive; under @lock
- * @epoch: how often mirror_forget() was called; under @lock
+ * @faults: faults that are under way; under @lock
  * @windows_sem: held for reading while a window is used, for writing while one is
  *	made or taken away; outside mmap_lock
  * @windows: the notifiers, by number of the window; under @windows_sem
@@ -98,7 +98,7 @@ struct mirror {
 	struct mutex lock; /* what a change takes */
 	struct gpu_pt pt;
 	struct list_head claims;
-	u64 epoch;
+	struct list_head faults;
 	struct rw_semaphore windows_sem;
 	struct xarray windows;
 	struct llist_head unmapped;

@@ -15,6 +15,7 @@
  * not while a page is faulted in: that may wait for user space.
  */
 #include <linux/bitfield.h>
+#include <linux/delay.h>
 #include <linux/hmm.h>
 #include <linux/jiffies.h>
 #include <linux/log2.h>
@@ -42,14 +43,17 @@
  * @end: end of those; all are in one table of the lowest level
  * @write: whether for writing
  * @counted: whether touches of @start were counted to the end
- * @huge: whether one entry may map all of that table
+ * @huge: whether one entry may map all of that table though it is not local
  * @counts: count of touches for pages that are not local
  * @elsewhere: 0, or what to say if @start is not local; then no other page that is not
  *	local is mapped either
- * @epoch: value of &mirror.epoch when the owner was asked
+ * @node: on &mirror.faults
+ * @leaf: first address that an entry may be made for
+ * @stale: what the owner said is not so any more; under &mirror.lock
  * @faulted: whether @start has been faulted in before
  * @missing: pages that have to be
- * @shared: those of them that lay in VRAM and a write must not share
+ * @sharing: those of them that lie in VRAM and a write must not share
+ * @shared: the most that those were
  * @installed: entries that were made
  * @stash: tables for them
  */
@@ -63,9 +67,12 @@ struct mirror_fault {
 	bool huge;
 	u64 counts;
 	int elsewhere;
-	u64 epoch;
+	struct list_head node;
+	unsigned long leaf;
+	bool stale;
 	bool faulted;
 	unsigned int missing;
+	unsigned int sharing;
 	unsigned int shared;
 	u64 installed;
 	struct gpu_pt_stash stash;
@@ -208,6 +215,7 @@ static int mirror_set_entry(struct mirror *mirror, struct mirror_fault *fault,
 			    unsigned long addr, u64 pte)
 {
 	u64 old = gpu_pt_get(&mirror->pt, addr);
+	int ret;
 
 	if ((old & GPU_PTE_VALID) && gpu_pte_pfn(old) == gpu_pte_pfn(pte) && !fault->counted)
 		pte = (pte & ~GPU_PTE_COUNTS) | (old & GPU_PTE_COUNTS);
@@ -215,16 +223,19 @@ static int mirror_set_entry(struct mirror *mirror, struct mirror_fault *fault,
 		return 0;
 	if ((pte ^ old) & ~GPU_PTE_COUNTS)
 		fault->installed++;
-	return gpu_pt_set(&mirror->pt, &fault->stash, addr, pte);
+	ret = gpu_pt_set(&mirror->pt, &fault->stash, addr, pte);
+	/* Another fault put one entry in the place of a table that was there before. */
+	return ret == -ENOMEM ? -EBUSY : ret;
 }
 
 /*
  * Where the CPU maps as much at once as a large entry does, so does the device: what
  * is said of one page is then true of all.
  */
-static bool mirror_fits_huge(const struct mirror_fault *fault, unsigned long pfn)
+static bool mirror_fits_huge(const struct mirror *mirror, const struct mirror_fault *fault,
+			     unsigned long pfn)
 {
-	return fault->huge &&
+	return (fault->huge || mirror_is_local(mirror, pfn)) &&
 	       PAGE_SHIFT + hmm_pfn_to_map_order(pfn) >= ilog2(GPU_PT_LEAF_BYTES);
 }
 
@@ -253,7 +264,7 @@ static int mirror_install(struct mirror *mirror, struct mirror_fault *fault,
 
 	lockdep_assert_held(&mirror->lock);
 
-	if (mirror_fits_huge(fault, pfns[wanted]))
+	if (mirror_fits_huge(mirror, fault, pfns[wanted]))
 		return mirror_install_huge(mirror, fault, fault->start, pfns[wanted]);
 
 	stop = wanted + mirror_stretch(pfns + wanted, stop - wanted, fault->write, true);
@@ -314,7 +325,7 @@ static int mirror_look_up(struct mirror *mirror, struct mirror_window *window,
 	mutex_lock(&mirror->lock);
 	if (mirror_window_changed(window, range.notifier_seq)) {
 		ret = -EBUSY;
-	} else if (mirror->epoch != fault->epoch) {
+	} else if (fault->stale) {
 		ret = -ESTALE;
 	} else if (mirror_usable(*pfn, fault->write)) {
 		if (fault->elsewhere && !mirror_is_local(mirror, *pfn))
@@ -328,8 +339,8 @@ static int mirror_look_up(struct mirror *mirror, struct mirror_window *window,
 		fault->missing = mirror_stretch(pfn, npages, fault->write, false);
 		/* It takes more than one round: they come home before they are copied. */
 		if (fault->write)
-			fault->shared = max(fault->shared,
-					    mirror_count_shared(pfn, fault->missing));
+			fault->sharing = mirror_count_shared(pfn, fault->missing);
+		fault->shared = max(fault->shared, fault->sharing);
 		ret = -EAGAIN;
 	}
 	if (ret)
@@ -340,6 +351,7 @@ static int mirror_look_up(struct mirror *mirror, struct mirror_window *window,
 /* One attempt at a fault.  Returns as above; -EAGAIN when pages were faulted in. */
 static int mirror_fault_once(struct mirror *mirror, struct mirror_fault *fault)
 {
+	unsigned int sharing = fault->sharing;
 	struct mirror_window *window;
 	int ret;
 
@@ -354,6 +366,9 @@ static int mirror_fault_once(struct mirror *mirror, struct mirror_fault *fault)
 	ret = mirror_fault_pages(mirror, fault->start, fault->missing, fault->write);
 	if (ret)
 		return ret;
+	/* The pages are to stay in VRAM a while yet: see MOCKGPU_ADVICE_TIME_SLICE. */
+	if (fault->sharing && fault->sharing == sharing)
+		usleep_range(500, 1000);
 	fault->faulted = true;
 	return -EAGAIN;
 }
@@ -411,9 +426,45 @@ static void mirror_fault_extent(const struct mirror_touch *touch, unsigned long 
 	}
 }
 
-/* Ask the owner, and fault in once.  Returns as mirror_fault_in(), or -ESTALE. */
+/**
+ * mirror_fault_anew() - have faults that are under way begin anew
+ * @mirror: mirror
+ * @start: first address of the range that they may make an entry in
+ * @end: its end
+ *
+ * Context: &mirror.lock held.
+ */
+void mirror_fault_anew(struct mirror *mirror, unsigned long start, unsigned long end)
+{
+	struct mirror_fault *fault;
+
+	lockdep_assert_held(&mirror->lock);
+
+	list_for_each_entry(fault, &mirror->faults, node) {
+		if (start < fault->leaf + GPU_PT_LEAF_BYTES && fault->leaf < end)
+			fault->stale = true;
+	}
+}
+
+/* Ask the owner, and fault in.  Returns as mirror_fault_in(), or -ESTALE. */
 static int mirror_fault_as_told(struct mirror *mirror, struct mirror_touch *touch,
-				unsigned long stop, u64 *faults)
+				unsigned long stop, struct mirror_fault *fault)
+{
+	int ret;
+
+	ret = mirror->ops->touch(mirror->owner, touch);
+	if (ret)
+		return ret;
+	mirror_fault_extent(touch, stop, fault);
+	fault->huge = touch->huge;
+	fault->counts = mirror_counts(touch);
+	fault->elsewhere = touch->elsewhere;
+	return mirror_fault(mirror, fault);
+}
+
+/* One attempt.  Returns likewise, and in @faulted whether something was faulted in. */
+static int mirror_fault_attempt(struct mirror *mirror, struct mirror_touch *touch,
+				unsigned long stop, u64 *faults, bool *faulted)
 {
 	struct mirror_fault fault = { .write = touch->write, .counted = touch->counted };
 	int ret;
@@ -427,18 +478,19 @@ static int mirror_fault_as_told(struct mirror *mirror, struct mirror_touch *touc
 	touch->huge = true;
 	touch->elsewhere = 0;
 
+	/* What the owner says may change from now on. */
+	fault.leaf = touch->first;
 	mutex_lock(&mirror->lock);
-	fault.epoch = mirror->epoch;
+	list_add(&fault.node, &mirror->faults);
 	mutex_unlock(&mirror->lock);
-	ret = mirror->ops->touch(mirror->owner, touch);
+	ret = mirror_fault_as_told(mirror, touch, stop, &fault);
 	if (ret)
-		return ret;
+		mutex_lock(&mirror->lock);
+	list_del(&fault.node);
+	if (ret)
+		mutex_unlock(&mirror->lock);
 
-	mirror_fault_extent(touch, stop, &fault);
-	fault.huge = touch->huge;
-	fault.counts = mirror_counts(touch);
-	fault.elsewhere = touch->elsewhere;
-	ret = mirror_fault(mirror, &fault);
+	*faulted = fault.faulted;
 	*faults += fault.installed;
 	stats_add(mirror->stats, STAT_GPU_FAULTS, fault.installed);
 	if (!ret) {
@@ -466,12 +518,17 @@ int mirror_fault_in(struct mirror *mirror, struct mirror_touch *touch, unsigned 
 		    u64 *faults)
 {
 	unsigned long deadline = jiffies + MIRROR_FAULT_TIMEOUT;
+	unsigned int attempts = 0;
+	bool faulted;
 	int ret;
 
 	for (;;) {
-		ret = mirror_fault_as_told(mirror, touch, stop, faults);
+		ret = mirror_fault_attempt(mirror, touch, stop, faults, &faulted);
 		if (ret != -ESTALE)
 			return ret;
+		/* As in mirror_fault(). */
+		if (faulted && attempts++ < MIRROR_FAULTS_MAX)
+			deadline = jiffies + MIRROR_FAULT_TIMEOUT;
 		if (signal_pending(current))
 			return -EINTR;
 		if (time_after(jiffies, deadline))

@@ -34,6 +34,7 @@ int mirror_ask(struct mirror *mirror, struct mirror_window *window, struct hmm_r
 int mirror_fault_in(struct mirror *mirror, struct mirror_touch *touch, unsigned long stop,
 		    u64 *faults);
 u64 mirror_counts(const struct mirror_touch *touch);
+void mirror_fault_anew(struct mirror *mirror, unsigned long start, unsigned long end);
 bool mirror_count(struct mirror *mirror, unsigned long addr, u64 pte, bool write);
 unsigned long mirror_drop(struct mirror *mirror, unsigned long start, unsigned long end);
 int mirror_fill_stash(struct mirror *mirror, unsigned long start, struct gpu_pt_stash *stash);

@@ -214,7 +214,7 @@ void mirror_init(struct mirror *mirror, struct mm_struct *mm, void *owner,
 	mutex_init(&mirror->lock);
 	gpu_pt_init(&mirror->pt);
 	INIT_LIST_HEAD(&mirror->claims);
-	mirror->epoch = 0;
+	INIT_LIST_HEAD(&mirror->faults);
 	init_rwsem(&mirror->windows_sem);
 	xa_init(&mirror->windows);
 	init_llist_head(&mirror->unmapped);

@@ -45,10 +45,11 @@ static bool svm_advice_invalidate(struct mmu_interval_notifier *notifier,
 	struct svm_advice *advice = container_of(notifier, struct svm_advice, notifier);
 	struct advice_stash stash = {};
 
-	if (range->event != MMU_NOTIFY_UNMAP)
+	/* A piece that covers all is one without advice. */
+	if (range->event != MMU_NOTIFY_UNMAP || READ_ONCE(advice->map.count) == 1)
 		return true;
 	/* Without them a little more is forgotten; to wait for memory is not possible here. */
-	advice_stash_fill(&stash, GFP_NOWAIT | __GFP_NOWARN);
+	advice_stash_fill(&stash, GFP_NOWAIT | __GFP_NOWARN | __GFP_ACCOUNT);
 	spin_lock(&advice->lock);
 	mmu_interval_set_seq(notifier, seq);
 	advice_forget(&advice->map, &stash, range->start, range->end - 1);

@@ -436,7 +436,8 @@ int svm_pause(struct svm_migration *mig, unsigned int attempt, const u8 *status,
 		cond_resched();
 		return 0;
 	}
-	if (ktime_after(mig->waited, SVM_PATIENCE) || !svm_worth_waiting(status, guess, npages))
+	if (mig->hasty || ktime_after(mig->waited, SVM_PATIENCE) ||
+	    !svm_worth_waiting(status, guess, npages))
 		return 1;
 	usleep_range(us, us + us / 4);
 	return 0;

@@ -17,6 +17,7 @@
  * @to_vram: which way
  * @granularity: log2 of how many pages a CPU fault will bring home from VRAM, up to 9
  * @slice_ms: for how many milliseconds it will leave them there, up to 500
+ * @hasty: do not wait for pages that are busy
  * @since: when the attempts at a window began to fail
  * @waited: time that the call has spent on pages that are busy
  * @src: a slot for each page of a window
@@ -30,6 +31,7 @@ struct svm_migration {
 	bool to_vram;
 	u8 granularity;
 	unsigned int slice_ms;
+	bool hasty;
 	ktime_t since;
 	ktime_t waited;
 	unsigned long src[SVM_WINDOW_PAGES];

@@ -69,8 +69,7 @@ static int svm_find_granule(struct svm *svm, unsigned long addr, const struct ad
 }
 
 /* Move a granule to VRAM.  A queue's thread becomes the process for it. */
-static int svm_move_granule(struct svm *svm, const struct advice_piece *piece,
-			    struct svm_granule *granule)
+static int svm_move_granule(struct svm *svm, struct svm_granule *granule, bool hasty)
 {
 	bool borrow = current->flags & PF_KTHREAD;
 	struct svm_migration *mig;
@@ -79,6 +78,7 @@ static int svm_move_granule(struct svm *svm, const struct advice_piece *piece,
 	mig = svm_migration_create(svm, true);
 	if (!mig)
 		return -ENOMEM;
+	mig->hasty = hasty;
 	svm_follow_advice(mig, granule->start, granule->npages);
 	if (borrow)
 		kthread_use_mm(svm_mm(svm));
@@ -99,11 +99,11 @@ static unsigned int svm_count_moved(const u8 *status, unsigned int npages)
 }
 
 /*
- * Move what a touch moves.  Returns 0 and what became of the page in @answer, or an
- * error.
+ * Move what a touch moves; with @hasty, without waiting for what is busy.  Returns 0 and
+ * what became of the page in @answer, or an error.
  */
 static int svm_touch_move(struct svm *svm, struct mirror_touch *touch,
-			  const struct advice_piece *piece, u8 *answer)
+			  const struct advice_piece *piece, bool hasty, u8 *answer)
 {
 	struct svm_granule *granule;
 	unsigned int moved;
@@ -118,7 +118,7 @@ static int svm_touch_move(struct svm *svm, struct mirror_touch *touch,
 	*answer = MOCKGPU_PAGE_UNMAPPED;
 	if (!granule->npages)
 		goto out;
-	ret = svm_move_granule(svm, piece, granule);
+	ret = svm_move_granule(svm, granule, hasty);
 	if (ret)
 		goto out;
 
@@ -170,7 +170,7 @@ static int svm_touch_must(struct svm *svm, struct mirror_touch *touch,
 	touch->elsewhere = touch->look ? -EREMOTE : -ESTALE;
 	if (touch->look)
 		return 0;
-	ret = svm_touch_move(svm, touch, piece, &answer);
+	ret = svm_touch_move(svm, touch, piece, false, &answer);
 	return ret ? : svm_answer_error(answer);
 }
 
@@ -185,13 +185,15 @@ static int svm_touch_wish(struct svm *svm, struct mirror_touch *touch,
 
 	if (!nth)
 		return 0;
+	/* Each page has its own first touch, and its own count. */
+	touch->huge = false;
 	if (touch->look || !(touch->counted || (nth == 1 && counts))) {
 		touch->left = nth;
 		return 0;
 	}
 	if (touch->tries >= SVM_TOUCH_TRIES)
 		return 0;
-	ret = svm_touch_move(svm, touch, piece, &answer);
+	ret = svm_touch_move(svm, touch, piece, true, &answer);
 	if (ret == -ENOMEM)
 		return 0;
 	/* If it leaves again before it is mapped, the next touch is to find that out. */

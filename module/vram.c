@@ -155,7 +155,7 @@ static void vram_strip(struct vram *vram, struct vram_part *part)
 
 	kfree(part->slots);
 	part->slots = NULL;
-	list_add(&part->block.node, &vram->bare);
+	list_move(&part->block.node, &vram->bare);
 }
 
 /* Take note of blocks that gave the memory behind them away. */
@@ -173,8 +173,8 @@ static void vram_collect_spent(struct vram *vram)
 		vram_strip(vram, part);
 }
 
-/* Put memory behind one more block. */
-static int vram_grow_locked(struct vram *vram)
+/* Put memory behind one more block; with @whole, only a folio. */
+static int vram_grow_locked(struct vram *vram, bool whole)
 {
 	struct vram_part *part;
 	int ret;
@@ -194,7 +194,7 @@ static int vram_grow_locked(struct vram *vram)
 	part->slots = kcalloc(VRAM_BLOCK_PAGES, sizeof(*part->slots), GFP_KERNEL);
 	if (!part->slots)
 		return -ENOMEM;
-	part->data = vram->source->back();
+	part->data = vram->source->back(whole);
 	if (!part->data) {
 		kfree(part->slots);
 		part->slots = NULL;
@@ -222,7 +222,7 @@ static int vram_grow(struct vram *vram)
 	if (vram->closed)
 		ret = -ENODEV;
 	else if (!READ_ONCE(vram->alloc.free))
-		ret = vram_grow_locked(vram);
+		ret = vram_grow_locked(vram, false);
 	mutex_unlock(&vram->grow_lock);
 	return ret;
 }
@@ -370,7 +370,7 @@ bool vram_get_huge(struct vram *vram, struct vram_charge *charge, struct page **
 	if (mutex_lock_killable(&vram->grow_lock))
 		return false;
 	if (!vram->closed)
-		ret = vram_grow_locked(vram);
+		ret = vram_grow_locked(vram, true);
 	mutex_unlock(&vram->grow_lock);
 	return !ret && vram_take_huge(vram, charge, pages);
 }

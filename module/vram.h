@@ -31,8 +31,8 @@ struct vram_chunk;
  * @claim: find a physical range of VRAM_CHUNK_BYTES and set it in the chunk's
  *	page map; may sleep; returns 0 or a negative errno
  * @release: give that range back; may sleep
- * @back: get memory that holds VRAM_BLOCK_BYTES; may sleep; returns its
- *	address, or NULL where there is none
+ * @back: get memory that holds VRAM_BLOCK_BYTES, with @whole only if it is one folio;
+ *	may sleep; returns its address, or NULL where there is none
  * @unback: give that memory back; may sleep
  * @folio: the folio of system memory that is memory which @back() returned, or NULL
  *	where that is not one folio; any context
@@ -43,7 +43,7 @@ struct vram_source {
 	enum memory_type type;
 	int (*claim)(struct vram_chunk *chunk);
 	void (*release)(struct vram_chunk *chunk);
-	void *(*back)(void);
+	void *(*back)(bool whole);
 	void (*unback)(void *data);
 	struct folio *(*folio)(void *data);
 	bool (*is_short)(void);
@@ -68,6 +68,7 @@ struct vram_charge {
  * @charge: client that took it, NULL while it is free; under &vram.lock
  * @until: in jiffies: a CPU fault does not bring it home before
  * @granularity: log2 of how many pages such a fault brings home
+ * @gone: what was in it has moved; under the lock of its folio
  *
  * How a page is to come home is written before anybody but its taker sees it, and
  * then fixed: a CPU fault has nothing but the page to go by.
@@ -76,6 +77,7 @@ struct vram_slot {
 	struct vram_charge *charge;
 	unsigned long until;
 	u8 granularity;
+	bool gone;
 };
 
 /**
@@ -188,6 +190,8 @@ struct vram *vram_of_page(const struct page *page);
 void *vram_page_data(const struct page *page);
 u8 vram_page_granularity(const struct page *page);
 bool vram_page_is_held(const struct page *page);
+bool vram_page_is_gone(const struct page *page);
+void vram_page_left(struct page *page, unsigned int count);
 unsigned long vram_next_used(struct vram *vram, unsigned long *cursor);
 void vram_read_usage(struct vram *vram, struct vram_usage *usage);
 

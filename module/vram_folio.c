@@ -67,6 +67,31 @@ bool vram_page_is_held(const struct page *page)
 }
 
 /**
+ * vram_page_is_gone() - whether what was in a page has moved
+ * @page: page that went through vram_folio_init(); its folio is locked
+ *
+ * Until the last reference goes, such a page looks as if it were still in use.
+ */
+bool vram_page_is_gone(const struct page *page)
+{
+	return vram_page_slot(page)->gone;
+}
+
+/**
+ * vram_page_left() - what was in pages has moved
+ * @page: first of them; their folio is locked
+ * @count: how many
+ */
+void vram_page_left(struct page *page, unsigned int count)
+{
+	struct vram_slot *slot = vram_page_slot(page);
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		slot[i].gone = true;
+}
+
+/**
  * vram_folio_init() - make pages that were taken the target of a migration
  * @page: page from vram_get_pages(), or the first of vram_get_huge()
  * @order: 0, or VRAM_BLOCK_ORDER for a huge folio
@@ -85,6 +110,7 @@ void vram_folio_init(struct page *page, unsigned int order, u8 granularity,
 	/* A huge folio may be split later. */
 	for (i = 0; i < 1U << order; i++) {
 		slot[i].granularity = granularity;
+		slot[i].gone = false;
 		slot[i].until = jiffies + msecs_to_jiffies(slice_ms);
 	}
 	/* A page that was put once too often is in use by two, or soon will be. */

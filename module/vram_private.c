@@ -46,7 +46,7 @@ static bool vram_private_ram_is_short(void)
 	return si_mem_available() < (long)(floor + VRAM_BLOCK_PAGES);
 }
 
-static void *vram_private_back(void)
+static void *vram_private_back(bool whole)
 {
 	struct folio *folio;
 
@@ -57,8 +57,8 @@ static void *vram_private_back(void)
 	 * attempt calls the OOM killer: nobody is to die for a mock's memory.
 	 */
 	folio = folio_alloc(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN, VRAM_BLOCK_ORDER);
-	if (folio)
-		return folio_address(folio);
+	if (folio || whole)
+		return folio ? folio_address(folio) : NULL;
 	return __vmalloc(VRAM_BLOCK_BYTES, GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 }
 

@@ -84,6 +84,8 @@ static inline void compat_unmake_device_folio(struct folio *folio)
 
 	for (i = 1; i < count; i++)
 		((struct folio *)folio_page(folio, i))->pgmap = folio->pgmap;
+	folio_clear_large_rmappable(folio);
+	folio_clear_partially_mapped(folio);
 	ClearPageCompound(&folio->page);
 }
 

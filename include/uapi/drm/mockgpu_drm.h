@@ -573,8 +573,8 @@ struct drm_mockgpu_result {
 	/** @faults: entries that the device's page table lacked, as counted in gpu_faults */
 	__u64 faults;
 	/**
-	 * @migrations: pages that moved for it: to VRAM, as was advised, or out of it for a
-	 * write to break their sharing
+	 * @migrations: pages that moved to VRAM for it, as was advised, and of those that it
+	 * wrote how many left VRAM first, as they were shared after fork()
 	 */
 	__u64 migrations;
 	/**
@@ -708,7 +708,8 @@ struct drm_mockgpu_wait {
 /*
  * For how many milliseconds after it went to VRAM a page stays there though a CPU
  * touches it, 0 (default) to 500: against ping-pong.  The CPU tries again until then.
- * As with the granularity, what was advised when the page moved counts.
+ * As with the granularity, what was advised when the page moved counts.  A page leaves
+ * earlier with MIGRATE, EVICT, and when a page of the same piece comes home.
  */
 #define MOCKGPU_ADVICE_TIME_SLICE	7
 #define MOCKGPU_ADVICE_MAX		16	/* room in value[]; the rest is reserved and 0 */
@@ -730,8 +731,8 @@ struct drm_mockgpu_wait {
  * not inherit it (nor the file; see above).  Nothing is moved by the call; the device
  * looks at each page anew when it uses it next.
  *
- * When there is hardly any memory, what remains beside an unmapped piece may be
- * forgotten as well.
+ * When there is hardly any memory, or there are as many pieces as there may be, what
+ * remains beside an unmapped piece may be forgotten as well.
  *
  * Errors: -EINVAL (also: unknown @attr, @value out of range), -ENOSPC (there would be
  * more than 16384 pieces, each the same all through, those without advice between them
