@@ -29,6 +29,9 @@
 #include "stats.h"
 #include "vram.h"
 
+/* How often it is tried at least, as an attempt may wait long for mmap_lock. */
+#define MIRROR_ATTEMPTS_MIN	8U
+
 /* How often it is faulted in anew, each of which may take its time, before it is used. */
 #define MIRROR_FAULTS_MAX	1000U
 
@@ -381,7 +384,7 @@ static int mirror_fault_once(struct mirror *mirror, struct mirror_fault *fault)
 static int mirror_fault(struct mirror *mirror, struct mirror_fault *fault)
 {
 	unsigned long deadline = jiffies + MIRROR_FAULT_TIMEOUT;
-	unsigned int faults = 0;
+	unsigned int faults = 0, attempts = 0;
 	int ret;
 
 	for (;;) {
@@ -397,7 +400,7 @@ static int mirror_fault(struct mirror *mirror, struct mirror_fault *fault)
 			ret = -EINTR;
 			break;
 		}
-		if (time_after(jiffies, deadline))
+		if (++attempts >= MIRROR_ATTEMPTS_MIN && time_after(jiffies, deadline))
 			break;
 		cond_resched();
 	}

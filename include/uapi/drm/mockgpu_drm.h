@@ -734,9 +734,9 @@ struct drm_mockgpu_wait {
  * When there is hardly any memory, or there are as many pieces as there may be, what
  * remains beside an unmapped piece may be forgotten as well.
  *
- * Errors: -EINVAL (also: unknown @attr, @value out of range), -ENOSPC (there would be
- * more than 16384 pieces, each the same all through, those without advice between them
- * included), -ENOMEM, -EINTR, -ENXIO, -EPERM, -ENODEV.
+ * Errors: -EINVAL (also: unknown @attr, @value out of range), -ENOSPC (the range would
+ * have to be cut out of others, and there would be more than 16384 pieces, each the
+ * same all through, those without advice between them included), -ENOMEM, -EINTR, -ENXIO, -EPERM, -ENODEV.
  */
 struct drm_mockgpu_advise {
 	/** @start: in: address of the first page */
