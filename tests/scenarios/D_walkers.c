@@ -38,16 +38,22 @@ static void check_exclusive(const void *p, bool want)
 }
 
 /*
- * N pages with contents, each exclusive to the device, which has added 1 to the first word and
- * taken it away again.
+ * Of N pages with contents, the device makes each its own, adds 1 to the first word and takes it
+ * away again.
  */
-static void make_exclusive(struct queue q, void *p, uint16_t tag)
+static void use_atomically(struct queue q, void *p, uint16_t tag)
 {
 	for (unsigned int i = 0; i < N; i++) {
 		RUN(q, cmd_add(AT(p, i), 8, 1), .value = fill_word(tag, i, 0), .done = 1);
 		RUN(q, cmd_atomic(MOCKGPU_ATOMIC_SUB, AT(p, i), 8, 1, 1),
 		    .value = fill_word(tag, i, 0) + 1, .done = 1);
 	}
+}
+
+/* The same, and nobody else is about who would take them back. */
+static void make_exclusive(struct queue q, void *p, uint16_t tag)
+{
+	use_atomically(q, p, tag);
 	check_exclusive(p, true);
 	CHECK_RES(q.dev, p, N, MOCKGPU_RES_GPU | MOCKGPU_RES_GPU_WRITE,
 		  MOCKGPU_RES_GPU | MOCKGPU_RES_GPU_WRITE);
@@ -177,7 +183,10 @@ static void *compact(void *arg)
 	return NULL;
 }
 
-/* Pages change places under the device's hands while it adds, and the CPU too. */
+/*
+ * Pages change places under the device's hands while it adds, and the CPU too.  A page that is
+ * moved is exclusive no more, so that is not looked at meanwhile.
+ */
 static void D10_compaction(void)
 {
 	struct queue q = queue_new(gpu_open_private());
@@ -193,8 +202,10 @@ static void D10_compaction(void)
 			CHECK_SYS(madvise(AT(holes[i], j), PAGE, MADV_DONTNEED));
 	}
 	thread = thread_start(compact, &walker);
-	for (unsigned int i = 0; i < 10 || walker.times < 5; i++)
-		check_usable(q, p, tag);
+	for (unsigned int i = 0; i < 10 || walker.times < 5; i++) {
+		use_atomically(q, p, tag);
+		CHECK_FILL(p, N, tag, 0);
+	}
 	atomic_store(&walker.stop, true);
 	thread_join(thread);
 	check_usable(q, p, tag);

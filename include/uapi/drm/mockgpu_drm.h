@@ -186,7 +186,7 @@ struct drm_mockgpu_counters {
 	__u64 pages_to_vram;
 	/** @pages_hole: the part of @pages_to_vram that was a hole or the zero page before */
 	__u64 pages_hole;
-	/** @pages_to_system: pages that a MIGRATE moved to system memory */
+	/** @pages_to_system: pages that MIGRATE or PREFETCH moved to system memory */
 	__u64 pages_to_system;
 	/** @pages_evicted: pages that EVICT, unplug or unload moved to system memory */
 	__u64 pages_evicted;
@@ -684,7 +684,8 @@ struct drm_mockgpu_wait {
 /*
  * 1: the device uses the pages in its VRAM or not at all; its first touch moves them.
  * Where that cannot be, the command fails with the address: -ENOMEM (no VRAM, or no
- * RAM behind it), -EBUSY (held by somebody), -EOPNOTSUPP (memory that cannot move).
+ * RAM behind it), -EBUSY (held by somebody), -EOPNOTSUPP (memory that cannot move, or
+ * lies in the VRAM of another device), -EIO (memory error).
  * A CPU that touches them is served as ever.  0 by default.
  */
 #define MOCKGPU_ADVICE_MUST_VRAM	2
@@ -696,7 +697,7 @@ struct drm_mockgpu_wait {
  * How much a CPU fault on VRAM brings home, and a touch of the device moves to VRAM:
  * the aligned piece of 2^n pages around the address, n from 0 (default) to 9, as far as
  * it is one mapping and, for the touch, has the same advice.  A folio that is mapped
- * by 2 MiB comes whole in any case.  For the CPU fault, what was advised when the page
+ * by 2 MiB comes home whole in any case.  For the CPU fault, what was advised when the page
  * went to VRAM counts: the fault may come from a process that the device does not know.
  */
 #define MOCKGPU_ADVICE_GRANULARITY	5
@@ -736,7 +737,8 @@ struct drm_mockgpu_wait {
  *
  * Errors: -EINVAL (also: unknown @attr, @value out of range), -ENOSPC (the range would
  * have to be cut out of others, and there would be more than 16384 pieces, each the
- * same all through, those without advice between them included), -ENOMEM, -EINTR, -ENXIO, -EPERM, -ENODEV.
+ * same all through, those without advice between them included), -ENOMEM, -EINTR,
+ * -ENXIO, -EPERM, -ENODEV.
  */
 struct drm_mockgpu_advise {
 	/** @start: in: address of the first page */
