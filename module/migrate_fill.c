@@ -81,7 +81,7 @@ static int migrate_fill_system_page(unsigned long src, unsigned long *dst, gfp_t
  * goes along as it is, and those around it do not suffer.
  */
 static void migrate_fill_system_huge(unsigned long src, unsigned long *dst,
-				    struct vm_area_struct *vma, unsigned long addr)
+				     struct vm_area_struct *vma, unsigned long addr)
 {
 	struct page *from = migrate_pfn_to_page(src);
 	struct folio *to;
