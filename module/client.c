@@ -18,6 +18,7 @@
 #include <drm/drm_file.h>
 
 #include "client.h"
+#include "control.h"
 #include "device.h"
 #include "svm.h"
 #include "vram.h"
@@ -32,8 +33,11 @@
  */
 int client_open(struct mockgpu_device *device, struct drm_file *file)
 {
-	struct client *client = kzalloc(sizeof(*client), GFP_KERNEL);
+	struct client *client;
 
+	if (control_no_memory())
+		return -ENOMEM;
+	client = kzalloc(sizeof(*client), GFP_KERNEL);
 	if (!client)
 		return -ENOMEM;
 	client->charge = vram_charge_create();
@@ -58,6 +62,9 @@ void client_close(struct drm_file *file)
 {
 	struct client *client = file->driver_priv;
 
+	/* First: what is held may be held by what is to end. */
+	control_disarm(file);
+	control_hit(CONTROL_CLOSE, NULL, 0);
 	engine_fini(&client->engine);
 	if (client->svm)
 		svm_destroy(client->svm);

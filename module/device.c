@@ -16,6 +16,7 @@
 #include <drm/drm_drv.h>
 #include <drm/drm_managed.h>
 
+#include "control.h"
 #include "device.h"
 #include "evict.h"
 #include "migrate.h"
@@ -24,6 +25,7 @@
 static void device_empty(struct mockgpu_device *device)
 {
 	vram_close(&device->vram);
+	control_hit(CONTROL_EMPTY, NULL, 0);
 	evict_for_good(&device->vram);
 	vram_fini(&device->vram);
 }
@@ -71,5 +73,6 @@ void device_tear_down(struct platform_device *pdev)
 	struct mockgpu_device *device = platform_get_drvdata(pdev);
 
 	drm_dev_unplug(&device->drm);
+	control_hit(CONTROL_UNPLUG, NULL, 0);
 	device_empty(device);
 }

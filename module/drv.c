@@ -29,9 +29,10 @@
  * 1.0: query, attach, migrate, residency, device access, evict
  * 1.1: queues and their commands, atomic operations
  * 1.2: advice, prefetch, huge pages
+ * 1.3: control points
  */
 #define DRIVER_MAJOR	1
-#define DRIVER_MINOR	2
+#define DRIVER_MINOR	3
 
 static unsigned int devices = 1;
 module_param(devices, uint, 0444);
@@ -58,6 +59,9 @@ static const struct drm_ioctl_desc mockgpu_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(MOCKGPU_ADVISE, ioctl_advise, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(MOCKGPU_ADVICE, ioctl_advice, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(MOCKGPU_PREFETCH, ioctl_prefetch, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_POINT_ARM, ioctl_point_arm, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_POINT_WAIT, ioctl_point_wait, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_POINT_RELEASE, ioctl_point_release, DRM_RENDER_ALLOW),
 };
 
 /*

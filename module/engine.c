@@ -25,6 +25,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
+#include "control.h"
 #include "engine.h"
 #include "engine_cmd.h"
 #include "mockgpu_drm.h"
@@ -335,6 +336,8 @@ int engine_create_queue(struct engine *engine, struct svm *svm, u32 *id)
 	unsigned int i;
 	int ret;
 
+	if (control_no_memory())
+		return -ENOMEM;
 	queue = kzalloc(sizeof(*queue), GFP_KERNEL_ACCOUNT);
 	if (!queue)
 		return -ENOMEM;

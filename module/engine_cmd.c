@@ -16,6 +16,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "control.h"
 #include "engine.h"
 #include "engine_cmd.h"
 #include "exclusive.h"
@@ -63,8 +64,11 @@ struct engine_exec {
  */
 struct engine_exec *engine_exec_create(struct engine_queue *queue, struct svm *svm)
 {
-	struct engine_exec *exec = kzalloc(sizeof(*exec), GFP_KERNEL_ACCOUNT);
+	struct engine_exec *exec;
 
+	if (control_no_memory())
+		return NULL;
+	exec = kzalloc(sizeof(*exec), GFP_KERNEL_ACCOUNT);
 	if (!exec)
 		return NULL;
 	exec->queue = queue;
@@ -478,8 +482,11 @@ int engine_exec_job(struct engine_exec *exec, const struct engine_job *job)
 		if (error) {
 			exec->result.error = -ECANCELED;
 		} else {
-			error = exec_cmd(exec, job, &job->cmds[i]);
+			error = control_hit(CONTROL_COMMAND, svm_mm(exec->svm), job->cmds[i].addr);
+			if (!error)
+				error = exec_cmd(exec, job, &job->cmds[i]);
 			exec->result.error = error;
+			control_hit(CONTROL_COMMAND_DONE, svm_mm(exec->svm), job->cmds[i].addr);
 		}
 		exec_report(exec, job, i);
 		cond_resched();

@@ -19,6 +19,7 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
+#include "control.h"
 #include "evict.h"
 #include "migrate.h"
 #include "vram.h"
@@ -139,6 +140,8 @@ int evict_pfns(struct vram *vram, unsigned long *pfns, unsigned int npages,
 	struct evict_scratch *scratch;
 	int ret = -ENOMEM;
 
+	if (control_no_memory())
+		return ret;
 	scratch = kmalloc(sizeof(*scratch), GFP_KERNEL);
 	job.single = kmalloc_array(npages, sizeof(*job.single), GFP_KERNEL);
 	if (!scratch || !job.single)
@@ -234,6 +237,8 @@ int evict_all(struct vram *vram, u64 *evicted, u64 *busy)
 
 	*evicted = 0;
 	*busy = 0;
+	if (control_no_memory())
+		return -ENOMEM;
 	scratch = kmalloc(sizeof(*scratch), GFP_KERNEL);
 	if (!scratch)
 		return -ENOMEM;

@@ -31,6 +31,7 @@
 #include <linux/sched/signal.h>
 #include <linux/timer.h>
 
+#include "control.h"
 #include "exclusive.h"
 #include "mirror.h"
 #include "svm.h"
@@ -76,10 +77,32 @@ static bool exclusive_watch_stop(struct exclusive_watch *watch)
 	return watch->fired;
 }
 
-/* Convert one page and do at least one operation on it.  -EBUSY: try again. */
-static int exclusive_convert(struct svm *svm, struct mirror_atomic *atomic)
+/*
+ * Convert one page, waiting for no longer than we should.  Returns 0 with mmap_lock held
+ * and the page locked, or an error with neither.
+ */
+static int exclusive_make(struct svm *svm, unsigned long addr, struct page **page,
+			  struct folio **folio)
 {
 	struct mm_struct *mm = svm_mm(svm);
+	struct exclusive_watch watch;
+	int ret = -EINTR;
+
+	exclusive_watch_start(&watch);
+	if (!mmap_read_lock_killable(mm)) {
+		*page = make_device_exclusive(mm, addr, svm, folio);
+		ret = PTR_ERR_OR_ZERO(*page);
+		if (ret)
+			mmap_read_unlock(mm);
+	}
+	if (exclusive_watch_stop(&watch) && ret)
+		return -EBUSY;
+	return ret == -EHWPOISON ? -EIO : ret;
+}
+
+/* Convert one page and do at least one operation on it.  -EBUSY: try again. */
+static int exclusive_take(struct svm *svm, struct mirror_atomic *atomic)
+{
 	struct mirror_claim claim;
 	struct folio *folio;
 	struct page *page;
@@ -88,32 +111,17 @@ static int exclusive_convert(struct svm *svm, struct mirror_atomic *atomic)
 	ret = mirror_claim_start(&svm->mirror, atomic->addr, &claim);
 	if (ret)
 		return ret;
-	ret = -EINTR;
-	if (mmap_read_lock_killable(mm))
-		goto out;
-	page = make_device_exclusive(mm, atomic->addr, svm, &folio);
-	if (IS_ERR(page)) {
-		ret = PTR_ERR(page) == -EHWPOISON ? -EIO : PTR_ERR(page);
-	} else {
+	ret = control_hit(CONTROL_EXCLUSIVE, svm_mm(svm), atomic->addr);
+	if (!ret)
+		ret = exclusive_make(svm, atomic->addr, &page, &folio);
+	if (!ret) {
+		control_hit(CONTROL_EXCLUSIVE_HELD, svm_mm(svm), atomic->addr);
 		ret = mirror_claim_finish(&svm->mirror, &claim, page, atomic);
 		folio_unlock(folio);
 		folio_put(folio);
+		mmap_read_unlock(svm_mm(svm));
 	}
-	mmap_read_unlock(mm);
-out:
 	mirror_claim_end(&svm->mirror, &claim);
-	return ret;
-}
-
-static int exclusive_take(struct svm *svm, struct mirror_atomic *atomic)
-{
-	struct exclusive_watch watch;
-	int ret;
-
-	exclusive_watch_start(&watch);
-	ret = exclusive_convert(svm, atomic);
-	if (exclusive_watch_stop(&watch) && ret)
-		ret = -EBUSY;
 	return ret;
 }
 

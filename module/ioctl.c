@@ -27,6 +27,7 @@
 #include <drm/drm_file.h>
 
 #include "client.h"
+#include "control.h"
 #include "device.h"
 #include "evict.h"
 #include "ioctl.h"
@@ -118,7 +119,9 @@ int ioctl_query(struct drm_device *drm, void *data, struct drm_file *file)
 	union {
 		struct drm_mockgpu_device_info info;
 		struct drm_mockgpu_counters counters;
+		struct drm_mockgpu_point_info points[CONTROL_COUNT];
 	} answer = {};
+	unsigned int i;
 
 	if (args->flags || args->pad || args->size > QUERY_SIZE_MAX)
 		return -EINVAL;
@@ -129,6 +132,10 @@ int ioctl_query(struct drm_device *drm, void *data, struct drm_file *file)
 	case MOCKGPU_QUERY_COUNTERS:
 		query_counters(device, file->driver_priv, &answer.counters);
 		return query_answer(args, &answer, sizeof(answer.counters));
+	case MOCKGPU_QUERY_POINTS:
+		for (i = 0; i < CONTROL_COUNT; i++)
+			ioctl_point_info(i, &answer.points[i]);
+		return query_answer(args, &answer, sizeof(answer.points));
 	default:
 		return -EINVAL;
 	}
@@ -244,6 +251,8 @@ static int migrate_all_or_nothing(struct drm_device *drm, struct svm_migration *
 	int ret = -ENODEV, err, idx;
 	u8 *status;
 
+	if (control_no_memory())
+		return -ENOMEM;
 	status = kvmalloc(npages, GFP_KERNEL);
 	if (!status)
 		return -ENOMEM;
@@ -351,6 +360,8 @@ int ioctl_residency(struct drm_device *drm, void *data, struct drm_file *file)
 	svm = file_svm(file);
 	if (IS_ERR(svm))
 		return PTR_ERR(svm);
+	if (control_no_memory())
+		return -ENOMEM;
 	res = kmalloc_array(SVM_WINDOW_PAGES, sizeof(*res), GFP_KERNEL);
 	if (!res)
 		return -ENOMEM;
@@ -431,6 +442,8 @@ int ioctl_rw(struct drm_device *drm, void *data, struct drm_file *file)
 	svm = file_svm(file);
 	if (IS_ERR(svm))
 		return PTR_ERR(svm);
+	if (control_no_memory())
+		return -ENOMEM;
 	bounce = kvmalloc(RW_STEP_BYTES, GFP_KERNEL);
 	if (!bounce)
 		return -ENOMEM;

@@ -6,6 +6,7 @@
 
 struct drm_device;
 struct drm_file;
+struct drm_mockgpu_point_info;
 struct file;
 
 int ioctl_check_range(u64 start, u64 len);
@@ -23,5 +24,9 @@ int ioctl_wait(struct drm_device *drm, void *data, struct drm_file *file);
 int ioctl_advise(struct drm_device *drm, void *data, struct drm_file *file);
 int ioctl_advice(struct drm_device *drm, void *data, struct drm_file *file);
 int ioctl_prefetch(struct drm_device *drm, void *data, struct drm_file *file);
+int ioctl_point_arm(struct drm_device *drm, void *data, struct drm_file *file);
+int ioctl_point_wait(struct drm_device *drm, void *data, struct drm_file *file);
+int ioctl_point_release(struct drm_device *drm, void *data, struct drm_file *file);
+void ioctl_point_info(unsigned int point, struct drm_mockgpu_point_info *out);
 
 #endif

@@ -14,6 +14,7 @@
 #include <drm/drm_file.h>
 
 #include "client.h"
+#include "control.h"
 #include "engine_cmd.h"
 #include "ioctl.h"
 #include "mockgpu_drm.h"
@@ -111,6 +112,8 @@ static int submit_fill(struct drm_mockgpu_submit *args, struct engine_job *job)
 	job->results = args->results;
 	job->fence_addr = args->fence_addr;
 	job->fence_value = args->fence_value;
+	if (control_no_memory())
+		return -ENOMEM;
 	job->cmds = kvmalloc(bytes, GFP_KERNEL_ACCOUNT);
 	if (!job->cmds)
 		return -ENOMEM;
@@ -149,6 +152,8 @@ int ioctl_submit(struct drm_device *drm, void *data, struct drm_file *file)
 	svm = client_svm(file->driver_priv);
 	if (IS_ERR(svm))
 		return PTR_ERR(svm);
+	if (control_no_memory())
+		return -ENOMEM;
 	job = kzalloc(sizeof(*job), GFP_KERNEL_ACCOUNT);
 	if (!job)
 		return -ENOMEM;

@@ -24,6 +24,7 @@
 #include <linux/userfaultfd_k.h>
 
 #include "compat/compat.h"
+#include "control.h"
 #include "migrate_internal.h"
 #include "mockgpu_drm.h"
 #include "stats.h"
@@ -94,6 +95,9 @@ int migrate_run_start(struct migrate_run *run, bool to_vram)
 		for (i = 0; i < VRAM_BLOCK_PAGES; i++)
 			src[i] = MIGRATE_PFN_MIGRATE;
 	}
+	migrate_collected(src, run->args.npages, run->args.vma->vm_mm, run->args.start);
+	control_hit_range(CONTROL_MIGRATE_COLLECTED, run->args.vma->vm_mm, run->args.start,
+			  run->args.end);
 	return 0;
 }
 
@@ -247,7 +251,9 @@ void migrate_run_commit(struct migrate_run *run, bool to_vram)
 	unsigned int count;
 	unsigned long i;
 
+	control_hit_range(CONTROL_MIGRATE_COPIED, args->vma->vm_mm, args->start, args->end);
 	migrate_vma_pages(args);
+	control_hit_range(CONTROL_MIGRATE_MOVED, args->vma->vm_mm, args->start, args->end);
 	for (i = 0; i < args->npages; i++) {
 		if (!migrate_entry_moved(args->src[i], args->dst[i]))
 			continue;

@@ -16,11 +16,35 @@
 #include <linux/sched.h>
 #include <linux/uaccess.h>
 
+#include "control.h"
 #include "migrate_internal.h"
 #include "vram.h"
 
+/**
+ * migrate_collected() - have pages that were collected count as in use, where a test says so
+ * @src: their entries
+ * @npages: how many
+ * @mm: where they are mapped, or NULL if that is not known
+ * @start: likewise, the address of the first
+ *
+ * Those go back at the end, as others that get no copy do.
+ */
+void migrate_collected(unsigned long *src, unsigned long npages, const struct mm_struct *mm,
+		       unsigned long start)
+{
+	unsigned long i;
+
+	for (i = 0; i < npages; i++) {
+		if ((src[i] & MIGRATE_PFN_MIGRATE) && (src[i] & MIGRATE_PFN_VALID) &&
+		    control_hit(CONTROL_PAGE_LOCK, mm, mm ? start + i * PAGE_SIZE : 0))
+			src[i] &= ~MIGRATE_PFN_MIGRATE;
+	}
+}
+
 static bool migrate_copy(void *to, const void *from)
 {
+	if (control_hit(CONTROL_COPY, NULL, 0))
+		return false;
 	return copy_mc_to_kernel(to, from, PAGE_SIZE) == 0;
 }
 
@@ -64,6 +88,8 @@ static int migrate_fill_system_page(unsigned long src, unsigned long *dst, gfp_t
 {
 	struct page *to;
 
+	if (control_hit(CONTROL_ALLOC_RAM, NULL, 0))
+		return -ENOMEM;
 	to = vma ? alloc_page_vma(gfp, vma, addr) : alloc_page(gfp);
 	if (!to)
 		return -ENOMEM;
@@ -84,11 +110,12 @@ static void migrate_fill_system_huge(unsigned long src, unsigned long *dst,
 				     struct vm_area_struct *vma, unsigned long addr)
 {
 	struct page *from = migrate_pfn_to_page(src);
-	struct folio *to;
+	struct folio *to = NULL;
 	unsigned int i;
 
-	to = vma ? vma_alloc_folio(GFP_TRANSHUGE_LIGHT, VRAM_BLOCK_ORDER, vma, addr) :
-		   folio_alloc(GFP_TRANSHUGE_LIGHT, VRAM_BLOCK_ORDER);
+	if (!control_hit(CONTROL_ALLOC_RAM, NULL, 0))
+		to = vma ? vma_alloc_folio(GFP_TRANSHUGE_LIGHT, VRAM_BLOCK_ORDER, vma, addr) :
+			   folio_alloc(GFP_TRANSHUGE_LIGHT, VRAM_BLOCK_ORDER);
 	for (i = 0; to && i < VRAM_BLOCK_PAGES; i++) {
 		if (!migrate_copy_to_system(folio_page(to, i), from + i)) {
 			/* What has to be copied of it is none of a good page's business. */

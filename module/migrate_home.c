@@ -15,6 +15,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "control.h"
 #include "migrate_internal.h"
 #include "stats.h"
 #include "vram.h"
@@ -66,6 +67,8 @@ static void migrate_neighbours(struct vm_fault *vmf, const struct vram *vram, u8
 	u64 moved = 0;
 	unsigned long i;
 
+	if (control_no_memory())
+		return;
 	scratch = kmalloc(sizeof(*scratch), GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
 	if (!scratch)
 		return;
@@ -130,9 +133,12 @@ static vm_fault_t migrate_fault_page(struct vm_fault *vmf, struct vram *vram)
 
 	if (migrate_vma_setup(&args))
 		return migrate_fault_answer(vram, 0, -EINVAL);
+	migrate_collected(args.src, args.npages, vmf->vma->vm_mm, args.start);
+	control_hit_range(CONTROL_CPU_FAULT_COLLECTED, vmf->vma->vm_mm, args.start, args.end);
 	ret = 0;
 	if ((src & MIGRATE_PFN_MIGRATE) && (src & MIGRATE_PFN_VALID))
 		ret = migrate_fill_system(src, &dst, GFP_HIGHUSER_MOVABLE, vmf->vma, args.start);
+	control_hit_range(CONTROL_CPU_FAULT_COPIED, vmf->vma->vm_mm, args.start, args.end);
 	migrate_vma_pages(&args);
 	if (migrate_entry_moved(src, dst))
 		moved = migrate_left_vram(src, dst);
@@ -157,11 +163,12 @@ static vm_fault_t migrate_fault_huge(struct vm_fault *vmf, struct vram *vram)
 		.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE | MIGRATE_VMA_SELECT_COMPOUND,
 		.fault_page = vmf->page,
 	};
-	struct migrate_scratch *scratch;
+	struct migrate_scratch *scratch = NULL;
 	unsigned int moved = 0;
 	int ret = 0;
 
-	scratch = kmalloc(sizeof(*scratch), GFP_KERNEL);
+	if (!control_no_memory())
+		scratch = kmalloc(sizeof(*scratch), GFP_KERNEL);
 	if (!scratch)
 		return migrate_fault_answer(vram, 0, -ENOMEM);
 	args.src = scratch->src;
@@ -170,9 +177,12 @@ static vm_fault_t migrate_fault_huge(struct vm_fault *vmf, struct vram *vram)
 		kfree(scratch);
 		return migrate_fault_answer(vram, 0, -EINVAL);
 	}
+	migrate_collected(args.src, args.npages, vmf->vma->vm_mm, args.start);
+	control_hit_range(CONTROL_CPU_FAULT_COLLECTED, vmf->vma->vm_mm, args.start, args.end);
 	if ((args.src[0] & MIGRATE_PFN_MIGRATE) && (args.src[0] & MIGRATE_PFN_VALID) &&
 	    (args.src[0] & MIGRATE_PFN_COMPOUND))
 		ret = migrate_fill_system(args.src[0], &args.dst[0], 0, vmf->vma, args.start);
+	control_hit_range(CONTROL_CPU_FAULT_COPIED, vmf->vma->vm_mm, args.start, args.end);
 	migrate_vma_pages(&args);
 	if (migrate_entry_moved(args.src[0], args.dst[0]))
 		moved = migrate_left_vram(args.src[0], args.dst[0]);
@@ -198,6 +208,7 @@ vm_fault_t migrate_to_ram(struct vm_fault *vmf)
 	struct vram *vram = vram_of_page(vmf->page);
 
 	stats_add(vram->stats, STAT_CPU_FAULTS, 1);
+	control_hit(CONTROL_CPU_FAULT, vmf->vma->vm_mm, vmf->address);
 	if (vram_page_is_held(vmf->page)) {
 		stats_add(vram->stats, STAT_CPU_FAULTS_HELD, 1);
 		stats_add(vram->stats, STAT_CPU_FAULTS_RETRIED, 1);
@@ -226,6 +237,8 @@ static unsigned int migrate_evict(struct vram *vram, unsigned int npages, unsign
 	int ret;
 
 	*why = 0;
+	migrate_collected(src, npages, NULL, 0);
+	control_hit(CONTROL_EVICT_COLLECTED, NULL, 0);
 	for (i = 0; i < npages; i++) {
 		dst[i] = 0;
 		if (!(src[i] & MIGRATE_PFN_MIGRATE))
@@ -244,6 +257,7 @@ static unsigned int migrate_evict(struct vram *vram, unsigned int npages, unsign
 		if (ret)
 			*why = ret;
 	}
+	control_hit(CONTROL_EVICT_COPIED, NULL, 0);
 	migrate_device_pages(src, dst, npages);
 	for (i = 0; i < npages; i++) {
 		if (!migrate_entry_moved(src[i], dst[i]))
@@ -285,6 +299,7 @@ static unsigned int migrate_evict(struct vram *vram, unsigned int npages, unsign
 unsigned int migrate_evict_range(struct vram *vram, unsigned long pfn, unsigned int npages,
 				 unsigned long *src, unsigned long *dst, int *why)
 {
+	control_hit(CONTROL_EVICT, NULL, 0);
 	migrate_device_range(src, pfn, npages);
 	return migrate_evict(vram, npages, src, dst, why);
 }
@@ -303,6 +318,7 @@ unsigned int migrate_evict_range(struct vram *vram, unsigned long pfn, unsigned 
 unsigned int migrate_evict_pfns(struct vram *vram, unsigned int npages,
 				unsigned long *src, unsigned long *dst, int *why)
 {
+	control_hit(CONTROL_EVICT, NULL, 0);
 	migrate_device_pfns(src, npages);
 	return migrate_evict(vram, npages, src, dst, why);
 }

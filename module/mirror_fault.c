@@ -24,6 +24,7 @@
 #include <linux/sched/signal.h>
 
 #include "compat/compat.h"
+#include "control.h"
 #include "mirror.h"
 #include "mirror_internal.h"
 #include "stats.h"
@@ -300,6 +301,8 @@ int mirror_fill_stash(struct mirror *mirror, unsigned long start, struct gpu_pt_
 	mutex_lock(&mirror->lock);
 	missing = gpu_pt_missing(&mirror->pt, start);
 	mutex_unlock(&mirror->lock);
+	if (missing && control_no_memory())
+		return -ENOMEM;
 	return gpu_pt_stash_fill(stash, missing);
 }
 
@@ -322,6 +325,9 @@ static int mirror_look_up(struct mirror *mirror, struct mirror_window *window,
 	ret = mirror_ask(mirror, window, &range, fault->first, fault->end, pfns);
 	if (!ret)
 		ret = mirror_fill_stash(mirror, fault->start, &fault->stash);
+	if (!ret)
+		ret = control_hit_range(CONTROL_GPU_FAULT_ASKED, mirror->mm, fault->start,
+					fault->stop);
 	if (ret)
 		return ret;
 
@@ -455,7 +461,9 @@ static int mirror_fault_as_told(struct mirror *mirror, struct mirror_touch *touc
 {
 	int ret;
 
-	ret = mirror->ops->touch(mirror->owner, touch);
+	ret = control_hit(CONTROL_GPU_FAULT, mirror->mm, touch->addr);
+	if (!ret)
+		ret = mirror->ops->touch(mirror->owner, touch);
 	if (ret)
 		return ret;
 	mirror_fault_extent(touch, stop, fault);

@@ -13,6 +13,7 @@
 #include <linux/slab.h>
 
 #include "compat/compat.h"
+#include "control.h"
 #include "mirror.h"
 #include "mirror_internal.h"
 #include "mockgpu_drm.h"
@@ -76,6 +77,9 @@ static int mirror_snapshot_once(struct mirror *mirror, struct mirror_window *win
 	int ret;
 
 	ret = mirror_ask(mirror, window, &range, start, start + npages * PAGE_SIZE, pfns);
+	if (!ret)
+		ret = control_hit_range(CONTROL_LOOK_ASKED, mirror->mm, start,
+					start + npages * PAGE_SIZE);
 	if (ret)
 		return ret;
 	mutex_lock(&mirror->lock);
@@ -106,6 +110,8 @@ int mirror_snapshot(struct mirror *mirror, unsigned long start, unsigned int npa
 	unsigned long *pfns;
 	int ret;
 
+	if (control_no_memory())
+		return -ENOMEM;
 	pfns = kcalloc(npages, sizeof(*pfns), GFP_KERNEL);
 	if (!pfns)
 		return -ENOMEM;

@@ -15,6 +15,7 @@
 #include <linux/slab.h>
 
 #include "compat/compat.h"
+#include "control.h"
 #include "mirror.h"
 #include "mirror_internal.h"
 #include "stats.h"
@@ -50,13 +51,18 @@ static bool mirror_invalidate(struct mmu_interval_notifier *notifier,
 	if (range->event == MMU_NOTIFY_EXCLUSIVE && range->owner == mirror->owner)
 		return true;
 
-	if (mmu_notifier_range_blockable(range))
+	if (mmu_notifier_range_blockable(range)) {
+		control_hit_range(CONTROL_NOTIFIER, mirror->mm, range->start, range->end);
 		mutex_lock(&mirror->lock);
-	else if (!mutex_trylock(&mirror->lock))
+	} else if (!mutex_trylock(&mirror->lock)) {
 		return false;
+	}
 
 	mmu_interval_set_seq(notifier, seq);
 	mirror_clear(window, range);
+	if (mmu_notifier_range_blockable(range))
+		control_hit_range(CONTROL_NOTIFIER_HELD, mirror->mm, range->start,
+				  range->end);
 	mutex_unlock(&mirror->lock);
 	return true;
 }
@@ -80,6 +86,8 @@ static int mirror_make_window(struct mirror *mirror, unsigned long addr)
 
 	if (mirror_window(mirror, addr))
 		return 0;
+	if (control_no_memory())
+		return -ENOMEM;
 	window = kzalloc(sizeof(*window), GFP_KERNEL_ACCOUNT);
 	if (!window)
 		return -ENOMEM;

@@ -17,6 +17,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 
+#include "control.h"
 #include "evict.h"
 #include "svm.h"
 #include "svm_policy.h"
@@ -33,8 +34,10 @@
  */
 struct svm *svm_create(struct vram *vram, struct vram_charge *charge, struct mockgpu_stats *stats)
 {
-	struct svm *svm = kzalloc(sizeof(*svm), GFP_KERNEL);
+	struct svm *svm = NULL;
 
+	if (!control_no_memory())
+		svm = kzalloc(sizeof(*svm), GFP_KERNEL);
 	if (!svm)
 		return NULL;
 	svm->vram = vram;
@@ -194,6 +197,8 @@ int svm_evict(struct svm *svm, unsigned long start, unsigned int npages, u64 *ev
 	u32 *res;
 	int ret = -ENOMEM;
 
+	if (control_no_memory())
+		return ret;
 	pfns = kmalloc_array(npages, sizeof(*pfns), GFP_KERNEL);
 	res = kmalloc_array(npages, sizeof(*res), GFP_KERNEL);
 	if (!pfns || !res)

@@ -11,6 +11,7 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
+#include "control.h"
 #include "svm_advice.h"
 
 /**
@@ -103,7 +104,8 @@ int svm_advice_set(struct svm_advice *advice, struct mm_struct *mm, unsigned lon
 		return -EINTR;
 	ret = svm_advice_watch(advice, mm);
 	if (!ret)
-		ret = advice_stash_fill(&stash, GFP_KERNEL_ACCOUNT);
+		ret = control_no_memory() ? -ENOMEM :
+		      advice_stash_fill(&stash, GFP_KERNEL_ACCOUNT);
 	if (!ret) {
 		spin_lock(&advice->lock);
 		ret = advice_set(&advice->map, &stash, start, end - 1, attr, value);
@@ -128,7 +130,7 @@ int svm_advice_reset(struct svm_advice *advice, unsigned long start, unsigned lo
 	struct advice_stash stash = {};
 	int ret;
 
-	ret = advice_stash_fill(&stash, GFP_KERNEL_ACCOUNT);
+	ret = control_no_memory() ? -ENOMEM : advice_stash_fill(&stash, GFP_KERNEL_ACCOUNT);
 	if (!ret) {
 		spin_lock(&advice->lock);
 		ret = advice_reset(&advice->map, &stash, start, end - 1);

@@ -14,6 +14,7 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
+#include "control.h"
 #include "migrate.h"
 #include "mockgpu_drm.h"
 #include "stats.h"
@@ -61,6 +62,8 @@ static void svm_atomic_fini(struct svm_atomic *atomic)
 static int svm_atomic_init(struct svm_atomic *atomic, struct svm_migration *mig,
 			   unsigned long start, unsigned int npages, u8 *status)
 {
+	if (control_no_memory())
+		return -ENOMEM;
 	*atomic = (struct svm_atomic) {
 		.mig = mig,
 		.start = start,
@@ -206,7 +209,9 @@ static int svm_atomic_start(struct svm_atomic *atomic, struct mm_struct *mm)
 	unsigned int stretches = 0;
 
 	svm_walk_stretches(mm, atomic->start, end, svm_atomic_count_stretch, &stretches);
-	atomic->runs = kvmalloc_array(stretches, sizeof(*atomic->runs), GFP_KERNEL);
+	atomic->runs = NULL;
+	if (!control_no_memory())
+		atomic->runs = kvmalloc_array(stretches, sizeof(*atomic->runs), GFP_KERNEL);
 	if (!atomic->runs)
 		return -ENOMEM;
 	return svm_walk_stretches(mm, atomic->start, end, svm_atomic_start_stretch, atomic);

@@ -21,6 +21,7 @@
 #include <linux/slab.h>
 
 #include "compat/compat.h"
+#include "control.h"
 #include "migrate.h"
 #include "mockgpu_drm.h"
 #include "stats.h"
@@ -40,8 +41,10 @@
  */
 struct svm_migration *svm_migration_create(struct svm *svm, bool to_vram)
 {
-	struct svm_migration *mig = kvzalloc(sizeof(*mig), GFP_KERNEL);
+	struct svm_migration *mig = NULL;
 
+	if (!control_no_memory())
+		mig = kvzalloc(sizeof(*mig), GFP_KERNEL);
 	if (mig) {
 		mig->svm = svm;
 		mig->to_vram = to_vram;
@@ -300,6 +303,7 @@ static int svm_pass(struct svm_migration *mig, unsigned long start, unsigned int
 		if (pool.why == -EINTR)
 			goto out;
 	}
+	control_hit_range(CONTROL_MIGRATE_START, mm, start, start + npages * PAGE_SIZE);
 	if (mmap_read_lock_killable(mm))
 		goto out;
 	ret = svm_walk_stretches(mm, start, start + npages * PAGE_SIZE, svm_pass_stretch, &pass);

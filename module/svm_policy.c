@@ -15,6 +15,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 
+#include "control.h"
 #include "mirror.h"
 #include "mockgpu_drm.h"
 #include "stats.h"
@@ -109,6 +110,8 @@ static int svm_touch_move(struct svm *svm, struct mirror_touch *touch,
 	unsigned int moved;
 	int ret;
 
+	if (control_no_memory())
+		return -ENOMEM;
 	granule = kmalloc(sizeof(*granule), GFP_KERNEL);
 	if (!granule)
 		return -ENOMEM;
@@ -306,6 +309,8 @@ static int svm_prefetch_move(struct svm_prefetch *prefetch, const struct advice_
 	target = svm_prefetch_target(prefetch, piece, &to_vram);
 	if (!target)
 		return 0;
+	if (control_no_memory())
+		return ret;
 	status = kmalloc(npages, GFP_KERNEL);
 	mig = svm_migration_create(target, to_vram);
 	if (status && mig) {

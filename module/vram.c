@@ -24,6 +24,7 @@
 #include <linux/slab.h>
 
 #include "compat/compat.h"
+#include "control.h"
 #include "vram.h"
 #include "vram_internal.h"
 
@@ -97,6 +98,8 @@ static int vram_add_chunk(struct vram *vram)
 
 	lockdep_assert_held(&vram->grow_lock);
 
+	if (control_no_memory())
+		return -ENOMEM;
 	chunk = kvzalloc(sizeof(*chunk), GFP_KERNEL);
 	if (!chunk)
 		return -ENOMEM;
@@ -191,6 +194,8 @@ static int vram_grow_locked(struct vram *vram, bool whole)
 	}
 
 	part = list_first_entry(&vram->bare, struct vram_part, block.node);
+	if (control_no_memory())
+		return -ENOMEM;
 	part->slots = kcalloc(VRAM_BLOCK_PAGES, sizeof(*part->slots), GFP_KERNEL);
 	if (!part->slots)
 		return -ENOMEM;
@@ -310,7 +315,9 @@ unsigned int vram_get_pages(struct vram *vram, struct vram_charge *charge, unsig
 {
 	unsigned int got = 0;
 
-	*why = 0;
+	*why = control_hit(CONTROL_ALLOC_VRAM, NULL, 0);
+	if (*why)
+		return 0;
 	for (;;) {
 		spin_lock_irq(&vram->lock);
 		if (!vram->closed)
@@ -363,7 +370,7 @@ bool vram_get_huge(struct vram *vram, struct vram_charge *charge, struct page **
 {
 	int ret = -ENODEV;
 
-	if (!vram_can_huge())
+	if (!vram_can_huge() || control_hit(CONTROL_ALLOC_VRAM, NULL, 0))
 		return false;
 	if (vram_take_huge(vram, charge, pages))
 		return true;
@@ -450,8 +457,10 @@ void vram_read_usage(struct vram *vram, struct vram_usage *usage)
  */
 struct vram_charge *vram_charge_create(void)
 {
-	struct vram_charge *charge = kzalloc(sizeof(*charge), GFP_KERNEL);
+	struct vram_charge *charge = NULL;
 
+	if (!control_no_memory())
+		charge = kzalloc(sizeof(*charge), GFP_KERNEL);
 	if (charge)
 		charge->open = true;
 	return charge;

@@ -18,6 +18,7 @@
 #include <linux/mm.h>
 #include <linux/vmalloc.h>
 
+#include "control.h"
 #include "vram.h"
 
 /* VRAM leaves this part of the machine's RAM alone, but no less than the minimum. */
@@ -50,7 +51,7 @@ static void *vram_private_back(bool whole)
 {
 	struct folio *folio;
 
-	if (vram_private_ram_is_short())
+	if (vram_private_ram_is_short() || control_no_memory())
 		return NULL;
 	/*
 	 * In one piece where that is to be had without effort.  Neither

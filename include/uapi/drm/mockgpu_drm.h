@@ -76,6 +76,9 @@ extern "C" {
 #define DRM_MOCKGPU_ADVISE	0x0a
 #define DRM_MOCKGPU_ADVICE	0x0b
 #define DRM_MOCKGPU_PREFETCH	0x0c
+#define DRM_MOCKGPU_POINT_ARM	0x0d
+#define DRM_MOCKGPU_POINT_WAIT	0x0e
+#define DRM_MOCKGPU_POINT_RELEASE 0x0f
 
 #define DRM_IOCTL_MOCKGPU_QUERY \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_QUERY, struct drm_mockgpu_query)
@@ -103,10 +106,17 @@ extern "C" {
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_ADVICE, struct drm_mockgpu_advice)
 #define DRM_IOCTL_MOCKGPU_PREFETCH \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_PREFETCH, struct drm_mockgpu_prefetch)
+#define DRM_IOCTL_MOCKGPU_POINT_ARM \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_POINT_ARM, struct drm_mockgpu_point_arm)
+#define DRM_IOCTL_MOCKGPU_POINT_WAIT \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_POINT_WAIT, struct drm_mockgpu_point_wait)
+#define DRM_IOCTL_MOCKGPU_POINT_RELEASE \
+	DRM_IOW(DRM_COMMAND_BASE + DRM_MOCKGPU_POINT_RELEASE, struct drm_mockgpu_point_release)
 
 /* What drm_mockgpu_query can ask for. */
 #define MOCKGPU_QUERY_DEVICE	1	/* struct drm_mockgpu_device_info */
 #define MOCKGPU_QUERY_COUNTERS	2	/* struct drm_mockgpu_counters */
+#define MOCKGPU_QUERY_POINTS	3	/* struct drm_mockgpu_point_info[] */
 
 /**
  * struct drm_mockgpu_query - ask the device about itself
@@ -817,6 +827,139 @@ struct drm_mockgpu_prefetch {
 	__u64 stayed;
 	/** @mapped: out: pages that the device has in its page table now */
 	__u64 mapped;
+};
+
+/*
+ * Control points: named steps of the driver, where another thread can come in
+ * between.  A test arms a point and so makes happen on purpose what else happens by
+ * luck: it holds a thread there, delays it, makes the step fail, or just counts.
+ *
+ * Points are the driver's, not a device's: an arm acts on all devices, narrowed by
+ * process and range.  An arm belongs to the file that it was made with; when the last
+ * holder closes that file, the arm is gone and whoever it held goes on.
+ *
+ * A thread that is held keeps what it has at that step, which may be mmap_lock for
+ * reading, a page's lock, or the right to change a device's page table.  Who releases
+ * it must not need that: do it from another process.  A thread that is held goes on by
+ * itself at its deadline, when it gets a fatal signal, and when it is to freeze; one
+ * that exits is not held.
+ */
+
+/* What an arm does at its point (drm_mockgpu_point_arm.action). */
+#define MOCKGPU_POINT_COUNT	0	/* count */
+#define MOCKGPU_POINT_WAIT	1	/* hold the thread until it is released */
+#define MOCKGPU_POINT_DELAY	2	/* hold the thread for a time */
+#define MOCKGPU_POINT_FAIL	3	/* let the step fail */
+
+/* What a point can do (drm_mockgpu_point_info.flags). */
+#define MOCKGPU_POINT_CAN_WAIT	(1U << 0)	/* WAIT and DELAY */
+#define MOCKGPU_POINT_CAN_FAIL	(1U << 1)	/* FAIL */
+#define MOCKGPU_POINT_HAS_MM	(1U << 2)	/* knows whose memory it is about: @pid */
+#define MOCKGPU_POINT_HAS_ADDR	(1U << 3)	/* knows the address: @start, @len */
+#define MOCKGPU_POINT_HOLDS_MM	(1U << 4)	/* the process cannot change its mappings */
+#define MOCKGPU_POINT_TAKES_ERROR (1U << 5)	/* FAIL: says what @error is */
+
+/**
+ * struct drm_mockgpu_point_info - element of the answer to MOCKGPU_QUERY_POINTS
+ *
+ * A point's number is its place in the answer.  Numbers stay what they are; new points
+ * are added at the end.
+ */
+struct drm_mockgpu_point_info {
+	/** @name: such as "migrate-collected"; ends with a 0 */
+	char name[28];
+	/** @flags: MOCKGPU_POINT_CAN_*, MOCKGPU_POINT_HAS_* */
+	__u32 flags;
+};
+
+#define MOCKGPU_POINT_ARMS_MAX	256	/* arms that there can be at once */
+
+/**
+ * struct drm_mockgpu_point_arm - arm a point
+ *
+ * The hits of a point are those that @pid, @start and @len let through, counted from
+ * the moment it was armed.  The arm acts on @count hits from the @first on; with
+ * @chance on each of those with that probability, as @seed has it.  Several arms of a
+ * point act one after the other, in the order in which they were made; the first that fails
+ * the step ends that.
+ *
+ * Errors: -EINVAL (also: the point cannot do that), -EACCES (without CAP_SYS_ADMIN),
+ * -ESRCH (@pid), -ENOSPC (MOCKGPU_POINT_ARMS_MAX), -ENOMEM, -ENODEV.
+ */
+struct drm_mockgpu_point_arm {
+	/** @point: in: number of the point */
+	__u32 point;
+	/** @action: in: MOCKGPU_POINT_* */
+	__u32 action;
+	/** @flags: in: 0 */
+	__u32 flags;
+	/**
+	 * @error: in: FAIL: what the step says, a negative errno, but -EAGAIN and -EINTR;
+	 * 0: what it says by itself
+	 */
+	__s32 error;
+	/** @pid: in: only what concerns this process's memory; 0: everybody's */
+	__s32 pid;
+	/** @chance: in: in 65536ths; 0: always */
+	__u32 chance;
+	/** @start: in: only what concerns an address of this range */
+	__u64 start;
+	/** @len: in: bytes; 0: every address */
+	__u64 len;
+	/** @first: in: from which hit on; 0 and 1: the first */
+	__u64 first;
+	/** @count: in: for how many hits; 0: all */
+	__u64 count;
+	/** @time_ns: in: DELAY: how long; WAIT: for how long at the most; up to 60 s */
+	__u64 time_ns;
+	/** @seed: in: for @chance */
+	__u64 seed;
+	/** @id: out: number of the arm */
+	__u64 id;
+};
+
+/**
+ * struct drm_mockgpu_point_wait - wait until an arm was hit
+ *
+ * Waits until the arm has had @hits hits, or, with 0, until it holds a thread.
+ *
+ * Errors: -ENOENT (no such arm of this file, or it went), -ETIME, -EINTR, -EINVAL,
+ * -ENODEV.
+ */
+struct drm_mockgpu_point_wait {
+	/** @id: in: number of the arm */
+	__u64 id;
+	/** @hits: in: how many are waited for, or 0; out: how many there were */
+	__u64 hits;
+	/** @deadline_ns: in: CLOCK_MONOTONIC, absolute; 0 only looks */
+	__u64 deadline_ns;
+	/** @acted: out: hits that the arm acted on */
+	__u64 acted;
+	/** @held: out: threads that it holds now */
+	__u32 held;
+	/** @tid: out: one of those, as the caller numbers threads; 0: none, or not visible */
+	__s32 tid;
+	/** @addr: out: address that this thread is about, or 0 */
+	__u64 addr;
+	/** @comm: out: its name */
+	char comm[16];
+};
+
+/* Let the threads go that are held, and leave the arm as it is. */
+#define MOCKGPU_POINT_STAY_ARMED	(1U << 0)
+
+/**
+ * struct drm_mockgpu_point_release - let threads go, and disarm
+ *
+ * Errors: -ENOENT, -EINVAL, -ENODEV.
+ */
+struct drm_mockgpu_point_release {
+	/** @id: in: number of the arm */
+	__u64 id;
+	/** @flags: in: MOCKGPU_POINT_STAY_ARMED */
+	__u32 flags;
+	/** @pad: in: 0 */
+	__u32 pad;
 };
 
 #if defined(__cplusplus)
