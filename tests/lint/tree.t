@@ -70,7 +70,16 @@ lint_readme_shows_the_example()
 	diff "$wrong" userspace/examples/atomic.c || fail 'README.md and atomic.c differ'
 }
 
+# So is the race that the manual shows.
+lint_manual_shows_the_race()
+{
+	awk '/^static int race/, /^}/' userspace/man/mockgpu-points.7.scd >"$wrong"
+	[ "$(wc -l <"$wrong")" -gt 9 ] || fail 'the manual shows no race'
+	awk '/^static int race/, /^}/' userspace/examples/race.c | diff "$wrong" - ||
+		fail 'mockgpu-points.7.scd and race.c differ'
+}
+
 wrong=$(mktemp)
 run_tests lint_shellcheck lint_every_file_has_its_licence \
 	lint_no_file_is_longer_than_600_lines lint_version_is_the_same_everywhere \
-	lint_readme_shows_the_example
+	lint_readme_shows_the_example lint_manual_shows_the_race

@@ -35,4 +35,10 @@ examples_atomic()
 	[ "$(wc -l <"$examples/atomic.c")" -lt 30 ] || fail 'atomic.c has 30 lines or more'
 }
 
-run_tests examples_pingpong examples_atomic
+# The manual shows its heart: mockgpu-points(7).
+examples_race()
+{
+	expect race "$(build_and_run race)" '^killed half-way, and no byte was lost$'
+}
+
+run_tests examples_pingpong examples_atomic examples_race

@@ -31,6 +31,12 @@ int mockgpu_call(int fd, unsigned long request, void *arg);
 /* mockgpu_query - one MOCKGPU_QUERY_* into @answer; what the driver does not know is 0 */
 int mockgpu_query(int fd, uint32_t query, void *answer, uint32_t size);
 
+/*
+ * mockgpu_deadline - the absolute time that a relative one means; one that never comes
+ * for what is less than 0
+ */
+uint64_t mockgpu_deadline(int64_t timeout_ns);
+
 static inline uint64_t mockgpu_ptr(const volatile void *p)
 {
 	return (uint64_t)(uintptr_t)p;

@@ -303,6 +303,78 @@ int mockgpu_prefetch(struct mockgpu_device *dev, void *addr, size_t len, unsigne
 		     unsigned int flags, struct mockgpu_device *target,
 		     struct mockgpu_prefetched *result);
 
+/**
+ * mockgpu_point_info - what there is to know of a control point
+ * @dev: any device
+ * @point: number of the point, from 0
+ * @info: the answer
+ *
+ * Returns 0, -ENOENT (there are not so many), or another negative errno.
+ */
+int mockgpu_point_info(struct mockgpu_device *dev, unsigned int point,
+		       struct drm_mockgpu_point_info *info);
+
+/** struct mockgpu_point - what to do at a control point; what is not set is 0 */
+struct mockgpu_point {
+	/** @name: such as "migrate-collected"; mockgpu-points(7) has them all */
+	const char *name;
+	/** @action: MOCKGPU_POINT_* */
+	unsigned int action;
+	/** @error: MOCKGPU_POINT_FAIL: with this negative errno, or 0 */
+	int error;
+	/** @pid: only what concerns this process's memory, or 0 */
+	int pid;
+	/** @addr: with @len: only what concerns this range */
+	const void *addr;
+	/** @len: bytes, or 0 */
+	size_t len;
+	/** @first: from which hit on; 0 and 1: the first */
+	uint64_t first;
+	/** @count: for how many hits; 0: all */
+	uint64_t count;
+	/** @time_ns: MOCKGPU_POINT_WAIT, _DELAY: how long at the most; 0: 10 s */
+	uint64_t time_ns;
+	/** @chance: in 65536ths, of every hit; 0: always */
+	unsigned int chance;
+	/** @seed: for @chance */
+	uint64_t seed;
+};
+
+/**
+ * mockgpu_point_arm - arm a control point
+ * @dev: any device
+ * @point: where, and what is to happen there
+ * @id: number of the arm; untouched on error
+ *
+ * The arm goes with mockgpu_point_release(), and with the file.
+ *
+ * A thread that is held may keep its process from changing its mappings, and who waits
+ * for that cannot release it.  So to hold a thread of the calling process at such a
+ * point is refused; do it from another process, or let another process be held.
+ *
+ * Returns 0, -ENOENT (no such point), -EDEADLK (see above), -EACCES (needs
+ * CAP_SYS_ADMIN, or a device that was opened with it), or another negative errno
+ * (drm_mockgpu_point_arm).
+ */
+int mockgpu_point_arm(struct mockgpu_device *dev, const struct mockgpu_point *point,
+		      uint64_t *id);
+
+/**
+ * mockgpu_point_wait - wait until an arm was hit
+ * @dev: the device that it was armed with
+ * @id: number of the arm
+ * @hits: how many hits are waited for; 0: until a thread is held
+ * @timeout_ns: how long; 0 only looks, less than 0 is without end
+ * @report: how it is doing, also where an error is returned, or NULL
+ *
+ * Returns 0 or a negative errno (drm_mockgpu_point_wait): -ETIME where it did not come.
+ */
+int mockgpu_point_wait(struct mockgpu_device *dev, uint64_t id, uint64_t hits,
+		       int64_t timeout_ns, struct drm_mockgpu_point_wait *report);
+
+/** mockgpu_point_release - let threads go and disarm; or, with @stay, leave it armed */
+int mockgpu_point_release(struct mockgpu_device *dev, uint64_t id, int stay);
+
 /** mockgpu_page_status_name - a word for MOCKGPU_PAGE_*, such as "moved"; never NULL */
 const char *mockgpu_page_status_name(unsigned int status);
 

@@ -47,8 +47,7 @@ int mockgpu_submit(struct mockgpu_device *dev, uint32_t queue,
 	return ret;
 }
 
-/* The absolute time that a relative one means; so long that it never comes, if need be. */
-static uint64_t deadline(int64_t timeout_ns)
+uint64_t mockgpu_deadline(int64_t timeout_ns)
 {
 	struct timespec now;
 
@@ -67,7 +66,7 @@ int mockgpu_wait(struct mockgpu_device *dev, uint32_t queue, uint64_t seqno,
 	struct drm_mockgpu_wait w = {
 		.queue = queue,
 		.seqno = seqno,
-		.deadline_ns = deadline(timeout_ns),
+		.deadline_ns = mockgpu_deadline(timeout_ns),
 	};
 	int ret = mockgpu_call(dev->fd, DRM_IOCTL_MOCKGPU_WAIT, &w);
 

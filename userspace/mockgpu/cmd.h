@@ -23,6 +23,7 @@ enum {
 };
 
 int cmd_info(int argc, char **argv);
+int cmd_points(int argc, char **argv);
 int cmd_map(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 

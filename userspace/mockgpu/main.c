@@ -12,6 +12,7 @@ static const char help[] =
 	"  info    what the devices are and can do, and their counters\n"
 	"  demo    a tour of about a minute: pages go to VRAM and come home\n"
 	"  map     do things to a range of memory and draw where each page is\n"
+	"  points  the steps of the driver where a test can come in between\n"
 	"\n"
 	"  mockgpu COMMAND --help    options of a command\n"
 	"  mockgpu --version\n"
@@ -25,6 +26,7 @@ static const struct {
 } commands[] = {
 	{ "info", cmd_info, (char []){ "mockgpu info" } },
 	{ "demo", cmd_demo, (char []){ "mockgpu demo" } },
+	{ "points", cmd_points, (char []){ "mockgpu points" } },
 	{ "map", cmd_map, (char []){ "mockgpu map" } },
 };
 

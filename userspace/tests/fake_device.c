@@ -236,13 +236,25 @@ static int query(struct drm_mockgpu_query *q)
 	return 0;
 }
 
+static int points(struct drm_mockgpu_query *q)
+{
+	static const struct drm_mockgpu_point_info all[] = {
+		{ "migrate-start", MOCKGPU_POINT_CAN_WAIT | MOCKGPU_POINT_HAS_MM },
+		{ "copy", MOCKGPU_POINT_CAN_FAIL },
+	};
+
+	memcpy((void *)(uintptr_t)q->ptr, all, sizeof(all));
+	return 0;
+}
+
 static int answer(int node, unsigned long request, void *arg)
 {
 	if (node != 1)
 		return -ENOTTY;
 	switch (request) {
 	case DRM_IOCTL_MOCKGPU_QUERY:
-		return query(arg);
+		return ((struct drm_mockgpu_query *)arg)->query == MOCKGPU_QUERY_POINTS ?
+		       points(arg) : query(arg);
 	case DRM_IOCTL_MOCKGPU_ATTACH:
 		return 0;
 	case DRM_IOCTL_MOCKGPU_MIGRATE:

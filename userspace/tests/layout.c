@@ -174,6 +174,40 @@ AT(prefetch, moved, 40);
 AT(prefetch, stayed, 48);
 AT(prefetch, mapped, 56);
 
+SIZE(point_info, 32);
+AT(point_info, name, 0);
+AT(point_info, flags, 28);
+
+SIZE(point_arm, 80);
+AT(point_arm, point, 0);
+AT(point_arm, action, 4);
+AT(point_arm, flags, 8);
+AT(point_arm, error, 12);
+AT(point_arm, pid, 16);
+AT(point_arm, chance, 20);
+AT(point_arm, start, 24);
+AT(point_arm, len, 32);
+AT(point_arm, first, 40);
+AT(point_arm, count, 48);
+AT(point_arm, time_ns, 56);
+AT(point_arm, seed, 64);
+AT(point_arm, id, 72);
+
+SIZE(point_wait, 64);
+AT(point_wait, id, 0);
+AT(point_wait, hits, 8);
+AT(point_wait, deadline_ns, 16);
+AT(point_wait, acted, 24);
+AT(point_wait, held, 32);
+AT(point_wait, tid, 36);
+AT(point_wait, addr, 40);
+AT(point_wait, comm, 48);
+
+SIZE(point_release, 16);
+AT(point_release, id, 0);
+AT(point_release, flags, 8);
+AT(point_release, pad, 12);
+
 /* An ioctl number carries the structure's size, so this pins both. */
 CHECK(DRM_IOCTL_MOCKGPU_QUERY == 0xc0186440);
 CHECK(DRM_IOCTL_MOCKGPU_ATTACH == 0x40086441);
@@ -188,6 +222,9 @@ CHECK(DRM_IOCTL_MOCKGPU_WAIT == 0xc0206449);
 CHECK(DRM_IOCTL_MOCKGPU_ADVISE == 0x4020644a);
 CHECK(DRM_IOCTL_MOCKGPU_ADVICE == 0xc0a0644b);
 CHECK(DRM_IOCTL_MOCKGPU_PREFETCH == 0xc040644c);
+CHECK(DRM_IOCTL_MOCKGPU_POINT_ARM == 0xc050644d);
+CHECK(DRM_IOCTL_MOCKGPU_POINT_WAIT == 0xc040644e);
+CHECK(DRM_IOCTL_MOCKGPU_POINT_RELEASE == 0x4010644f);
 
 /* Programs are compiled with these, too. */
 CHECK(MOCKGPU_PLACE_DEVICE(3) == 0x103);

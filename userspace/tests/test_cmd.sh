@@ -60,6 +60,15 @@ if command -v python3 >/dev/null; then
 	EOF
 	ok $? 'info as JSON: a JSON parser agrees'
 fi
+run 0 '^ +0  migrate-start +wait +process$' 'points: what they can' points
+run 0 '^ +1  copy +fail$' 'points: the last' points
+run 0 '"name": "copy", "wait": false, "fail": true' 'points as JSON' points --json
+if command -v python3 >/dev/null; then
+	python3 -c 'import json, sys; assert len(json.load(open(sys.argv[1]))["points"]) == 2' \
+		"$dir/out" 2>"$dir/err"
+	ok $? 'points as JSON: a JSON parser agrees'
+fi
+run 2 "no argument 'x'" 'points: an argument' points x
 FAKE_BREAK=no-device
 export FAKE_BREAK
 run 3 'no device' 'info without a device' info
