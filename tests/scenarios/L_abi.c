@@ -299,7 +299,7 @@ static void L4_query_and_attach(void)
 	good.size = sizeof(struct drm_mockgpu_device_info);
 	const struct spoilt cases[] = {
 		SPOIL(drm_mockgpu_query, query, 0, EINVAL),
-		SPOIL(drm_mockgpu_query, query, MOCKGPU_QUERY_COUNTERS + 1, EINVAL),
+		SPOIL(drm_mockgpu_query, query, MOCKGPU_QUERY_POINTS + 1, EINVAL),
 		SPOIL(drm_mockgpu_query, query, MAX32, EINVAL),
 		SPOIL(drm_mockgpu_query, flags, 1, EINVAL),
 		SPOIL(drm_mockgpu_query, flags, MAX32, EINVAL),
@@ -418,7 +418,8 @@ static void L4_bad_structures(void)
 		DRM_IOCTL_MOCKGPU_QUERY, DRM_IOCTL_MOCKGPU_ATTACH, DRM_IOCTL_MOCKGPU_MIGRATE,
 		DRM_IOCTL_MOCKGPU_RESIDENCY, DRM_IOCTL_MOCKGPU_RW, DRM_IOCTL_MOCKGPU_EVICT,
 		DRM_IOCTL_MOCKGPU_QUEUE_CREATE, DRM_IOCTL_MOCKGPU_QUEUE_DESTROY,
-		DRM_IOCTL_MOCKGPU_SUBMIT, DRM_IOCTL_MOCKGPU_WAIT,
+		DRM_IOCTL_MOCKGPU_SUBMIT, DRM_IOCTL_MOCKGPU_WAIT, DRM_IOCTL_MOCKGPU_POINT_ARM,
+		DRM_IOCTL_MOCKGPU_POINT_WAIT, DRM_IOCTL_MOCKGPU_POINT_RELEASE,
 	};
 	char *read_only = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char *edge = map_hole(1);
@@ -446,7 +447,7 @@ static void L4_bad_structures(void)
 
 static void L4_unknown_calls(void)
 {
-	unsigned int nr = _IOC_NR(DRM_IOCTL_MOCKGPU_WAIT);
+	unsigned int nr = _IOC_NR(DRM_IOCTL_MOCKGPU_POINT_RELEASE);
 	char arg[256] = { 0 };
 
 	set_up();
