@@ -17,7 +17,6 @@
 #include "process.h"
 
 #define TOUCHERS	8
-#define MAX_TOUCH_NS	(2 * NS_PER_S)
 
 /* What the touching threads or processes share; it lies in shared memory. */
 struct common {
@@ -49,7 +48,7 @@ static void took(struct common *common, uint64_t start)
 
 	while (ns > slowest && !atomic_compare_exchange_weak(&common->slowest, &slowest, ns))
 		;
-	CHECK_LE(ns, MAX_TOUCH_NS);
+	CHECK_LE(ns, BOUND_NS);
 }
 
 #define ROUNDS 200
@@ -137,7 +136,7 @@ static void touch_when_in_vram(struct common *common, unsigned int number)
 		uint64_t start = now_ns(), word = TOUCHERS + i % (WORDS - TOUCHERS);
 
 		while (atomic_load(&common->generation) == last) {
-			if (now_ns() - start > 10 * NS_PER_S)
+			if (now_ns() - start > 5 * BOUND_NS)
 				FAIL("touch %u: the page did not get to VRAM again for 10 s", i);
 			/* Not sched_yield(): each moves the thread back by a time slice, for good. */
 			usleep(50);

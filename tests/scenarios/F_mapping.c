@@ -102,7 +102,7 @@ static void F1_ram_behind_vram_is_given_back(void)
 	TO_VRAM(dev, p, 8 * 512);
 	CHECK_GE(gpu_counters(dev).vram_backing_bytes, 8 * HUGE);
 	unmap(p, 8 * 512);
-	end = now_ns() + 2 * NS_PER_S;
+	end = now_ns() + BOUND_NS;
 	while (gpu_counters(dev).vram_backing_bytes && now_ns() < end)
 		sleep_ms(20);
 	CHECK_EQ(gpu_counters(dev).vram_backing_bytes, 0);

@@ -310,7 +310,7 @@ static void F2_moved_while_the_device_uses_it(void)
 			CHECK_FILL(buffer, 1, tag, page);
 			found++;
 		}
-		CHECK_LE(now_ns(), end + 20 * NS_PER_S);
+		CHECK_LE(now_ns(), end + 10 * BOUND_NS);
 	}
 	atomic_store(&mover.stop, true);
 	thread_join(thread);

@@ -217,7 +217,7 @@ static void page_out(void *p, size_t pages)
 	uint64_t start = now_ns();
 
 	while (rss_of(p)) {
-		if (now_ns() - start > 10 * NS_PER_S)
+		if (now_ns() - start > 5 * BOUND_NS)
 			FAIL("%zu pages are not paged out", rss_of(p));
 		CHECK_SYS(madvise(p, pages * PAGE, MADV_PAGEOUT));
 		sleep_ms(10);

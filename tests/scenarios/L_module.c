@@ -19,7 +19,7 @@
 
 static void unload(void)
 {
-	uint64_t end = now_ns() + 5 * NS_PER_S;
+	uint64_t end = now_ns() + 3 * BOUND_NS;
 	int err;
 
 	/* udev may still look at the nodes that came up. */

@@ -21,7 +21,6 @@
 #include "process.h"
 #include "queue.h"
 
-#define BOUND	(2 * NS_PER_S)
 #define BYTES	(64 * PAGE)
 
 /* Commands that keep a queue busy, each in its own way, for much longer than a test takes. */
@@ -103,7 +102,7 @@ static void Q6_destroy_a_busy_queue(void)
 			FAIL("%s: was done at once", busy_name[how]);
 		start = now_ns();
 		queue_destroy(q);
-		if (now_ns() - start > BOUND)
+		if (now_ns() - start > BOUND_NS)
 			FAIL("%s: took %llu ms", busy_name[how],
 			     (unsigned long long)(now_ns() - start) / 1000000);
 		CHECK_EQ(mockgpu_wait(dev, q.id, seqno, 0, NULL), -ENOENT);
@@ -120,7 +119,7 @@ static void Q6_close_with_busy_queues(void)
 	sleep_ms(200);
 	start = now_ns();
 	mockgpu_close(dev);
-	CHECK_LE(now_ns() - start, BOUND);
+	CHECK_LE(now_ns() - start, BOUND_NS);
 }
 
 static void be_busy(void *arg)
@@ -151,7 +150,7 @@ static void Q6_kill_with_a_busy_queue(void)
 		start = now_ns();
 		CHECK_SYS(kill(child, SIGKILL));
 		join_killed(child, SIGKILL);
-		if (now_ns() - start > BOUND)
+		if (now_ns() - start > BOUND_NS)
 			FAIL("%s: took %llu ms", busy_name[how],
 			     (unsigned long long)(now_ns() - start) / 1000000);
 	}
@@ -208,7 +207,7 @@ static void Q6_destroy_while_others_wait(void)
 	queue_destroy(w.q);
 	for (unsigned int i = 0; i < 4; i++)
 		thread_join(threads[i]);
-	CHECK_LE(now_ns() - start, BOUND);
+	CHECK_LE(now_ns() - start, BOUND_NS);
 	CHECK_EQ(w.result, -ENOENT);
 }
 
@@ -267,7 +266,7 @@ static void Q6_the_process_ends_and_the_file_stays(void)
 
 				gate_open(ready, 1);
 				gate_wait(dead);
-				wait.deadline_ns = now_ns() + BOUND;
+				wait.deadline_ns = now_ns() + BOUND_NS;
 				/* The submission has ended, or its queue has. */
 				if (!ioctl(shared->fd, DRM_IOCTL_MOCKGPU_WAIT, &wait))
 					CHECK_EQ(wait.error, -ECANCELED);

@@ -166,7 +166,7 @@ void check_counted(const char *file, int line, struct mockgpu_device *dev,
 		   const struct drm_mockgpu_counters *want)
 {
 	struct drm_mockgpu_counters now = gpu_counters(dev);
-	uint64_t end = now_ns() + NS_PER_S, moving;
+	uint64_t end = now_ns() + BOUND_NS / 2, moving;
 
 	/* The last reference to a page may be dropped a moment later, by whoever walks past. */
 	while (now.vram_used_bytes - before->vram_used_bytes != want->vram_used_bytes &&

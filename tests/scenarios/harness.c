@@ -59,6 +59,14 @@ void sleep_ms(unsigned int ms)
 		;
 }
 
+unsigned int slowness(void)
+{
+	const char *text = getenv("MOCKGPU_SLOW");
+	unsigned int n = text ? (unsigned int)strtoul(text, NULL, 0) : 1;
+
+	return n ? n : 1;
+}
+
 uint64_t random_u64(void)
 {
 	/* splitmix64: any seed will do, 0 too */
@@ -198,11 +206,16 @@ static void on_sigbus(int signal, siginfo_t *info, void *context)
 	fail_at(__FILE__, __LINE__, "SIGBUS at %p", info->si_addr);
 }
 
+static unsigned int deadline_s(const struct scenario *s)
+{
+	return (s->deadline ? s->deadline : DEADLINE_S) * slowness();
+}
+
 /* The process of the scenario @s.  Returns its wait status; *timed_out tells the rest. */
 static int run_forked(const struct scenario *s, bool *timed_out)
 {
 	const struct sigaction sigbus = { .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO };
-	unsigned int seconds = s->deadline ? s->deadline : DEADLINE_S;
+	unsigned int seconds = deadline_s(s);
 	int status = 0, pidfd;
 	pid_t pid;
 
@@ -225,7 +238,7 @@ static int run_forked(const struct scenario *s, bool *timed_out)
 	/* Also what a scenario that passed has left behind: nothing may go on beside the next. */
 	kill(-pid, SIGKILL);
 	if (*timed_out &&
-	    !wait_until(pidfd, pid, now_ns() + KILL_WAIT_MS * 1000000ULL, &status)) {
+	    !wait_until(pidfd, pid, now_ns() + KILL_WAIT_MS * slowness() * 1000000ULL, &status)) {
 		printf("Bail out! %s is stuck in the kernel and cannot be killed\n", s->name);
 		exit(1);
 	}
@@ -236,7 +249,7 @@ static int run_forked(const struct scenario *s, bool *timed_out)
 /* VRAM is exclusively ours: what a scenario took has to be free again a moment after it. */
 static bool leaks_vram(uint64_t before)
 {
-	uint64_t end = now_ns() + LEAK_WAIT_MS * 1000000ULL, used = 0;
+	uint64_t end = now_ns() + LEAK_WAIT_MS * slowness() * 1000000ULL, used = 0;
 
 	for (;;) {
 		if (module_vram_used(&used) == 0 && used == before)
@@ -268,7 +281,7 @@ static bool run_one(const struct scenario *s, unsigned int number)
 	skipped = WIFEXITED(status) && WEXITSTATUS(status) == SKIP_STATUS && !shared->failed;
 	ok = WIFEXITED(status) && (!WEXITSTATUS(status) || skipped) && !shared->failed;
 	if (timed_out)
-		note("no end within %u s", s->deadline ? s->deadline : DEADLINE_S);
+		note("no end within %u s", deadline_s(s));
 	else if (WIFSIGNALED(status) && !shared->failed)
 		note("killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
 	if ((s->flags & RELOADS) && module_restore()) {

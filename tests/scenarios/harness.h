@@ -8,6 +8,7 @@
  * the scenario at once; there is nothing to check and return.
  *
  * MOCKGPU_T=A1,B         run what these prefixes name (A1 is not a prefix of A10_...)
+ * MOCKGPU_SLOW=n         the kernel is so many times slower: all deadlines are so much longer
  * MOCKGPU_SEED=n         repeat a run's random choices
  * MOCKGPU_SPLAT_PATTERNS the file of patterns, else the installed one
  */
@@ -20,7 +21,7 @@
 struct scenario {
 	const char *name;
 	void (*run)(void);
-	unsigned int deadline;	/* seconds; 0: 60 */
+	unsigned int deadline;	/* seconds, times MOCKGPU_SLOW; 0: 60 */
 	unsigned int flags;
 };
 
@@ -70,5 +71,10 @@ uint64_t random_u64(void);
 uint64_t random_below(uint64_t n);
 
 #define NS_PER_S 1000000000ULL
+
+/* How many times slower than a stock kernel this one is: MOCKGPU_SLOW, else 1. */
+unsigned int slowness(void);
+/* What no wait in the device exceeds: 2 s on a stock kernel. */
+#define BOUND_NS (2 * NS_PER_S * slowness())
 
 #endif

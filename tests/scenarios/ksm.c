@@ -46,7 +46,7 @@ void wait_for_merge(const void *a, const void *b, size_t pages)
 	for (size_t i = 0; i < pages; i++)
 		while (!is_merged(AT(a, i)) ||
 		       pagemap_of(0, AT(a, i)).pfn != pagemap_of(0, AT(b, i)).pfn) {
-			if (now_ns() - start > 30 * NS_PER_S)
+			if (now_ns() - start > 15 * BOUND_NS)
 				FAIL("ksmd did not merge page %zu", i);
 			sleep_ms(10);
 		}
@@ -58,7 +58,7 @@ void wait_for_scans(unsigned int times)
 	uint64_t start = now_ns();
 
 	while (read_number(KSM_DIR "full_scans") < until) {
-		if (now_ns() - start > 30 * NS_PER_S)
+		if (now_ns() - start > 15 * BOUND_NS)
 			FAIL("ksmd does not scan");
 		sleep_ms(10);
 	}

@@ -55,7 +55,7 @@ void memcg_leave(const struct memcg *memcg)
 
 void memcg_remove(const struct memcg *memcg)
 {
-	uint64_t end = now_ns() + 2 * NS_PER_S;
+	uint64_t end = now_ns() + BOUND_NS;
 
 	/* A process that has ended is in it a moment longer. */
 	while (rmdir(memcg->path)) {

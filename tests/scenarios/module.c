@@ -74,7 +74,7 @@ int module_unload(void)
 /* udev opens new nodes for a moment, and so holds the module. */
 static int unload_when_idle(void)
 {
-	uint64_t end = now_ns() + 5 * NS_PER_S;
+	uint64_t end = now_ns() + 3 * BOUND_NS;
 	int err;
 
 	do {

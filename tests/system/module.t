@@ -126,7 +126,7 @@ module_loads_64_GiB_in_100_ms_and_4_MiB()
 		((used >= best_used)) || best_used=$used
 		((turn < 3 || best_ms >= 100 || best_used >= 4096)) || break
 	done
-	((best_ms < 100)) || fail "insmod vram_mb=65536 takes $best_ms ms"
+	((best_ms < 100 * ${MOCKGPU_SLOW:-1})) || fail "insmod vram_mb=65536 takes $best_ms ms"
 	((best_used < 4096)) || fail "insmod vram_mb=65536 takes $best_used KiB"
 }
 
