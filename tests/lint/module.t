@@ -67,7 +67,8 @@ lint_sparse()
 	local log files
 	log=$(mktemp)
 	build "$log" C=2 CHECK='sparse -D__typeof_unqual__=__typeof__'
-	files=$(find module -name '*.c' | wc -l)
+	# The unit tests need a kernel with KUnit, which the distribution's is not.
+	files=$(find module -path module/kunit -prune -o -name '*.c' -print | wc -l)
 	[ "$(grep -c '^ *CHECK ' "$log")" -ge "$files" ] || {
 		grep -i sparse "$log"
 		fail 'sparse has not looked at every file'
