@@ -32,6 +32,9 @@ demo: guest-needs ## show mockgpu at work in a guest with a stock Debian kernel
 check: guest-needs ## run all tests; T=A1 or T=a1,b6 runs the tests of these rows
 	@tests/vm/check $(T)
 
+check-debug: guest-needs ## the same on a kernel with all its checks on, and unit tests; T= as well
+	@tests/vm/check -d $(T)
+
 vm: ## a root shell in the guest; SHARE=folder is /host there, read-only
 	@[ -t 0 ] || { echo "make vm needs a terminal; use make vm-run CMD='...'" >&2; exit 2; }
 	@tests/vm/needs guest
@@ -102,5 +105,5 @@ help: ## this list
 guest-needs:
 	@tests/vm/needs guest
 
-.PHONY: all module userspace install demo check vm vm-run lint dkms-install dkms-remove \
+.PHONY: all module userspace install demo check check-debug vm vm-run lint dkms-install dkms-remove \
 	dkms-tree clean distclean help guest-needs

@@ -34,16 +34,6 @@ static int vram_alloc_test_init(struct kunit *test)
 	return 0;
 }
 
-static void give(struct fixture *f, unsigned int n)
-{
-	unsigned int i;
-
-	for (i = 0; i < n; i++) {
-		vram_alloc_add(&f->alloc, &f->block[i]);
-		f->away[i] = false;
-	}
-}
-
 static unsigned int model_used(const struct fixture *f, unsigned int block)
 {
 	unsigned int i, used = 0;
@@ -53,11 +43,45 @@ static unsigned int model_used(const struct fixture *f, unsigned int block)
 	return used;
 }
 
+static void give(struct fixture *f, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		vram_alloc_add(&f->alloc, &f->block[i], false);
+		f->away[i] = false;
+	}
+}
+
+static void give_whole(struct fixture *f, unsigned int b)
+{
+	vram_alloc_add(&f->alloc, &f->block[b], true);
+	f->away[b] = false;
+}
+
+/* Takes a block as a whole; ~0: there is none. */
+static unsigned int get_whole(struct kunit *test, struct fixture *f)
+{
+	struct vram_block *block = vram_alloc_get_whole(&f->alloc);
+	unsigned int b;
+
+	if (!block)
+		return ~0U;
+	b = block - f->block;
+	KUNIT_ASSERT_LT(test, b, BLOCKS);
+	KUNIT_ASSERT_FALSE(test, f->away[b]);
+	KUNIT_ASSERT_TRUE(test, block->whole);
+	KUNIT_ASSERT_EQ(test, model_used(f, b), 0);
+	memset(f->taken[b], 1, sizeof(f->taken[b]));
+	return b;
+}
+
 /* Everything that the allocator keeps is what the model says. */
 static void check(struct kunit *test, struct fixture *f)
 {
 	unsigned int b, i, used, blocks = 0, listed = 0;
 	struct vram_block *block;
+	bool whole = true;
 	u64 all = 0;
 
 	for (b = 0; b < BLOCKS; b++) {
@@ -80,9 +104,24 @@ static void check(struct kunit *test, struct fixture *f)
 	}
 	list_for_each_entry(block, &f->alloc.empty, node) {
 		KUNIT_ASSERT_EQ(test, block->used, 0);
+		/* First those that may be taken as a whole. */
+		KUNIT_ASSERT_LE(test, block->whole, whole);
+		whole = block->whole;
 		listed--;
 	}
 	KUNIT_ASSERT_EQ(test, listed, 0);
+}
+
+/* Whether there is an empty block that nobody would take as a whole. */
+static bool other_empty(const struct fixture *f)
+{
+	unsigned int b;
+
+	for (b = 0; b < BLOCKS; b++) {
+		if (!f->away[b] && !f->block[b].whole && !model_used(f, b))
+			return true;
+	}
+	return false;
 }
 
 /* Takes pages; all that was promised about them holds.  Returns how many. */
@@ -102,6 +141,9 @@ static unsigned int get(struct kunit *test, struct fixture *f, unsigned int want
 	KUNIT_ASSERT_FALSE(test, f->away[*b]);
 	taken = f->taken[*b];
 	KUNIT_ASSERT_EQ(test, partial, model_used(f, *b) > 0);
+	/* A block that could be had whole is touched last. */
+	if (!partial && block->whole)
+		KUNIT_ASSERT_FALSE(test, other_empty(f));
 	KUNIT_ASSERT_GE(test, count, 1);
 	KUNIT_ASSERT_LE(test, count, want);
 	KUNIT_ASSERT_LE(test, *first + count, PAGES);
@@ -172,8 +214,8 @@ static void takes_a_whole_block_at_once(struct kunit *test)
 	struct fixture *f = test->priv;
 
 	give(f, 2);
-	expect_get(test, f, PAGES, 0, 0, PAGES);
-	expect_get(test, f, 1, 1, 0, 1);
+	expect_get(test, f, PAGES, 1, 0, PAGES);
+	expect_get(test, f, 1, 0, 0, 1);
 	check(test, f);
 }
 
@@ -182,9 +224,9 @@ static void a_run_ends_with_its_block(struct kunit *test)
 	struct fixture *f = test->priv;
 
 	give(f, 2);
-	expect_get(test, f, PAGES - 3, 0, 0, PAGES - 3);
-	expect_get(test, f, 10, 0, PAGES - 3, 3);
-	expect_get(test, f, 10, 1, 0, 10);
+	expect_get(test, f, PAGES - 3, 1, 0, PAGES - 3);
+	expect_get(test, f, 10, 1, PAGES - 3, 3);
+	expect_get(test, f, 10, 0, 0, 10);
 	check(test, f);
 }
 
@@ -193,7 +235,7 @@ static void more_than_a_block_gives_a_block(struct kunit *test)
 	struct fixture *f = test->priv;
 
 	give(f, 2);
-	expect_get(test, f, UINT_MAX / 2, 0, 0, PAGES);
+	expect_get(test, f, UINT_MAX / 2, 1, 0, PAGES);
 	check(test, f);
 }
 
@@ -214,13 +256,69 @@ static void used_blocks_come_before_empty_ones(struct kunit *test)
 	struct fixture *f = test->priv;
 
 	give(f, 3);
-	expect_get(test, f, PAGES, 0, 0, PAGES);
+	expect_get(test, f, PAGES, 2, 0, PAGES);
 	expect_get(test, f, 1, 1, 0, 1);
-	put(test, f, 0, 0, PAGES);
+	put(test, f, 2, 0, PAGES);
 	expect_get(test, f, PAGES, 1, 1, PAGES - 1);
-	/* Of the empty ones, the one that has been so for longest. */
+	/* Of the empty ones, the one that was used last. */
 	expect_get(test, f, 1, 2, 0, 1);
 	check(test, f);
+}
+
+static void blocks_to_be_had_whole_are_touched_last(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	give_whole(f, 3);
+	give(f, 2);
+	give_whole(f, 2);
+	check(test, f);
+	expect_get(test, f, PAGES, 1, 0, PAGES);
+	expect_get(test, f, PAGES, 0, 0, PAGES);
+	check(test, f);
+	expect_get(test, f, 1, 3, 0, 1);
+	KUNIT_EXPECT_EQ(test, get_whole(test, f), 2);
+	KUNIT_EXPECT_EQ(test, get_whole(test, f), ~0U);
+	check(test, f);
+}
+
+static void other_blocks_are_not_had_whole(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	KUNIT_EXPECT_EQ(test, get_whole(test, f), ~0U);
+	give(f, 2);
+	KUNIT_EXPECT_EQ(test, get_whole(test, f), ~0U);
+	check(test, f);
+	give_whole(f, 2);
+	KUNIT_EXPECT_EQ(test, get_whole(test, f), 2);
+	check(test, f);
+	put(test, f, 2, 0, PAGES);
+	KUNIT_EXPECT_EQ(test, get_whole(test, f), 2);
+	/* What was taken as a whole may come back page by page, and is whole again then. */
+	put(test, f, 2, 0, 1);
+	KUNIT_EXPECT_EQ(test, get_whole(test, f), ~0U);
+	check(test, f);
+	put(test, f, 2, 1, PAGES - 1);
+	KUNIT_EXPECT_EQ(test, get_whole(test, f), 2);
+	check(test, f);
+}
+
+static void a_certain_block_can_be_removed(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	give(f, 2);
+	give_whole(f, 2);
+	vram_alloc_remove(&f->alloc, &f->block[0]);
+	f->away[0] = true;
+	KUNIT_EXPECT_TRUE(test, list_empty(&f->block[0].node));
+	check(test, f);
+	vram_alloc_remove(&f->alloc, &f->block[2]);
+	f->away[2] = true;
+	check(test, f);
+	KUNIT_EXPECT_EQ(test, get_whole(test, f), ~0U);
+	expect_get(test, f, 1, 1, 0, 1);
 }
 
 static void nothing_is_left_when_all_is_taken(struct kunit *test)
@@ -229,7 +327,7 @@ static void nothing_is_left_when_all_is_taken(struct kunit *test)
 	unsigned int b;
 
 	give(f, BLOCKS);
-	for (b = 0; b < BLOCKS; b++)
+	for (b = BLOCKS; b--;)
 		expect_get(test, f, PAGES, b, 0, PAGES);
 	expect_get(test, f, 1, 0, 0, 0);
 	KUNIT_EXPECT_NULL(test, vram_alloc_pop_empty(&f->alloc));
@@ -269,10 +367,10 @@ static void only_empty_blocks_are_popped(struct kunit *test)
 	struct fixture *f = test->priv;
 
 	give(f, 2);
-	expect_get(test, f, 1, 0, 0, 1);
-	KUNIT_EXPECT_PTR_EQ(test, vram_alloc_pop_empty(&f->alloc), &f->block[1]);
-	f->away[1] = true;
-	KUNIT_EXPECT_TRUE(test, list_empty(&f->block[1].node));
+	expect_get(test, f, 1, 1, 0, 1);
+	KUNIT_EXPECT_PTR_EQ(test, vram_alloc_pop_empty(&f->alloc), &f->block[0]);
+	f->away[0] = true;
+	KUNIT_EXPECT_TRUE(test, list_empty(&f->block[0].node));
 	KUNIT_EXPECT_NULL(test, vram_alloc_pop_empty(&f->alloc));
 	check(test, f);
 }
@@ -285,7 +383,7 @@ static void a_popped_block_can_come_back(struct kunit *test)
 	KUNIT_ASSERT_PTR_EQ(test, vram_alloc_pop_empty(&f->alloc), &f->block[0]);
 	KUNIT_EXPECT_EQ(test, f->alloc.free, 0);
 	expect_get(test, f, 1, 0, 0, 0);
-	vram_alloc_add(&f->alloc, &f->block[0]);
+	vram_alloc_add(&f->alloc, &f->block[0], false);
 	expect_get(test, f, 1, 0, 0, 1);
 	check(test, f);
 }
@@ -353,21 +451,24 @@ static void put_some(struct kunit *test, struct fixture *f, struct rnd_state *rn
 		put(test, f, b, first, count);
 }
 
-static void pop_or_give(struct kunit *test, struct fixture *f, unsigned int b)
+static void come_or_go(struct kunit *test, struct fixture *f, unsigned int b, bool pop)
 {
 	struct vram_block *block;
 
 	if (f->away[b]) {
-		vram_alloc_add(&f->alloc, &f->block[b]);
+		vram_alloc_add(&f->alloc, &f->block[b], b % 2);
 		f->away[b] = false;
-		return;
+	} else if (!pop && !model_used(f, b)) {
+		vram_alloc_remove(&f->alloc, &f->block[b]);
+		f->away[b] = true;
+	} else if (pop) {
+		block = vram_alloc_pop_empty(&f->alloc);
+		if (!block)
+			return;
+		b = block - f->block;
+		KUNIT_ASSERT_EQ(test, model_used(f, b), 0);
+		f->away[b] = true;
 	}
-	block = vram_alloc_pop_empty(&f->alloc);
-	if (!block)
-		return;
-	b = block - f->block;
-	KUNIT_ASSERT_EQ(test, model_used(f, b), 0);
-	f->away[b] = true;
 }
 
 static void long_histories_agree_with_a_model(struct kunit *test)
@@ -381,13 +482,16 @@ static void long_histories_agree_with_a_model(struct kunit *test)
 	for (turn = 0; turn < 6000; turn++) {
 		unsigned int dice = prandom_u32_state(&rnd) % 64;
 
-		if (dice < 30)
+		if (dice == 63)
+			get_whole(test, f);
+		else if (dice < 30)
 			get(test, f, 1 + prandom_u32_state(&rnd) % (dice < 3 ? PAGES : 40),
 			    &b, &first);
-		else if (dice < 62)
+		else if (dice < 61)
 			put_some(test, f, &rnd);
 		else
-			pop_or_give(test, f, prandom_u32_state(&rnd) % BLOCKS);
+			come_or_go(test, f, prandom_u32_state(&rnd) % BLOCKS,
+				   prandom_u32_state(&rnd) % 2);
 		if (turn % 8 == 0)
 			check(test, f);
 	}
@@ -403,6 +507,9 @@ static struct kunit_case vram_alloc_cases[] = {
 	KUNIT_CASE(more_than_a_block_gives_a_block),
 	KUNIT_CASE(a_run_ends_at_a_taken_page),
 	KUNIT_CASE(used_blocks_come_before_empty_ones),
+	KUNIT_CASE(blocks_to_be_had_whole_are_touched_last),
+	KUNIT_CASE(other_blocks_are_not_had_whole),
+	KUNIT_CASE(a_certain_block_can_be_removed),
 	KUNIT_CASE(nothing_is_left_when_all_is_taken),
 	KUNIT_CASE(says_when_a_block_becomes_empty),
 	KUNIT_CASE(a_full_block_is_there_again_after_a_put),
