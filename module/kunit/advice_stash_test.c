@@ -228,16 +228,16 @@ static struct kunit_case advice_stash_cases[] = {
 	KUNIT_CASE(set_with_one_piece_changes_nothing),
 	KUNIT_CASE(reset_with_one_piece_changes_nothing),
 	KUNIT_CASE(a_change_at_cuts_needs_no_stash),
-	KUNIT_CASE(no_piece_beyond_the_limit),
-	KUNIT_CASE(at_the_limit_pieces_can_change_and_go),
-	KUNIT_CASE(one_cut_below_the_limit_two_do_not_fit),
+	KUNIT_CASE_SLOW(no_piece_beyond_the_limit),
+	KUNIT_CASE_SLOW(at_the_limit_pieces_can_change_and_go),
+	KUNIT_CASE_SLOW(one_cut_below_the_limit_two_do_not_fit),
 	KUNIT_CASE(nothing_advised_nothing_to_forget),
 	KUNIT_CASE(forgets_just_the_range),
 	KUNIT_CASE(forgets_what_was_advised_everywhere),
 	KUNIT_CASE(forgets_over_many_pieces),
 	KUNIT_CASE(forgets_more_without_a_stash),
 	KUNIT_CASE(forgets_more_with_one_piece_at_the_end_alone),
-	KUNIT_CASE(forgets_at_the_limit),
+	KUNIT_CASE_SLOW(forgets_at_the_limit),
 	{}
 };
 

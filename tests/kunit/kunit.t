@@ -16,14 +16,13 @@ results=/sys/kernel/debug/kunit
 # the diagnostics of a case come before its line.
 cases()
 {
-	local suite=${1#mockgpu_} line notes='' name
+	local suite=${1#mockgpu_} line notes='' name verdict rest
 	while IFS= read -r line; do
 		if [[ $line =~ ^\ {4}(not\ ok|ok)\ [0-9]+\ ([a-z0-9_]+)(.*)$ ]]; then
-			name=$suite.${BASH_REMATCH[2]}
+			verdict=${BASH_REMATCH[1]} name=$suite.${BASH_REMATCH[2]} rest=${BASH_REMATCH[3]}
 			if selected "$name"; then
 				number=$((number + 1))
-				printf '%s%s %d - %s%s\n' "$notes" "${BASH_REMATCH[1]}" \
-					"$number" "$name" "${BASH_REMATCH[3]}"
+				printf '%s%s %d - %s%s\n' "$notes" "$verdict" "$number" "$name" "$rest"
 			fi
 			notes=''
 		elif [[ $line =~ ^\ {4}# && ! $line =~ 'Subtest:'|'module:' ]]; then
