@@ -16,19 +16,34 @@ results=/sys/kernel/debug/kunit
 # the diagnostics of a case come before its line.
 cases()
 {
-	local suite=${1#mockgpu_} line notes='' name verdict rest
+	local suite=${1#mockgpu_} line notes='' name verdict rest planned=0 seen=0
 	while IFS= read -r line; do
-		if [[ $line =~ ^\ {4}(not\ ok|ok)\ [0-9]+\ ([a-z0-9_]+)(.*)$ ]]; then
-			verdict=${BASH_REMATCH[1]} name=$suite.${BASH_REMATCH[2]} rest=${BASH_REMATCH[3]}
-			if selected "$name"; then
-				number=$((number + 1))
-				printf '%s%s %d - %s%s\n' "$notes" "$verdict" "$number" "$name" "$rest"
-			fi
-			notes=''
-		elif [[ $line =~ ^\ {4}# && ! $line =~ 'Subtest:'|'module:' ]]; then
-			notes+="${line#    }"$'\n'
+		case $line in
+		'    KTAP '* | '    # Subtest:'* | '    # module:'*) continue ;;
+		'    1..'*)
+			planned=${line#    1..}
+			continue
+			;;
+		'    '*) ;;
+		*) continue ;;
+		esac
+		if ! [[ $line =~ ^\ {4}(not\ ok|ok)\ [0-9]+\ ([a-z0-9_]+)(.*)$ ]]; then
+			line=${line#    }
+			notes+="# ${line#\# }"$'\n'
+			continue
 		fi
+		verdict=${BASH_REMATCH[1]} name=$suite.${BASH_REMATCH[2]} rest=${BASH_REMATCH[3]}
+		seen=$((seen + 1))
+		if selected "$name"; then
+			number=$((number + 1))
+			printf '%s%s %d - %s%s\n' "$notes" "$verdict" "$number" "$name" "$rest"
+		fi
+		notes=''
 	done <"$results/$1/results"
+	if [ $seen = 0 ] || [ $seen != "$planned" ]; then
+		echo "Bail out! $suite ran $seen of $planned cases"
+		exit 1
+	fi
 }
 
 number=0
