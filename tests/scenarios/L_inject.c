@@ -314,7 +314,7 @@ static void L1_cpu_fault_out_of_memory_for_good(void)
 	start = now_ns();
 	CHECK_SYS(kill(actor->pid, SIGKILL));
 	join_killed(actor->pid, SIGKILL);
-	CHECK_LE(now_ns() - start, 2 * NS_PER_S);
+	CHECK_LE(now_ns() - start, BOUND_NS);
 	arm_release(arm);
 	CHECK_FILL(t.p, PAGES, t.tag, 0);
 }

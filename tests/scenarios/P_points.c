@@ -19,7 +19,7 @@
 #include "process.h"
 #include "queue.h"
 
-#define BOUND	(2 * NS_PER_S)
+#define BOUND	BOUND_NS
 
 static struct drm_mockgpu_point_info info_of(struct mockgpu_device *dev, const char *name,
 					     unsigned int *number)

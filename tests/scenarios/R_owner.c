@@ -20,7 +20,7 @@
 #include "queue.h"
 
 #define N	8
-#define BOUND	(2 * NS_PER_S)
+#define BOUND	BOUND_NS
 
 static struct {
 	char *p;
