@@ -79,6 +79,7 @@ extern "C" {
 #define DRM_MOCKGPU_POINT_ARM	0x0d
 #define DRM_MOCKGPU_POINT_WAIT	0x0e
 #define DRM_MOCKGPU_POINT_RELEASE 0x0f
+#define DRM_MOCKGPU_LOG_OPEN	0x10
 
 #define DRM_IOCTL_MOCKGPU_QUERY \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_QUERY, struct drm_mockgpu_query)
@@ -112,6 +113,8 @@ extern "C" {
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_POINT_WAIT, struct drm_mockgpu_point_wait)
 #define DRM_IOCTL_MOCKGPU_POINT_RELEASE \
 	DRM_IOW(DRM_COMMAND_BASE + DRM_MOCKGPU_POINT_RELEASE, struct drm_mockgpu_point_release)
+#define DRM_IOCTL_MOCKGPU_LOG_OPEN \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_LOG_OPEN, struct drm_mockgpu_log_open)
 
 /* What drm_mockgpu_query can ask for. */
 #define MOCKGPU_QUERY_DEVICE	1	/* struct drm_mockgpu_device_info */
@@ -960,6 +963,174 @@ struct drm_mockgpu_point_release {
 	__u32 flags;
 	/** @pad: in: 0 */
 	__u32 pad;
+};
+
+/*
+ * The event log: what the driver did, step by step.  LOG_OPEN gives a file of its own,
+ * to poll() and read(); it begins empty and holds what happens from then on.  As long
+ * as no log is open, and no tracepoint of the driver is in use, nothing is recorded,
+ * and a step costs a branch that is not taken.
+ */
+
+/* What an event tells of (drm_mockgpu_event.kind). */
+
+/* Events are missing here: @value of them.  The log was full. */
+#define MOCKGPU_EVENT_LOST		0
+/*
+ * The device did not find @addr in its page table.  @cause is MOCKGPU_ACCESS_*, @value how
+ * many pages were mapped, @pfn the frame of @addr; @error if the access failed.
+ */
+#define MOCKGPU_EVENT_GPU_FAULT		1
+/*
+ * A CPU touched a page in VRAM, @pfn.  @cause is MOCKGPU_CPU_FAULT_*, @value how many pages
+ * came home.
+ */
+#define MOCKGPU_EVENT_CPU_FAULT		2
+/*
+ * Pages moved to this device's VRAM, or were made there: those at @addr, @len bytes, are
+ * in the frames from @pfn on.  @cause is MOCKGPU_CAUSE_*, @value is 1 where there was no
+ * page before, else 0.  A call gives one event for each run of consecutive pages in
+ * consecutive frames.
+ */
+#define MOCKGPU_EVENT_TO_VRAM		3
+/* Pages moved from this device's VRAM to system memory; fields as above. */
+#define MOCKGPU_EVENT_TO_SYSTEM		4
+/*
+ * Pages left VRAM that were chosen by their frames, @pfn and on, not by address: @len
+ * bytes.  @cause is MOCKGPU_EVICTED_*.
+ */
+#define MOCKGPU_EVENT_EVICT		5
+/* The memory manager split a folio in VRAM, @pfn and on, of @len bytes. */
+#define MOCKGPU_EVENT_SPLIT		6
+/*
+ * The memory manager changes its page table at @addr, @len bytes; @value entries went
+ * from the device's.  @cause is MOCKGPU_INVALIDATED_*.
+ */
+#define MOCKGPU_EVENT_INVALIDATE	7
+/*
+ * The page at @addr, frame @pfn, was exclusive to the device for @duration_ns; or, with
+ * @error, it could not be.
+ */
+#define MOCKGPU_EVENT_EXCLUSIVE		8
+/*
+ * A command of @queue is finished.  @cause is its MOCKGPU_CMD_*, @addr its address, @value
+ * the number of its submission.
+ */
+#define MOCKGPU_EVENT_COMMAND		9
+/*
+ * A submission of @queue is finished, its number is @value, and its fence at @addr was
+ * stored.  @error is that of the first command that failed, or of the fence.
+ */
+#define MOCKGPU_EVENT_FENCE		10
+/*
+ * A thread came to an armed point, and the arm acted: @cause is the point's number, @value
+ * the arm's, @duration_ns how long the thread was held, @error what the step failed with.
+ * Each log has these, whatever its device.
+ */
+#define MOCKGPU_EVENT_POINT		11
+
+/* How a CPU fault on VRAM ended (MOCKGPU_EVENT_CPU_FAULT). */
+#define MOCKGPU_CPU_FAULT_MOVED		1	/* the page came home */
+#define MOCKGPU_CPU_FAULT_RETRIED	2	/* nothing moved; the CPU tries again */
+#define MOCKGPU_CPU_FAULT_HELD		3	/* the same, as its time slice is not over */
+#define MOCKGPU_CPU_FAULT_FAILED	4	/* memory is gone or there is none; @error */
+
+/* Why pages moved (MOCKGPU_EVENT_TO_VRAM, MOCKGPU_EVENT_TO_SYSTEM). */
+#define MOCKGPU_CAUSE_MIGRATE		1	/* MIGRATE */
+#define MOCKGPU_CAUSE_PREFETCH		2	/* PREFETCH */
+#define MOCKGPU_CAUSE_TOUCH		3	/* a touch of the device, as was advised */
+#define MOCKGPU_CAUSE_CPU_FAULT		4	/* a CPU touched one of them */
+
+/* Why pages were evicted (MOCKGPU_EVENT_EVICT). */
+#define MOCKGPU_EVICTED_CALL		1	/* EVICT */
+#define MOCKGPU_EVICTED_LEAVE		2	/* the device leaves */
+
+/* What the memory manager changed (MOCKGPU_EVENT_INVALIDATE). */
+#define MOCKGPU_INVALIDATED_UNMAP	1	/* munmap() or mremap() */
+#define MOCKGPU_INVALIDATED_CLEAR	2	/* madvise(), reclaim, migration by others, ... */
+#define MOCKGPU_INVALIDATED_PROTECTION	3	/* mprotect(), fork() and the like */
+#define MOCKGPU_INVALIDATED_SOFT_DIRTY	4	/* soft-dirty bits were cleared */
+#define MOCKGPU_INVALIDATED_RELEASE	5	/* the process ended */
+#define MOCKGPU_INVALIDATED_MIGRATE	6	/* migration to or from device memory */
+#define MOCKGPU_INVALIDATED_EXCLUSIVE	7	/* a device asked for the page exclusively */
+
+/**
+ * struct drm_mockgpu_event - what read() of a log gives, one after the other
+ *
+ * What a kind does not mention is 0.
+ */
+struct drm_mockgpu_event {
+	/** @seqno: number of the event in this log, from 1, without gaps; see LOST */
+	__u64 seqno;
+	/** @time_ns: when it was over; CLOCK_MONOTONIC */
+	__u64 time_ns;
+	/** @duration_ns: how long it took, or 0 */
+	__u64 duration_ns;
+	/** @addr: address in @owner's memory */
+	__u64 addr;
+	/** @len: bytes from there on */
+	__u64 len;
+	/** @pfn: page frame; 0 in a log that was not opened with CAP_SYS_ADMIN */
+	__u64 pfn;
+	/** @value: see the kind */
+	__u64 value;
+	/** @pid: process whose thread did it, as who opened the log numbers processes */
+	__s32 pid;
+	/** @tid: this thread; a queue's is a thread of the kernel */
+	__s32 tid;
+	/** @owner: process whose memory it is about; 0: not known */
+	__s32 owner;
+	/** @error: 0 or a negative errno */
+	__s32 error;
+	/** @kind: MOCKGPU_EVENT_* */
+	__u16 kind;
+	/** @cause: see the kind */
+	__u16 cause;
+	/** @queue: number of the queue that it was done for, or 0 */
+	__u32 queue;
+	/** @comm: name of the thread */
+	char comm[16];
+};
+
+/* The events of the calling process and all its descendants, as long as they are that. */
+#define MOCKGPU_LOG_DESCENDANTS	(1U << 0)
+/* Everybody's.  Only with CAP_SYS_ADMIN, or with a file that was opened with it. */
+#define MOCKGPU_LOG_ALL		(1U << 1)
+
+#define MOCKGPU_LOG_ENTRIES_MAX	(1U << 20)
+
+/**
+ * struct drm_mockgpu_log_open - open a log of this device's events
+ *
+ * Without a flag it has what concerns the attached memory, whoever does it: its owner,
+ * a queue, the memory manager on behalf of another process.  With
+ * MOCKGPU_LOG_DESCENDANTS it has what these processes do and what concerns their memory;
+ * no memory needs to be attached; of processes that run as another user it
+ * has nothing, unless it was opened with CAP_SYS_ADMIN.
+ *
+ * read() gives whole events, as many as there are and fit; it waits for the first,
+ * unless the file is O_NONBLOCK.  A log that nobody reads fills up; what happens then
+ * is lost, and a LOST event stands in its place.  When the device has gone, read()
+ * gives what is left, and then 0, and poll() says POLLHUP.
+ *
+ * After fork() parent and child read from the same log: each event goes to one of them.
+ * The log stays when the file that it was opened on is closed.
+ *
+ * Errors: -EINVAL (also: @event_size, or @entries above MOCKGPU_LOG_ENTRIES_MAX), -EACCES
+ * (MOCKGPU_LOG_ALL), -ENOSPC (64 logs are open), -EMFILE, -ENFILE, -ENOMEM, -ENODEV; -ENXIO and -EPERM
+ * without flags.
+ */
+struct drm_mockgpu_log_open {
+	/** @flags: in: MOCKGPU_LOG_* */
+	__u32 flags;
+	/** @entries: in: how many events fit in, a power of 2; 0: 65536 */
+	__u32 entries;
+	/** @kinds: in: bit MOCKGPU_EVENT_* is set for what is wanted; 0: everything */
+	__u64 kinds;
+	/** @event_size: in: sizeof(struct drm_mockgpu_event) */
+	__u32 event_size;
+	/** @fd: out: the log; closed by execve() */
+	__s32 fd;
 };
 
 #if defined(__cplusplus)
