@@ -31,6 +31,11 @@ int mockgpu_call(int fd, unsigned long request, void *arg);
 /* mockgpu_query - one MOCKGPU_QUERY_* into @answer; what the driver does not know is 0 */
 int mockgpu_query(int fd, uint32_t query, void *answer, uint32_t size);
 
+#define NS_PER_S 1000000000ULL
+
+/* mockgpu_now - CLOCK_MONOTONIC, in nanoseconds */
+uint64_t mockgpu_now(void);
+
 /*
  * mockgpu_deadline - the absolute time that a relative one means; one that never comes
  * for what is less than 0

@@ -375,6 +375,50 @@ int mockgpu_point_wait(struct mockgpu_device *dev, uint64_t id, uint64_t hits,
 /** mockgpu_point_release - let threads go and disarm; or, with @stay, leave it armed */
 int mockgpu_point_release(struct mockgpu_device *dev, uint64_t id, int stay);
 
+/**
+ * mockgpu_log_open - open a log of the events of a device
+ * @dev: the device
+ * @flags: MOCKGPU_LOG_*; 0: what concerns the calling process's memory
+ * @kinds: bit MOCKGPU_EVENT_* is set for what is wanted; 0: everything
+ * @entries: how many events fit in, a power of 2; 0: 65536
+ * @fd: the log, for mockgpu_log_read(), poll() and close(); untouched on error
+ *
+ * It has what happens from now on, until it is closed; @dev may be closed before.  The
+ * file is close-on-exec and O_NONBLOCK.
+ *
+ * Returns 0, -EACCES (MOCKGPU_LOG_ALL needs CAP_SYS_ADMIN, or a device that was opened
+ * with it), or another negative errno (drm_mockgpu_log_open).
+ */
+int mockgpu_log_open(struct mockgpu_device *dev, unsigned int flags, uint64_t kinds,
+		     unsigned int entries, int *fd);
+
+/**
+ * mockgpu_log_read - wait for events, and take them out of a log
+ * @fd: the log
+ * @events: where they go, in the order in which they were recorded
+ * @count: how many fit there
+ * @timeout_ns: how long to wait for the first; 0 only looks, less than 0 is without end
+ *
+ * Returns how many there are, at the most @count; 0 when the device has gone and all
+ * was read; -ETIME where nothing happened in time; or another negative errno of read(2)
+ * or poll(2).
+ */
+int mockgpu_log_read(int fd, struct drm_mockgpu_event *events, unsigned int count,
+		     int64_t timeout_ns);
+
+/** mockgpu_event_name - a word for MOCKGPU_EVENT_*, such as "gpu-fault"; never NULL */
+const char *mockgpu_event_name(unsigned int kind);
+
+/**
+ * mockgpu_event_cause_name - a word for the cause of an event, such as "write"
+ * @kind: MOCKGPU_EVENT_*
+ * @cause: as in the event
+ *
+ * Never NULL; "" where the kind has no causes, and for a point: its cause is the point's
+ * number, and mockgpu_point_info() has the name.
+ */
+const char *mockgpu_event_cause_name(unsigned int kind, unsigned int cause);
+
 /** mockgpu_page_status_name - a word for MOCKGPU_PAGE_*, such as "moved"; never NULL */
 const char *mockgpu_page_status_name(unsigned int status);
 

@@ -8,8 +8,6 @@
 
 #include "internal.h"
 
-#define NS_PER_S 1000000000ULL
-
 int mockgpu_queue_create(struct mockgpu_device *dev, uint32_t *queue)
 {
 	struct drm_mockgpu_queue q = { 0 };
@@ -47,17 +45,22 @@ int mockgpu_submit(struct mockgpu_device *dev, uint32_t queue,
 	return ret;
 }
 
-uint64_t mockgpu_deadline(int64_t timeout_ns)
+uint64_t mockgpu_now(void)
 {
 	struct timespec now;
 
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+uint64_t mockgpu_deadline(int64_t timeout_ns)
+{
 	if (timeout_ns < 0)
 		return UINT64_MAX;
 	if (!timeout_ns)
 		return 0;
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	/* Both fit into 63 bits, so the sum does not wrap. */
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec + (uint64_t)timeout_ns;
+	return mockgpu_now() + (uint64_t)timeout_ns;
 }
 
 int mockgpu_wait(struct mockgpu_device *dev, uint32_t queue, uint64_t seqno,

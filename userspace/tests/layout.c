@@ -208,6 +208,30 @@ AT(point_release, id, 0);
 AT(point_release, flags, 8);
 AT(point_release, pad, 12);
 
+SIZE(event, 96);
+AT(event, seqno, 0);
+AT(event, time_ns, 8);
+AT(event, duration_ns, 16);
+AT(event, addr, 24);
+AT(event, len, 32);
+AT(event, pfn, 40);
+AT(event, value, 48);
+AT(event, pid, 56);
+AT(event, tid, 60);
+AT(event, owner, 64);
+AT(event, error, 68);
+AT(event, kind, 72);
+AT(event, cause, 74);
+AT(event, queue, 76);
+AT(event, comm, 80);
+
+SIZE(log_open, 24);
+AT(log_open, flags, 0);
+AT(log_open, entries, 4);
+AT(log_open, kinds, 8);
+AT(log_open, event_size, 16);
+AT(log_open, fd, 20);
+
 /* An ioctl number carries the structure's size, so this pins both. */
 CHECK(DRM_IOCTL_MOCKGPU_QUERY == 0xc0186440);
 CHECK(DRM_IOCTL_MOCKGPU_ATTACH == 0x40086441);
@@ -225,6 +249,7 @@ CHECK(DRM_IOCTL_MOCKGPU_PREFETCH == 0xc040644c);
 CHECK(DRM_IOCTL_MOCKGPU_POINT_ARM == 0xc050644d);
 CHECK(DRM_IOCTL_MOCKGPU_POINT_WAIT == 0xc040644e);
 CHECK(DRM_IOCTL_MOCKGPU_POINT_RELEASE == 0x4010644f);
+CHECK(DRM_IOCTL_MOCKGPU_LOG_OPEN == 0xc0186450);
 
 /* Programs are compiled with these, too. */
 CHECK(MOCKGPU_PLACE_DEVICE(3) == 0x103);

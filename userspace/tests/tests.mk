@@ -3,7 +3,7 @@
 # Unit tests, which need no kernel module: `make -C userspace OUT=... check`.
 
 T := $(OUT)/tests
-UNIT_TESTS := $(addprefix $(T)/,test_open test_calls test_queue test_point test_picture)
+UNIT_TESTS := $(addprefix $(T)/,test_open test_calls test_queue test_point test_log test_picture)
 HAVE_CXX := $(shell command -v $(CXX) 2>/dev/null)
 # The kernel's headers are the same for both word sizes, but found under one name.
 M32 := -m32 $(addprefix -isystem ,/usr/include/$(shell $(CC) -print-multiarch 2>/dev/null))
@@ -21,6 +21,9 @@ $(T)/test_queue: $(T)/test_queue.o $(T)/fake_drm.o $(STATIC)
 	$(TEST_LINK)
 
 $(T)/test_point: $(T)/test_point.o $(T)/fake_drm.o $(STATIC)
+	$(TEST_LINK)
+
+$(T)/test_log: $(T)/test_log.o $(T)/fake_drm.o $(STATIC)
 	$(TEST_LINK)
 
 $(T)/test_picture: $(T)/test_picture.o $(addprefix $(OUT)/mockgpu/,picture.o svg.o common.o) $(STATIC)
