@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 #
 # What `prove --formatter MockgpuReport` prints: a line for each test as soon
-# as it is known, the diagnostics of those that fail, the reason of each skip,
-# and at the end the totals, of tests and not of programs, in a line that
-# tests/vm/check adds up:
+# as it is known, with its time where that was a second or more, the diagnostics
+# of those that fail, the reason of each skip, and at the end the totals, of tests
+# and not of programs, in a line that tests/vm/check adds up:
 #
 #   report: 12 passed, 0 failed, 1 skipped
 #
@@ -37,11 +37,13 @@ sub summary {
 
 package MockgpuReport::Program;
 
+use Time::HiRes 'time';
+
 sub new {
 	my ($class, $count, $name, $parser) = @_;
 	return bless {
 		count => $count, name => $name, parser => $parser, notes => [], failing => 0,
-		last => '',
+		last => '', since => time,
 	}, $class;
 }
 
@@ -70,15 +72,25 @@ sub result {
 	}
 }
 
+# The seconds since the test before, or since the program began.
+sub took {
+	my $self = shift;
+	my ($since, $now) = ($self->{since}, time);
+
+	$self->{since} = $now;
+	return $now - $since < 1 ? '' : sprintf ' (%.1f s)', $now - $since;
+}
+
 sub test {
 	my ($self, $result) = @_;
+	my $took = $self->took;
 	(my $name = $result->description) =~ s/^- //;
 
 	$self->{last} = $name;
 	$self->{failing} = 0;
 	if (!$result->is_ok) {
 		$self->{count}{failed}++;
-		$self->line('FAIL', $name);
+		$self->line('FAIL', $name . $took);
 		print map { "      $_\n" } @{ $self->{notes} };
 		$self->{failing} = 1;
 	} elsif ($result->has_skip) {
@@ -86,7 +98,7 @@ sub test {
 		$self->line('skip', "$name: " . $result->explanation);
 	} else {
 		$self->{count}{passed}++;
-		$self->line('ok', $name);
+		$self->line('ok', $name . $took);
 	}
 	$self->{notes} = [];
 }
