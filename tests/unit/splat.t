@@ -36,6 +36,18 @@ splat_finds_each_line_of_one_line_samples()
 	done <"$samples/bad-lines"
 }
 
+# More than fits in a pipe, before and after.
+splat_finds_it_in_a_long_log()
+{
+	local status
+	yes '[    1.000000] harmless' | head -n 10000 >long
+	cat long "$samples/bad/warn" long >log
+	status=0
+	"$vm/splat-check" log >/dev/null || status=$?
+	[ $status = 1 ] || fail "not found: status $status"
+	"$vm/splat-check" long || fail 'found what is not there'
+}
+
 splat_leaves_harmless_lines_alone()
 {
 	local file out
@@ -73,6 +85,7 @@ cd "$(mktemp -d)" || exit 1
 run_tests \
 	splat_finds_every_bad_sample \
 	splat_finds_each_line_of_one_line_samples \
+	splat_finds_it_in_a_long_log \
 	splat_leaves_harmless_lines_alone \
 	splat_each_pattern_finds_a_sample \
 	splat_says_where \
