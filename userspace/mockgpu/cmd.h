@@ -48,10 +48,24 @@ struct opt {
 int parse_options(int argc, char **argv, const struct opt *opts, void *arg, const char *help);
 
 /*
+ * The same for a command that takes arguments: ends at the first word that is no option, or
+ * behind "--", and @rest becomes the number of that word.
+ */
+int parse_options_until(int argc, char **argv, const struct opt *opts, void *arg,
+			const char *help, int *rest);
+
+/*
  * Opens what --device names: an index, or the path of a node; NULL is index 0.
  * Returns 0 or an exit code, having said why and what to do about it.
  */
 int open_or_explain(struct mockgpu_device **dev, const char *which);
+
+/*
+ * Opens one device after the other for @visit, until that returns an exit code other than
+ * 0.  Returns this, or that of a device that could not be opened, or where there is none.
+ */
+int for_each_device(int (*visit)(struct mockgpu_device *dev, unsigned int index, void *arg),
+		    void *arg);
 
 /* The same explanation for an error of mockgpu_open() or mockgpu_count(). */
 int explain_open(int err, const char *which);

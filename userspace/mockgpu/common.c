@@ -38,11 +38,12 @@ static int take_option(const struct opt *o, void *arg)
 	return EXIT_FINE;
 }
 
-int parse_options(int argc, char **argv, const struct opt *opts, void *arg, const char *help)
+int parse_options_until(int argc, char **argv, const struct opt *opts, void *arg,
+			const char *help, int *rest)
 {
 	struct option longs[OPTS_MAX + 2] = { { 0 } };
-	char letters[2 * OPTS_MAX + 2];
-	size_t n, used = 0, i;
+	char letters[2 * OPTS_MAX + 3] = "+";
+	size_t n, used = 1, i;
 	int code, ret;
 
 	for (n = 0; opts[n].name && n < OPTS_MAX; n++) {
@@ -74,11 +75,19 @@ int parse_options(int argc, char **argv, const struct opt *opts, void *arg, cons
 		if (ret)
 			return ret;
 	}
-	if (optind < argc) {
-		fprintf(stderr, "%s: takes no argument '%s'\n", argv[0], argv[optind]);
+	*rest = optind;
+	return -1;
+}
+
+int parse_options(int argc, char **argv, const struct opt *opts, void *arg, const char *help)
+{
+	int rest, code = parse_options_until(argc, argv, opts, arg, help, &rest);
+
+	if (code < 0 && rest < argc) {
+		fprintf(stderr, "%s: takes no argument '%s'\n", argv[0], argv[rest]);
 		return EXIT_USAGE;
 	}
-	return -1;
+	return code;
 }
 
 const char *bytes_str(char buf[BYTES_STR_MAX], uint64_t bytes)
@@ -173,4 +182,34 @@ int open_or_explain(struct mockgpu_device **dev, const char *which)
 		return EXIT_USAGE;
 	}
 	return ret ? explain_open(ret, which) : 0;
+}
+
+/* Indices have gaps when a device has gone: RESIDENCY has room for 256 of them. */
+int for_each_device(int (*visit)(struct mockgpu_device *dev, unsigned int index, void *arg),
+		    void *arg)
+{
+	int count = mockgpu_count(), seen = 0, ret;
+	struct mockgpu_device *dev;
+	unsigned int index;
+
+	if (!count)
+		count = -ENOENT;
+	if (count < 0)
+		return explain_open(count, "0");
+	for (index = 0; index < 256 && seen < count; index++) {
+		char which[16];
+
+		ret = mockgpu_open(&dev, index);
+		if (ret == -ENOENT)
+			continue;
+		snprintf(which, sizeof(which), "%u", index);
+		if (ret)
+			return explain_open(ret, which);
+		ret = visit(dev, index, arg);
+		mockgpu_close(dev);
+		if (ret)
+			return ret;
+		seen++;
+	}
+	return EXIT_FINE;
 }

@@ -219,55 +219,46 @@ static void print_json(const struct report *r, bool first)
 	printf("      }\n    }");
 }
 
-static int report_one(const char *which, bool json, bool first)
-{
-	struct mockgpu_device *dev;
-	struct report r;
-	int ret;
+/* How the devices are shown, and how many were already. */
+struct listing {
+	bool json;
+	unsigned int shown;
+};
 
-	ret = open_or_explain(&dev, which);
-	if (ret)
-		return ret;
-	ret = get_report(dev, &r);
-	mockgpu_close(dev);
+static int report_one(struct mockgpu_device *dev, unsigned int index, void *arg)
+{
+	struct listing *l = arg;
+	struct report r;
+	int ret = get_report(dev, &r);
+
+	(void)index;
 	if (ret) {
-		complain("device %s does not answer: %s", which, strerror(-ret));
+		complain("%s does not answer: %s", mockgpu_path(dev), strerror(-ret));
 		return EXIT_FAILED;
 	}
-	if (json)
-		print_json(&r, first);
+	if (l->json)
+		print_json(&r, !l->shown);
 	else
 		print_text(&r);
-	return 0;
+	l->shown++;
+	return EXIT_FINE;
 }
 
-/* Indices have gaps when a device has gone: RESIDENCY has room for 256 of them. */
-static int report_all(int count, bool json)
+static int report_that(const char *which, struct listing *l)
 {
 	struct mockgpu_device *dev;
-	unsigned int index;
-	int seen = 0, ret;
+	int code = open_or_explain(&dev, which);
 
-	for (index = 0; index < 256 && seen < count; index++) {
-		char which[16];
-
-		ret = mockgpu_open(&dev, index);
-		if (ret == -ENOENT)
-			continue;
-		snprintf(which, sizeof(which), "%u", index);
-		if (ret)
-			return explain_open(ret, which);
-		mockgpu_close(dev);
-		ret = report_one(which, json, !seen);
-		if (ret)
-			return ret;
-		seen++;
-	}
-	return 0;
+	if (code)
+		return code;
+	code = report_one(dev, 0, l);
+	mockgpu_close(dev);
+	return code;
 }
 
 static int print_report(const char *which, bool json, int count)
 {
+	struct listing l = { .json = json };
 	struct utsname u;
 	int ret;
 
@@ -285,7 +276,7 @@ static int print_report(const char *which, bool json, int count)
 		printf("mockgpu %s on Linux %s (%s), %d device%s\n", MOCKGPU_VERSION, u.release,
 		       u.machine, count, count == 1 ? "" : "s");
 	}
-	ret = which ? report_one(which, json, true) : report_all(count, json);
+	ret = which ? report_that(which, &l) : for_each_device(report_one, &l);
 	if (json && !ret)
 		printf("\n  ]\n}\n");
 	return ret;
