@@ -26,6 +26,7 @@ int cmd_info(int argc, char **argv);
 int cmd_points(int argc, char **argv);
 int cmd_map(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
+int cmd_trace(int argc, char **argv);
 
 /* Prints "mockgpu: ..." to stderr. */
 void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

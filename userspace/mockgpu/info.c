@@ -7,6 +7,7 @@
 #include <xf86drm.h>
 
 #include "cmd.h"
+#include "json.h"
 
 #define COUNTER(field, is_gauge, words) \
 	{ #field, words, offsetof(struct drm_mockgpu_counters, field), is_gauge }
@@ -168,17 +169,13 @@ static void print_text(const struct report *r)
 
 static void print_json_string(const char *s)
 {
-	putchar('"');
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
+	const char *end = s + strlen(s);
+	char out[JSON_CHAR_MAX];
+	size_t n;
 
-		if (c == '"' || c == '\\')
-			printf("\\%c", c);
-		else if (c < 0x20)
-			printf("\\u%04x", c);
-		else
-			putchar(c);
-	}
+	putchar('"');
+	while ((n = json_char(&s, end, out)))
+		fwrite(out, 1, n, stdout);
 	putchar('"');
 }
 

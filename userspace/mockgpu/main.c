@@ -13,11 +13,13 @@ static const char help[] =
 	"  demo    a tour of about a minute: pages go to VRAM and come home\n"
 	"  map     do things to a range of memory and draw where each page is\n"
 	"  points  the steps of the driver where a test can come in between\n"
+	"  trace   run a program and record what the devices do for it\n"
 	"\n"
 	"  mockgpu COMMAND --help    options of a command\n"
 	"  mockgpu --version\n"
 	"\n"
-	"Exit status: 0 fine, 1 failed, 2 wrong usage, 3 no device, 4 no permission.\n";
+	"Exit status: 0 fine, 1 failed, 2 wrong usage, 3 no device, 4 no permission;\n"
+	"of trace that of the program.\n";
 
 static const struct {
 	const char *name;
@@ -28,6 +30,7 @@ static const struct {
 	{ "demo", cmd_demo, (char []){ "mockgpu demo" } },
 	{ "points", cmd_points, (char []){ "mockgpu points" } },
 	{ "map", cmd_map, (char []){ "mockgpu map" } },
+	{ "trace", cmd_trace, (char []){ "mockgpu trace" } },
 };
 
 /* Output that did not get out is a failure like any other. */

@@ -7,7 +7,7 @@
  * VRAM" is PROT_NONE, so that a CPU access faults and brings it home.
  *
  * FAKE_BREAK makes the model lie in one way, for which the demo must fail.  With
- * FAKE_HUGE everything is mapped 2 MiB at once.
+ * FAKE_HUGE everything is mapped 2 MiB at once.  For FAKE_LOG see fake_log.c.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -265,6 +265,8 @@ static int answer(int node, unsigned long request, void *arg)
 		return rw(arg);
 	case DRM_IOCTL_MOCKGPU_EVICT:
 		return evict(arg);
+	case DRM_IOCTL_MOCKGPU_LOG_OPEN:
+		return fake_log_open(arg);
 	}
 	return -ENOTTY;
 }

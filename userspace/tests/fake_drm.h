@@ -25,4 +25,8 @@ extern int fake_open_flags;	/* of the last open() of a node */
 /* Returns 0 or a negative errno. @node: index into fake_nodes. */
 extern int (*fake_ioctl)(int node, unsigned long request, void *arg);
 
+/* An event log with what FAKE_LOG says (fake_log.c); 0 or a negative errno. */
+struct drm_mockgpu_log_open;
+int fake_log_open(struct drm_mockgpu_log_open *l);
+
 #endif

@@ -29,7 +29,7 @@ $(T)/test_log: $(T)/test_log.o $(T)/fake_drm.o $(STATIC)
 $(T)/test_picture: $(T)/test_picture.o $(addprefix $(OUT)/mockgpu/,picture.o svg.o common.o) $(STATIC)
 	$(TEST_LINK)
 
-$(T)/mockgpu-fake: $(CMD_OBJS) $(T)/fake_drm.o $(T)/fake_device.o $(STATIC)
+$(T)/mockgpu-fake: $(CMD_OBJS) $(addprefix $(T)/,fake_drm.o fake_device.o fake_log.o) $(STATIC)
 	$(TEST_LINK)
 
 $(T)/test_picture.o: EXTRA := -I$(SRC)/mockgpu
@@ -70,5 +70,7 @@ check: all check-headers check-cxx check-install $(UNIT_TESTS) $(T)/mockgpu-fake
 		$(T)/root/usr/share/man/man3
 	@echo "== test_cmd"; sh $(SRC)/tests/test_cmd.sh $(T)/mockgpu-fake >$(T)/test_cmd.tap || \
 		{ grep -v '^ok' $(T)/test_cmd.tap; exit 1; }; tail -1 $(T)/test_cmd.tap
+	@echo "== test_trace"; sh $(SRC)/tests/test_trace.sh $(T)/mockgpu-fake >$(T)/test_trace.tap || \
+		{ grep -v '^ok' $(T)/test_trace.tap; exit 1; }; tail -1 $(T)/test_trace.tap
 
 -include $(T)/*.d

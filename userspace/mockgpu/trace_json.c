@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: MIT
+/*
+ * mockgpu trace: events as Trace Event JSON, which Perfetto and chrome://tracing read.
+ *
+ * What took time is a slice ("X"), the rest instants ("i"), on the track of the thread
+ * that did it.  The thread of a queue is shown in the process that the queue works for.
+ * How long a page was exclusive is no thread's doing and has a track of its own ("b" and
+ * "e").  Tracks get their names ("M") when they are first met, and when the thread has
+ * another one.  What was met is kept in a table of a fixed size; what it forgot is named
+ * again, which does no harm.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "trace.h"
+
+#define TRACKS 4096
+
+/* Above every number of a thread. */
+#define QUEUE_TID (1U << 22)
+
+/* A thread of @pid, or with @tid 0 the process itself, and the name that it got. */
+struct trace_track {
+	uint32_t pid;
+	uint32_t tid;
+	bool used;
+	char name[32];
+};
+
+static void begin_element(struct trace_json *j, const char *phase)
+{
+	json_text(&j->file, j->empty ? "{\"ph\":\"" : ",\n{\"ph\":\"");
+	json_text(&j->file, phase);
+	j->empty = false;
+}
+
+static void put_number(struct trace_json *j, const char *key, uint64_t n)
+{
+	json_text(&j->file, ",\"");
+	json_text(&j->file, key);
+	json_text(&j->file, "\":");
+	json_u64(&j->file, n);
+}
+
+static void put_word(struct trace_json *j, const char *key, const char *word)
+{
+	json_text(&j->file, ",\"");
+	json_text(&j->file, key);
+	json_text(&j->file, "\":");
+	json_string(&j->file, word, strlen(word));
+}
+
+static struct trace_track *find_track(struct trace_json *j, uint32_t pid, uint32_t tid)
+{
+	return &j->tracks[(pid * 2654435761U ^ tid * 2246822519U) % TRACKS];
+}
+
+static bool is_known(const struct trace_track *t, uint32_t pid, uint32_t tid)
+{
+	return t->used && t->pid == pid && t->tid == tid;
+}
+
+/* Names a process or, with @tid, a thread, unless it has this name already. */
+static void name_track(struct trace_json *j, uint32_t pid, uint32_t tid, const char *name)
+{
+	struct trace_track *t = find_track(j, pid, tid);
+
+	if (is_known(t, pid, tid) && !strcmp(t->name, name))
+		return;
+	t->used = true;
+	t->pid = pid;
+	t->tid = tid;
+	snprintf(t->name, sizeof(t->name), "%s", name);
+
+	begin_element(j, tid ? "M\",\"name\":\"thread_name\"" : "M\",\"name\":\"process_name\"");
+	put_number(j, "pid", pid);
+	put_number(j, "tid", tid ? tid : pid);
+	json_text(&j->file, ",\"args\":{\"name\":");
+	json_string(&j->file, name, strlen(name));
+	json_text(&j->file, "}}");
+}
+
+/* The name of a process is that of its first thread, which may not have been seen. */
+static void name_process(struct trace_json *j, uint32_t pid, bool is_first, const char *comm)
+{
+	char looked_up[TRACE_COMM_MAX];
+
+	if (!is_first && is_known(find_track(j, pid, 0), pid, 0))
+		return;
+	if (!is_first) {
+		trace_comm((int)pid, looked_up);
+		if (*looked_up)
+			comm = looked_up;
+	}
+	name_track(j, pid, 0, comm);
+}
+
+/* Where an event is drawn. */
+struct place {
+	uint32_t pid;
+	uint32_t tid;
+};
+
+static struct place place_event(struct trace_json *j, const struct drm_mockgpu_event *e,
+				unsigned int device)
+{
+	struct place at = { .pid = (uint32_t)e->pid, .tid = (uint32_t)e->tid };
+	char comm[TRACE_COMM_MAX], name[32];
+
+	snprintf(comm, sizeof(comm), "%.15s", e->comm);
+	if (e->queue && e->owner) {
+		/* The kernel's thread may have no number here, as in a container. */
+		if (!at.tid)
+			at.tid = QUEUE_TID + e->queue;
+		at.pid = (uint32_t)e->owner;
+		name_process(j, at.pid, false, "");
+		if (device)
+			snprintf(name, sizeof(name), "queue %u, device %u", e->queue, device);
+		else
+			snprintf(name, sizeof(name), "queue %u", e->queue);
+		name_track(j, at.pid, at.tid, name);
+	} else if (at.pid) {
+		name_process(j, at.pid, at.pid == at.tid, comm);
+		name_track(j, at.pid, at.tid, comm);
+	} else {	/* of whoever has no number here */
+		name_track(j, 0, 0, "not visible");
+	}
+	return at;
+}
+
+/* What @value is, by kind. */
+static const char *value_key(unsigned int kind)
+{
+	static const char *const keys[TRACE_KINDS] = {
+		[MOCKGPU_EVENT_LOST] = "events",
+		[MOCKGPU_EVENT_GPU_FAULT] = "pages",
+		[MOCKGPU_EVENT_CPU_FAULT] = "pages",
+		[MOCKGPU_EVENT_TO_VRAM] = "created",
+		[MOCKGPU_EVENT_TO_SYSTEM] = "created",
+		[MOCKGPU_EVENT_INVALIDATE] = "entries",
+		[MOCKGPU_EVENT_COMMAND] = "submission",
+		[MOCKGPU_EVENT_FENCE] = "submission",
+		[MOCKGPU_EVENT_POINT] = "arm",
+	};
+
+	return kind < TRACE_KINDS && keys[kind] ? keys[kind] : "value";
+}
+
+static void put_args(struct trace_json *j, const struct drm_mockgpu_event *e, const char *cause)
+{
+	json_text(&j->file, ",\"args\":{\"seqno\":");
+	json_u64(&j->file, e->seqno);
+	if (e->addr) {
+		json_text(&j->file, ",\"address\":");
+		json_hex(&j->file, e->addr);
+	}
+	if (e->len)
+		put_number(j, "bytes", e->len);
+	if (e->pfn) {
+		json_text(&j->file, ",\"pfn\":");
+		json_hex(&j->file, e->pfn);
+	}
+	if (*cause)
+		put_word(j, "cause", cause);
+	if (e->value)
+		put_number(j, value_key(e->kind), e->value);
+	if (e->owner)
+		put_number(j, "owner", (uint32_t)e->owner);
+	if (e->queue)
+		put_number(j, "queue", e->queue);
+	if (e->error) {
+		const char *name = strerrorname_np(-e->error);
+
+		put_word(j, "error", name ? name : "unknown");
+	}
+	json_text(&j->file, "}}");
+}
+
+/* The part that all phases have; @ns is when. */
+static void put_head(struct trace_json *j, const struct drm_mockgpu_event *e, const char *cause,
+		     unsigned int device, struct place at, uint64_t ns)
+{
+	json_text(&j->file, "\",\"name\":\"");
+	json_text(&j->file, mockgpu_event_name(e->kind));
+	if (*cause) {
+		json_put(&j->file, " ", 1);
+		json_text(&j->file, cause);
+	}
+	json_text(&j->file, "\",\"cat\":\"device");
+	json_u64(&j->file, device);
+	json_text(&j->file, "\",\"pid\":");
+	json_u64(&j->file, at.pid);
+	put_number(j, "tid", at.tid);
+	json_text(&j->file, ",\"ts\":");
+	json_us(&j->file, ns);
+}
+
+static void put_slice(struct trace_json *j, const struct drm_mockgpu_event *e, const char *cause,
+		      unsigned int device, struct place at)
+{
+	begin_element(j, "X");
+	put_head(j, e, cause, device, at, e->time_ns - e->duration_ns);
+	json_text(&j->file, ",\"dur\":");
+	json_us(&j->file, e->duration_ns);
+	put_args(j, e, cause);
+}
+
+static void put_instant(struct trace_json *j, const struct drm_mockgpu_event *e,
+			const char *cause, unsigned int device, struct place at)
+{
+	begin_element(j, "i");
+	put_head(j, e, cause, device, at, e->time_ns);
+	/* What is missing concerns everybody. */
+	json_text(&j->file, e->kind == MOCKGPU_EVENT_LOST ? ",\"s\":\"g\"" : ",\"s\":\"t\"");
+	put_args(j, e, cause);
+}
+
+static void put_span(struct trace_json *j, const struct drm_mockgpu_event *e, const char *cause,
+		     unsigned int device, struct place at)
+{
+	if (e->owner) {
+		at.pid = (uint32_t)e->owner;
+		name_process(j, at.pid, false, "");
+	}
+	begin_element(j, "b");
+	put_head(j, e, cause, device, at, e->time_ns - e->duration_ns);
+	json_text(&j->file, ",\"id\":");
+	json_hex(&j->file, e->seqno);
+	put_args(j, e, cause);
+	begin_element(j, "e");
+	put_head(j, e, cause, device, at, e->time_ns);
+	json_text(&j->file, ",\"id\":");
+	json_hex(&j->file, e->seqno);
+	json_put(&j->file, "}", 1);
+}
+
+void trace_json_event(struct trace_json *j, const struct drm_mockgpu_event *e,
+		      unsigned int device)
+{
+	const char *cause = trace_cause(j->points, e);
+	struct place at = { 0 };
+
+	if (e->kind != MOCKGPU_EVENT_LOST)
+		at = place_event(j, e, device);
+	if (!e->duration_ns)
+		put_instant(j, e, cause, device, at);
+	else if (e->kind == MOCKGPU_EVENT_EXCLUSIVE)
+		put_span(j, e, cause, device, at);
+	else
+		put_slice(j, e, cause, device, at);
+	j->count += e->kind != MOCKGPU_EVENT_LOST;
+	json_complete(&j->file);
+}
+
+int trace_json_begin(struct trace_json *j, int fd, const struct trace_points *points,
+		     char *const *words)
+{
+	const char *sep = "";
+
+	j->tracks = calloc(TRACKS, sizeof(*j->tracks));
+	if (!j->tracks)
+		return -ENOMEM;
+	j->points = points;
+	j->count = 0;
+	j->empty = true;
+	json_begin(&j->file, fd, "\n]}\n");
+	json_text(&j->file, "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"version\":"
+		  "\"mockgpu " MOCKGPU_VERSION "\",\"clock\":\"CLOCK_MONOTONIC\",\"command\":[");
+	for (; *words; words++) {
+		json_text(&j->file, sep);
+		json_string(&j->file, *words, strlen(*words));
+		sep = ",";
+	}
+	json_text(&j->file, "]},\"traceEvents\":[\n");
+	return json_flush(&j->file);
+}
+
+void trace_json_flush(struct trace_json *j)
+{
+	json_flush(&j->file);
+}
+
+int trace_json_end(struct trace_json *j)
+{
+	int ret = json_end(&j->file);
+
+	free(j->tracks);
+	j->tracks = NULL;
+	return ret;
+}
