@@ -28,6 +28,7 @@
 #include <linux/wait.h>
 
 #include "control.h"
+#include "event.h"
 #include "mockgpu_drm.h"
 
 /* How often a thread that is held looks whether it is to freeze. */
@@ -260,15 +261,20 @@ int control_hit_armed(enum control_point point, const struct mm_struct *mm, unsi
 	struct control_held held = { .task = current, .addr = start };
 	struct control_arm *arm;
 	unsigned int round;
-	u64 after = 0;
+	u64 after = 0, began;
 	int ret = 0;
 
 	while (!ret && (arm = control_next(point, mm, start, last, after, &held, &round))) {
 		after = arm->id;
+		began = event_start();
 		if (arm->spec.action == MOCKGPU_POINT_FAIL)
 			ret = arm->spec.error ? : control_infos[point].error;
 		else
 			control_hold(arm, &held, round);
+		event_emit(.kind = MOCKGPU_EVENT_POINT, .cause = point, .error = ret,
+			   .device = EVENT_NO_DEVICE, .mm = mm, .addr = start,
+			   .len = start ? last - start + 1 : 0, .value = arm->id,
+			   .start = ret ? 0 : began);
 		control_put(arm);
 	}
 	return ret;

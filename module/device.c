@@ -18,6 +18,7 @@
 
 #include "control.h"
 #include "device.h"
+#include "event.h"
 #include "evict.h"
 #include "migrate.h"
 
@@ -75,4 +76,5 @@ void device_tear_down(struct platform_device *pdev)
 	drm_dev_unplug(&device->drm);
 	control_hit(CONTROL_UNPLUG, NULL, 0);
 	device_empty(device);
+	event_end_logs(device->index);
 }

@@ -30,9 +30,10 @@
  * 1.1: queues and their commands, atomic operations
  * 1.2: advice, prefetch, huge pages
  * 1.3: control points
+ * 1.4: event log
  */
 #define DRIVER_MAJOR	1
-#define DRIVER_MINOR	3
+#define DRIVER_MINOR	4
 
 static unsigned int devices = 1;
 module_param(devices, uint, 0444);
@@ -62,6 +63,7 @@ static const struct drm_ioctl_desc mockgpu_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(MOCKGPU_POINT_ARM, ioctl_point_arm, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(MOCKGPU_POINT_WAIT, ioctl_point_wait, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(MOCKGPU_POINT_RELEASE, ioctl_point_release, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_LOG_OPEN, ioctl_log_open, DRM_RENDER_ALLOW),
 };
 
 /*

@@ -38,6 +38,7 @@
  * struct engine_queue - a queue
  * @ref: who uses it
  * @engine: its engine; fixed
+ * @id: its number; set before it is found
  * @svm: the memory that it works on; fixed
  * @exec: what commands work with; the thread's
  * @thread: executes it
@@ -55,6 +56,7 @@
 struct engine_queue {
 	struct kref ref;
 	struct engine *engine;
+	u32 id;
 	struct svm *svm;
 	struct engine_exec *exec;
 	struct task_struct *thread;
@@ -128,6 +130,17 @@ static struct engine_queue *engine_queue_get(struct engine *engine, u32 id)
 bool engine_stopping(const struct engine_queue *queue)
 {
 	return READ_ONCE(queue->stopping);
+}
+
+/**
+ * engine_queue_id() - a queue's number
+ * @queue: queue
+ *
+ * Context: the queue's thread.
+ */
+u32 engine_queue_id(const struct engine_queue *queue)
+{
+	return queue->id;
 }
 
 /**
@@ -364,6 +377,7 @@ int engine_create_queue(struct engine *engine, struct svm *svm, u32 *id)
 	for (i = 0; i < ENGINE_QUEUES_MAX && engine->queue[i]; i++)
 		;
 	if (i < ENGINE_QUEUES_MAX) {
+		queue->id = i + 1;
 		engine->queue[i] = queue;
 		*id = i + 1;
 	}

@@ -17,12 +17,14 @@
 #include <linux/slab.h>
 
 #include "control.h"
+#include "event.h"
 #include "engine.h"
 #include "engine_cmd.h"
 #include "exclusive.h"
 #include "mockgpu_drm.h"
 #include "stats.h"
 #include "svm.h"
+#include "vram.h"
 
 /* Bytes that are accessed at once. */
 #define PIECE_BYTES	SZ_64K
@@ -455,6 +457,27 @@ static int exec_cmd(struct engine_exec *exec, const struct engine_job *job,
 	}
 }
 
+/* One command between its two points; @event is what it has of its queue. */
+static int exec_cmd_step(struct engine_exec *exec, const struct engine_job *job,
+			 const struct drm_mockgpu_cmd *cmd, struct event event)
+{
+	int error;
+
+	event.kind = MOCKGPU_EVENT_COMMAND;
+	event.cause = cmd->op;
+	event.addr = cmd->addr;
+	event.start = event_start();
+	error = control_hit(CONTROL_COMMAND, event.mm, cmd->addr);
+	if (!error)
+		error = exec_cmd(exec, job, cmd);
+	exec->result.error = error;
+	event.error = error;
+	if (event_on())
+		event_tell(&event);
+	control_hit(CONTROL_COMMAND_DONE, event.mm, cmd->addr);
+	return error;
+}
+
 /* Have the device write what came of command @i. */
 static void exec_report(struct engine_exec *exec, const struct engine_job *job, unsigned int i)
 {
@@ -474,26 +497,35 @@ static void exec_report(struct engine_exec *exec, const struct engine_job *job, 
  */
 int engine_exec_job(struct engine_exec *exec, const struct engine_job *job)
 {
+	struct event event = {
+		.device = exec->svm->vram->index,
+		.mm = svm_mm(exec->svm),
+		.queue = engine_queue_id(exec->queue),
+		.value = job->seqno,
+	};
+	u64 began = event_start();
+	int error = 0, fence = 0;
 	unsigned int i;
-	int error = 0;
 
 	for (i = 0; i < job->count; i++) {
 		memset(&exec->result, 0, sizeof(exec->result));
-		if (error) {
+		if (error)
 			exec->result.error = -ECANCELED;
-		} else {
-			error = control_hit(CONTROL_COMMAND, svm_mm(exec->svm), job->cmds[i].addr);
-			if (!error)
-				error = exec_cmd(exec, job, &job->cmds[i]);
-			exec->result.error = error;
-			control_hit(CONTROL_COMMAND_DONE, svm_mm(exec->svm), job->cmds[i].addr);
-		}
+		else
+			error = exec_cmd_step(exec, job, &job->cmds[i], event);
 		exec_report(exec, job, i);
 		cond_resched();
 	}
 	/* Who sees the fence sees what was done before it. */
 	smp_wmb();
 	if (job->fence_addr)
-		exec_store(exec, job->fence_addr, sizeof(job->fence_value), job->fence_value);
+		fence = exec_store(exec, job->fence_addr, sizeof(job->fence_value),
+				   job->fence_value);
+	event.kind = MOCKGPU_EVENT_FENCE;
+	event.addr = job->fence_addr;
+	event.error = error ? : fence;
+	event.start = began;
+	if (event_on())
+		event_tell(&event);
 	return error;
 }

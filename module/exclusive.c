@@ -32,9 +32,12 @@
 #include <linux/timer.h>
 
 #include "control.h"
+#include "event.h"
 #include "exclusive.h"
 #include "mirror.h"
+#include "mockgpu_drm.h"
 #include "svm.h"
+#include "vram.h"
 
 /* How long a page's lock is waited for, and how long a conversion is tried again. */
 #define EXCLUSIVE_TIMEOUT	HZ
@@ -103,9 +106,11 @@ static int exclusive_make(struct svm *svm, unsigned long addr, struct page **pag
 /* Convert one page and do at least one operation on it.  -EBUSY: try again. */
 static int exclusive_take(struct svm *svm, struct mirror_atomic *atomic)
 {
+	unsigned long addr = atomic->addr & PAGE_MASK, pfn = 0;
 	struct mirror_claim claim;
 	struct folio *folio;
 	struct page *page;
+	u64 began = 0;
 	int ret;
 
 	ret = mirror_claim_start(&svm->mirror, atomic->addr, &claim);
@@ -115,6 +120,8 @@ static int exclusive_take(struct svm *svm, struct mirror_atomic *atomic)
 	if (!ret)
 		ret = exclusive_make(svm, atomic->addr, &page, &folio);
 	if (!ret) {
+		began = event_start();
+		pfn = page_to_pfn(page);
 		control_hit(CONTROL_EXCLUSIVE_HELD, svm_mm(svm), atomic->addr);
 		ret = mirror_claim_finish(&svm->mirror, &claim, page, atomic);
 		folio_unlock(folio);
@@ -122,6 +129,8 @@ static int exclusive_take(struct svm *svm, struct mirror_atomic *atomic)
 		mmap_read_unlock(svm_mm(svm));
 	}
 	mirror_claim_end(&svm->mirror, &claim);
+	event_emit(.kind = MOCKGPU_EVENT_EXCLUSIVE, .error = ret, .device = svm->vram->index,
+		   .mm = svm_mm(svm), .addr = addr, .pfn = pfn, .start = began);
 	return ret;
 }
 

@@ -308,7 +308,8 @@ int ioctl_migrate(struct drm_device *drm, void *data, struct drm_file *file)
 	svm = file_svm(file);
 	if (IS_ERR(svm))
 		return PTR_ERR(svm);
-	mig = svm_migration_create(svm, args->target == MOCKGPU_TARGET_VRAM);
+	mig = svm_migration_create(svm, args->target == MOCKGPU_TARGET_VRAM,
+				   MOCKGPU_CAUSE_MIGRATE);
 	if (!mig)
 		return -ENOMEM;
 

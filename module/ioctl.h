@@ -10,6 +10,7 @@ struct drm_mockgpu_point_info;
 struct file;
 
 int ioctl_check_range(u64 start, u64 len);
+bool ioctl_is_admin(const struct drm_file *file);
 
 int ioctl_query(struct drm_device *drm, void *data, struct drm_file *file);
 int ioctl_attach(struct drm_device *drm, void *data, struct drm_file *file);
@@ -27,6 +28,7 @@ int ioctl_prefetch(struct drm_device *drm, void *data, struct drm_file *file);
 int ioctl_point_arm(struct drm_device *drm, void *data, struct drm_file *file);
 int ioctl_point_wait(struct drm_device *drm, void *data, struct drm_file *file);
 int ioctl_point_release(struct drm_device *drm, void *data, struct drm_file *file);
+int ioctl_log_open(struct drm_device *drm, void *data, struct drm_file *file);
 void ioctl_point_info(unsigned int point, struct drm_mockgpu_point_info *out);
 
 #endif

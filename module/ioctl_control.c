@@ -24,6 +24,18 @@
 #define POINT_CHANCE_MAX	65536U
 
 /**
+ * ioctl_is_admin() - may the caller do what concerns processes of others?
+ * @file: file
+ *
+ * Return: whether it has CAP_SYS_ADMIN, or who opened the file had.
+ */
+bool ioctl_is_admin(const struct drm_file *file)
+{
+	return capable(CAP_SYS_ADMIN) ||
+	       file_ns_capable(file->filp, &init_user_ns, CAP_SYS_ADMIN);
+}
+
+/**
  * ioctl_point_info() - element of the answer to MOCKGPU_QUERY_POINTS
  * @point: number of the point, less than CONTROL_COUNT
  * @out: answer
@@ -131,8 +143,7 @@ int ioctl_point_arm(struct drm_device *drm, void *data, struct drm_file *file)
 	ret = point_check(args);
 	if (ret)
 		return ret;
-	if (!capable(CAP_SYS_ADMIN) &&
-	    !file_ns_capable(file->filp, &init_user_ns, CAP_SYS_ADMIN))
+	if (!ioctl_is_admin(file))
 		return -EACCES;
 	if (args->pid) {
 		spec.mm = point_mm(args->pid);

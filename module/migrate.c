@@ -25,6 +25,7 @@
 
 #include "compat/compat.h"
 #include "control.h"
+#include "event.h"
 #include "migrate_internal.h"
 #include "mockgpu_drm.h"
 #include "stats.h"
@@ -82,6 +83,7 @@ int migrate_run_start(struct migrate_run *run, bool to_vram)
 	unsigned int i;
 	int ret;
 
+	run->began = event_start();
 	run->args.pgmap_owner = vram_owner();
 	run->args.flags = to_vram ? MIGRATE_VMA_SELECT_SYSTEM : MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
 	if (run->huge && run->args.end - run->args.start == VRAM_BLOCK_BYTES)
@@ -234,6 +236,33 @@ void migrate_run_fill_system(struct migrate_run *run)
 	}
 }
 
+static void migrate_run_tell(struct migrate_run *run, bool to_vram)
+{
+	struct migrate_vma *args = &run->args;
+	struct event event = {
+		.kind = to_vram ? MOCKGPU_EVENT_TO_VRAM : MOCKGPU_EVENT_TO_SYSTEM,
+		.cause = run->cause,
+		.device = run->vram->index,
+		.mm = args->vma->vm_mm,
+		.start = run->began,
+	};
+	unsigned long i;
+	bool hole;
+
+	for (i = 0; event_on() && i < args->npages; i++) {
+		if (!migrate_entry_moved(args->src[i], args->dst[i]))
+			continue;
+		hole = !(args->src[i] & MIGRATE_PFN_VALID);
+		if (hole != event.value)
+			event_run_end(&event);
+		event.value = hole;
+		event_run_add(&event, args->start + i * PAGE_SIZE,
+			      page_to_pfn(migrate_pfn_to_page(args->dst[i])),
+			      migrate_entry_pages(args->src[i]) * PAGE_SIZE);
+	}
+	event_run_end(&event);
+}
+
 /**
  * migrate_run_commit() - put the copies of a run in place of its pages
  * @run: run that was started and filled
@@ -266,10 +295,11 @@ void migrate_run_commit(struct migrate_run *run, bool to_vram)
 			holes += count;
 	}
 	migrate_vma_finalize(args);
+	migrate_run_tell(run, to_vram);
 
-	stats_add(run->stats, to_vram ? STAT_PAGES_TO_VRAM : STAT_PAGES_TO_SYSTEM, moved);
-	stats_add(run->stats, to_vram ? STAT_HUGE_TO_VRAM : STAT_HUGE_TO_SYSTEM, huge);
-	stats_add(run->stats, STAT_PAGES_HOLE, holes);
+	stats_add(run->vram->stats, to_vram ? STAT_PAGES_TO_VRAM : STAT_PAGES_TO_SYSTEM, moved);
+	stats_add(run->vram->stats, to_vram ? STAT_HUGE_TO_VRAM : STAT_HUGE_TO_SYSTEM, huge);
+	stats_add(run->vram->stats, STAT_PAGES_HOLE, holes);
 }
 
 /**

@@ -5,7 +5,6 @@
 #include <linux/migrate.h>
 #include <linux/types.h>
 
-struct mockgpu_stats;
 struct vm_fault;
 struct vram;
 struct vram_charge;
@@ -43,18 +42,22 @@ void migrate_pool_drain(struct migrate_pool *pool);
  * @status: a byte for each page: MIGRATE_PENDING until its fate is known
  * @guess: a byte for each page: what to report if a page stays pending
  * @huge: if it is the run, move a huge folio whole; towards VRAM, only with a pool for it
- * @stats: counters of the device that asked
+ * @vram: that of the device that asked
  * @granularity: log2 of how many pages a CPU fault will bring home from VRAM
  * @slice_ms: for how many milliseconds it will leave them there
+ * @cause: MOCKGPU_CAUSE_*
+ * @began: when it was started, for the log
  */
 struct migrate_run {
 	struct migrate_vma args;
 	u8 *status;
 	u8 *guess;
 	bool huge;
-	struct mockgpu_stats *stats;
+	struct vram *vram;
 	u8 granularity;
 	unsigned int slice_ms;
+	unsigned int cause;
+	u64 began;
 };
 
 int migrate_run_start(struct migrate_run *run, bool to_vram);

@@ -16,7 +16,9 @@
 #include <linux/slab.h>
 
 #include "control.h"
+#include "event.h"
 #include "migrate_internal.h"
+#include "mockgpu_drm.h"
 #include "stats.h"
 #include "vram.h"
 
@@ -29,6 +31,28 @@ struct migrate_scratch {
 	unsigned long src[VRAM_BLOCK_PAGES];
 	unsigned long dst[VRAM_BLOCK_PAGES];
 };
+
+/* Tell of pages that a CPU fault has brought home. */
+static void migrate_fault_tell(const struct vram *vram, const struct migrate_vma *args,
+			       u64 began)
+{
+	struct event event = {
+		.kind = MOCKGPU_EVENT_TO_SYSTEM,
+		.cause = MOCKGPU_CAUSE_CPU_FAULT,
+		.device = vram->index,
+		.mm = args->vma->vm_mm,
+		.start = began,
+	};
+	unsigned long i;
+
+	for (i = 0; event_on() && i < args->npages; i++) {
+		if (migrate_entry_moved(args->src[i], args->dst[i]))
+			event_run_add(&event, args->start + i * PAGE_SIZE,
+				      page_to_pfn(migrate_pfn_to_page(args->dst[i])),
+				      migrate_entry_pages(args->src[i]) * PAGE_SIZE);
+	}
+	event_run_end(&event);
+}
 
 /* Give the pages of @vram that were collected a copy; others go back. */
 static void migrate_fill_neighbours(struct migrate_vma *args, const struct vram *vram)
@@ -51,8 +75,10 @@ static void migrate_fill_neighbours(struct migrate_vma *args, const struct vram 
  *
  * This is a migration of its own, as collecting may wait for the lock of a folio that
  * has to be split: two faults that hold what the other waits for would wait for ever.
+ *
+ * Returns how many came.
  */
-static void migrate_neighbours(struct vm_fault *vmf, const struct vram *vram, u8 granularity)
+static u64 migrate_neighbours(struct vm_fault *vmf, const struct vram *vram, u8 granularity)
 {
 	unsigned long size = PAGE_SIZE << granularity;
 	unsigned long start = ALIGN_DOWN(vmf->address, size);
@@ -64,14 +90,14 @@ static void migrate_neighbours(struct vm_fault *vmf, const struct vram *vram, u8
 		.pgmap_owner = vram_owner(),
 		.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
 	};
-	u64 moved = 0;
+	u64 moved = 0, began = event_start();
 	unsigned long i;
 
 	if (control_no_memory())
-		return;
+		return 0;
 	scratch = kmalloc(sizeof(*scratch), GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
 	if (!scratch)
-		return;
+		return 0;
 	args.src = scratch->src;
 	args.dst = scratch->dst;
 	if (!migrate_vma_setup(&args)) {
@@ -82,18 +108,56 @@ static void migrate_neighbours(struct vm_fault *vmf, const struct vram *vram, u8
 				moved += migrate_left_vram(args.src[i], args.dst[i]);
 		}
 		migrate_vma_finalize(&args);
+		migrate_fault_tell(vram, &args, began);
 	}
 	stats_add(vram->stats, STAT_PAGES_CPU_FAULT, moved);
 	kfree(scratch);
+	return moved;
+}
+
+/**
+ * struct migrate_fault - a CPU fault
+ * @vmf: the fault
+ * @vram: where the page is
+ * @pfn: its frame
+ * @began: when it came, for the log
+ * @moved: pages that came home
+ * @error: 0, or why the page cannot
+ */
+struct migrate_fault {
+	struct vm_fault *vmf;
+	struct vram *vram;
+	unsigned long pfn;
+	u64 began;
+	u64 moved;
+	int error;
+};
+
+static void migrate_fault_over(const struct migrate_fault *fault, unsigned int outcome)
+{
+	event_emit(.kind = MOCKGPU_EVENT_CPU_FAULT, .cause = outcome, .error = fault->error,
+		   .device = fault->vram->index, .mm = fault->vmf->vma->vm_mm,
+		   .addr = fault->vmf->address & PAGE_MASK, .pfn = fault->pfn,
+		   .value = fault->moved, .start = fault->began);
 }
 
 /* What to answer to a fault that has brought something home, or not. */
-static vm_fault_t migrate_fault_answer(struct vram *vram, unsigned int moved, int error)
+static vm_fault_t migrate_fault_answer(struct migrate_fault *fault, unsigned int moved, int error)
 {
-	if (moved)
+	struct vram *vram = fault->vram;
+
+	fault->moved += moved;
+	fault->error = moved ? 0 : error;
+	if (moved) {
 		stats_add(vram->stats, STAT_PAGES_CPU_FAULT, moved);
-	else
-		stats_add(vram->stats, error ? STAT_CPU_FAULTS_FAILED : STAT_CPU_FAULTS_RETRIED, 1);
+		migrate_fault_over(fault, MOCKGPU_CPU_FAULT_MOVED);
+	} else if (error) {
+		stats_add(vram->stats, STAT_CPU_FAULTS_FAILED, 1);
+		migrate_fault_over(fault, MOCKGPU_CPU_FAULT_FAILED);
+	} else {
+		stats_add(vram->stats, STAT_CPU_FAULTS_RETRIED, 1);
+		migrate_fault_over(fault, MOCKGPU_CPU_FAULT_RETRIED);
+	}
 	switch (error) {
 	case 0:
 		return 0;
@@ -114,8 +178,9 @@ static vm_fault_t migrate_fault_answer(struct vram *vram, unsigned int moved, in
  * A page that is not collected is held by somebody else for a moment, or was moved
  * before we came.
  */
-static vm_fault_t migrate_fault_page(struct vm_fault *vmf, struct vram *vram)
+static vm_fault_t migrate_fault_page(struct migrate_fault *fault)
 {
+	struct vm_fault *vmf = fault->vmf;
 	u8 granularity = vram_page_granularity(vmf->page);
 	unsigned long src = 0, dst = 0;
 	struct migrate_vma args = {
@@ -132,7 +197,7 @@ static vm_fault_t migrate_fault_page(struct vm_fault *vmf, struct vram *vram)
 	int ret;
 
 	if (migrate_vma_setup(&args))
-		return migrate_fault_answer(vram, 0, -EINVAL);
+		return migrate_fault_answer(fault, 0, -EINVAL);
 	migrate_collected(args.src, args.npages, vmf->vma->vm_mm, args.start);
 	control_hit_range(CONTROL_CPU_FAULT_COLLECTED, vmf->vma->vm_mm, args.start, args.end);
 	ret = 0;
@@ -143,18 +208,20 @@ static vm_fault_t migrate_fault_page(struct vm_fault *vmf, struct vram *vram)
 	if (migrate_entry_moved(src, dst))
 		moved = migrate_left_vram(src, dst);
 	migrate_vma_finalize(&args);
+	migrate_fault_tell(fault->vram, &args, fault->began);
 
 	if (moved && granularity)
-		migrate_neighbours(vmf, vram, granularity);
-	return migrate_fault_answer(vram, moved, ret);
+		fault->moved = migrate_neighbours(vmf, fault->vram, granularity);
+	return migrate_fault_answer(fault, moved, ret);
 }
 
 /*
  * A fault on a huge folio that is mapped as such: it comes home whole.  Should it not
  * be mapped as such any more, the next fault is on a page.
  */
-static vm_fault_t migrate_fault_huge(struct vm_fault *vmf, struct vram *vram)
+static vm_fault_t migrate_fault_huge(struct migrate_fault *fault)
 {
+	struct vm_fault *vmf = fault->vmf;
 	struct migrate_vma args = {
 		.vma = vmf->vma,
 		.start = ALIGN_DOWN(vmf->address, VRAM_BLOCK_BYTES),
@@ -170,12 +237,12 @@ static vm_fault_t migrate_fault_huge(struct vm_fault *vmf, struct vram *vram)
 	if (!control_no_memory())
 		scratch = kmalloc(sizeof(*scratch), GFP_KERNEL);
 	if (!scratch)
-		return migrate_fault_answer(vram, 0, -ENOMEM);
+		return migrate_fault_answer(fault, 0, -ENOMEM);
 	args.src = scratch->src;
 	args.dst = scratch->dst;
 	if (migrate_vma_setup(&args)) {
 		kfree(scratch);
-		return migrate_fault_answer(vram, 0, -EINVAL);
+		return migrate_fault_answer(fault, 0, -EINVAL);
 	}
 	migrate_collected(args.src, args.npages, vmf->vma->vm_mm, args.start);
 	control_hit_range(CONTROL_CPU_FAULT_COLLECTED, vmf->vma->vm_mm, args.start, args.end);
@@ -187,10 +254,11 @@ static vm_fault_t migrate_fault_huge(struct vm_fault *vmf, struct vram *vram)
 	if (migrate_entry_moved(args.src[0], args.dst[0]))
 		moved = migrate_left_vram(args.src[0], args.dst[0]);
 	migrate_vma_finalize(&args);
+	migrate_fault_tell(fault->vram, &args, fault->began);
 	kfree(scratch);
 
-	stats_add(vram->stats, STAT_HUGE_TO_SYSTEM, moved > 0);
-	return migrate_fault_answer(vram, moved, ret);
+	stats_add(fault->vram->stats, STAT_HUGE_TO_SYSTEM, moved > 0);
+	return migrate_fault_answer(fault, moved, ret);
 }
 
 /**
@@ -206,15 +274,22 @@ static vm_fault_t migrate_fault_huge(struct vm_fault *vmf, struct vram *vram)
 vm_fault_t migrate_to_ram(struct vm_fault *vmf)
 {
 	struct vram *vram = vram_of_page(vmf->page);
+	struct migrate_fault fault = {
+		.vmf = vmf,
+		.vram = vram,
+		.pfn = page_to_pfn(vmf->page),
+		.began = event_start(),
+	};
 
 	stats_add(vram->stats, STAT_CPU_FAULTS, 1);
 	control_hit(CONTROL_CPU_FAULT, vmf->vma->vm_mm, vmf->address);
 	if (vram_page_is_held(vmf->page)) {
 		stats_add(vram->stats, STAT_CPU_FAULTS_HELD, 1);
 		stats_add(vram->stats, STAT_CPU_FAULTS_RETRIED, 1);
+		migrate_fault_over(&fault, MOCKGPU_CPU_FAULT_HELD);
 		return 0;
 	}
-	return vmf->pte ? migrate_fault_page(vmf, vram) : migrate_fault_huge(vmf, vram);
+	return vmf->pte ? migrate_fault_page(&fault) : migrate_fault_huge(&fault);
 }
 
 /*
@@ -233,6 +308,12 @@ static unsigned int migrate_evict(struct vram *vram, unsigned int npages, unsign
 				  unsigned long *dst, int *why)
 {
 	unsigned int i, n, count, evicted = 0, huge = 0;
+	struct event event = {
+		.kind = MOCKGPU_EVENT_EVICT,
+		.cause = READ_ONCE(vram->closed) ? MOCKGPU_EVICTED_LEAVE : MOCKGPU_EVICTED_CALL,
+		.device = vram->index,
+		.start = event_start(),
+	};
 	struct page *page;
 	int ret;
 
@@ -265,8 +346,11 @@ static unsigned int migrate_evict(struct vram *vram, unsigned int npages, unsign
 		count = migrate_left_vram(src[i], dst[i]);
 		evicted += count;
 		huge += count > 1;
+		event_run_add(&event, 0, page_to_pfn(migrate_pfn_to_page(src[i])),
+			      count * PAGE_SIZE);
 	}
 	migrate_device_finalize(src, dst, npages);
+	event_run_end(&event);
 	/* Who asked counts by pages: each of a huge folio's has moved. */
 	for (i = 0; i < npages; i++) {
 		if (!migrate_entry_moved(src[i], dst[i]) || !(src[i] & MIGRATE_PFN_COMPOUND))

@@ -25,8 +25,10 @@
 
 #include "compat/compat.h"
 #include "control.h"
+#include "event.h"
 #include "mirror.h"
 #include "mirror_internal.h"
+#include "mockgpu_drm.h"
 #include "stats.h"
 #include "vram.h"
 
@@ -511,6 +513,18 @@ static int mirror_fault_attempt(struct mirror *mirror, struct mirror_touch *touc
 	return ret;
 }
 
+static void mirror_fault_tell(struct mirror *mirror, const struct mirror_touch *touch,
+			      u64 installed, u64 began, int error)
+{
+	unsigned int access = touch->write ? MOCKGPU_ACCESS_WRITE : MOCKGPU_ACCESS_READ;
+
+	event_emit(.kind = MOCKGPU_EVENT_GPU_FAULT,
+		   .cause = touch->atomic ? MOCKGPU_ACCESS_ATOMIC : access,
+		   .error = error, .device = mirror->vram->index, .mm = mirror->mm,
+		   .addr = touch->addr, .value = installed, .start = began,
+		   .pfn = error ? 0 : gpu_pte_pfn(gpu_pt_get(&mirror->pt, touch->addr)));
+}
+
 /**
  * mirror_fault_in() - have an entry made for a page that the device needs
  * @mirror: mirror
@@ -529,6 +543,7 @@ int mirror_fault_in(struct mirror *mirror, struct mirror_touch *touch, unsigned 
 		    u64 *faults)
 {
 	unsigned long deadline = jiffies + MIRROR_FAULT_TIMEOUT;
+	u64 before = *faults, began = event_start();
 	unsigned int attempts = 0;
 	bool faulted;
 	int ret;
@@ -536,15 +551,19 @@ int mirror_fault_in(struct mirror *mirror, struct mirror_touch *touch, unsigned 
 	for (;;) {
 		ret = mirror_fault_attempt(mirror, touch, stop, faults, &faulted);
 		if (ret != -ESTALE)
-			return ret;
+			break;
 		/* As in mirror_fault(). */
 		if (faulted && attempts++ < MIRROR_FAULTS_MAX)
 			deadline = jiffies + MIRROR_FAULT_TIMEOUT;
+		ret = -EINTR;
 		if (signal_pending(current))
-			return -EINTR;
+			break;
+		ret = -EBUSY;
 		if (time_after(jiffies, deadline))
-			return -EBUSY;
+			break;
 		touch->tries++;
 		cond_resched();
 	}
+	mirror_fault_tell(mirror, touch, *faults - before, began, ret);
+	return ret;
 }

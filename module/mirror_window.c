@@ -16,9 +16,34 @@
 
 #include "compat/compat.h"
 #include "control.h"
+#include "event.h"
 #include "mirror.h"
 #include "mirror_internal.h"
+#include "mockgpu_drm.h"
 #include "stats.h"
+#include "vram.h"
+
+/* What the log says of a change. */
+static unsigned int mirror_cause(enum mmu_notifier_event event)
+{
+	switch (event) {
+	case MMU_NOTIFY_UNMAP:
+		return MOCKGPU_INVALIDATED_UNMAP;
+	case MMU_NOTIFY_PROTECTION_VMA:
+	case MMU_NOTIFY_PROTECTION_PAGE:
+		return MOCKGPU_INVALIDATED_PROTECTION;
+	case MMU_NOTIFY_SOFT_DIRTY:
+		return MOCKGPU_INVALIDATED_SOFT_DIRTY;
+	case MMU_NOTIFY_RELEASE:
+		return MOCKGPU_INVALIDATED_RELEASE;
+	case MMU_NOTIFY_MIGRATE:
+		return MOCKGPU_INVALIDATED_MIGRATE;
+	case MMU_NOTIFY_EXCLUSIVE:
+		return MOCKGPU_INVALIDATED_EXCLUSIVE;
+	default:
+		return MOCKGPU_INVALIDATED_CLEAR;
+	}
+}
 
 /* The part of a change that concerns a window. */
 static void mirror_clear(struct mirror_window *window, const struct mmu_notifier_range *range)
@@ -30,6 +55,10 @@ static void mirror_clear(struct mirror_window *window, const struct mmu_notifier
 	cleared = mirror_drop(mirror, max(start, range->start), min(end, range->end));
 	stats_add(mirror->stats, STAT_INVALIDATIONS, 1);
 	stats_add(mirror->stats, STAT_INVALIDATED_PAGES, cleared);
+	event_emit(.kind = MOCKGPU_EVENT_INVALIDATE, .cause = mirror_cause(range->event),
+		   .device = mirror->vram->index, .mm = mirror->mm,
+		   .addr = max(start, range->start), .value = cleared,
+		   .len = min(end, range->end) - max(start, range->start));
 
 	if (range->event == MMU_NOTIFY_UNMAP && range->start <= start && end <= range->end &&
 	    !test_and_set_bit(0, &window->queued)) {

@@ -191,9 +191,10 @@ static int svm_atomic_start_stretch(void *data, struct vm_area_struct *vma, unsi
 		},
 		.status = atomic->status + first,
 		.guess = atomic->guess + first,
-		.stats = atomic->mig->svm->stats,
+		.vram = atomic->mig->svm->vram,
 		.granularity = atomic->mig->granularity,
 		.slice_ms = atomic->mig->slice_ms,
+		.cause = atomic->mig->cause,
 	};
 	if (migrate_run_start(run, atomic->mig->to_vram))
 		svm_settle(run->status, npages, MOCKGPU_PAGE_SPECIAL);

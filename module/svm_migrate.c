@@ -36,10 +36,11 @@
  * svm_migration_create() - get ready to migrate
  * @svm: memory of the calling process
  * @to_vram: which way
+ * @cause: MOCKGPU_CAUSE_*
  *
  * Return: what the functions below work with, or NULL where there is no memory.
  */
-struct svm_migration *svm_migration_create(struct svm *svm, bool to_vram)
+struct svm_migration *svm_migration_create(struct svm *svm, bool to_vram, unsigned int cause)
 {
 	struct svm_migration *mig = NULL;
 
@@ -48,6 +49,7 @@ struct svm_migration *svm_migration_create(struct svm *svm, bool to_vram)
 	if (mig) {
 		mig->svm = svm;
 		mig->to_vram = to_vram;
+		mig->cause = cause;
 	}
 	return mig;
 }
@@ -236,9 +238,10 @@ static void svm_pass_run(struct svm_pass *pass, struct vm_area_struct *vma, unsi
 		.status = pass->status + first,
 		.guess = mig->guess + first,
 		.huge = !mig->to_vram || pass->pool->huge,
-		.stats = mig->svm->stats,
+		.vram = mig->svm->vram,
 		.granularity = mig->granularity,
 		.slice_ms = mig->slice_ms,
+		.cause = mig->cause,
 	};
 
 	if (migrate_run_start(&run, mig->to_vram)) {

@@ -17,6 +17,7 @@
  * @to_vram: which way
  * @granularity: log2 of how many pages a CPU fault will bring home from VRAM, up to 9
  * @slice_ms: for how many milliseconds it will leave them there, up to 500
+ * @cause: MOCKGPU_CAUSE_*
  * @hasty: do not wait for pages that are busy
  * @since: when the attempts at a window began to fail
  * @waited: time that the call has spent on pages that are busy
@@ -31,6 +32,7 @@ struct svm_migration {
 	bool to_vram;
 	u8 granularity;
 	unsigned int slice_ms;
+	unsigned int cause;
 	bool hasty;
 	ktime_t since;
 	ktime_t waited;
@@ -47,7 +49,7 @@ struct svm_migration {
  */
 #define SVM_SKIP		0xfe
 
-struct svm_migration *svm_migration_create(struct svm *svm, bool to_vram);
+struct svm_migration *svm_migration_create(struct svm *svm, bool to_vram, unsigned int cause);
 void svm_migration_destroy(struct svm_migration *mig);
 int svm_migrate_window(struct svm_migration *mig, unsigned long start, unsigned int npages,
 		       u8 *status);

@@ -76,7 +76,7 @@ static int svm_move_granule(struct svm *svm, struct svm_granule *granule, bool h
 	struct svm_migration *mig;
 	int ret;
 
-	mig = svm_migration_create(svm, true);
+	mig = svm_migration_create(svm, true, MOCKGPU_CAUSE_TOUCH);
 	if (!mig)
 		return -ENOMEM;
 	mig->hasty = hasty;
@@ -312,7 +312,7 @@ static int svm_prefetch_move(struct svm_prefetch *prefetch, const struct advice_
 	if (control_no_memory())
 		return ret;
 	status = kmalloc(npages, GFP_KERNEL);
-	mig = svm_migration_create(target, to_vram);
+	mig = svm_migration_create(target, to_vram, MOCKGPU_CAUSE_PREFETCH);
 	if (status && mig) {
 		mig->granularity = piece->advice.value[MOCKGPU_ADVICE_GRANULARITY];
 		mig->slice_ms = piece->advice.value[MOCKGPU_ADVICE_TIME_SLICE];

@@ -25,6 +25,8 @@
 
 #include "compat/compat.h"
 #include "control.h"
+#include "event.h"
+#include "mockgpu_drm.h"
 #include "vram.h"
 #include "vram_internal.h"
 
@@ -84,6 +86,24 @@ static void vram_folio_free(struct folio *folio)
 	spin_lock_irqsave(&vram->lock, flags);
 	vram_put_pages(vram, part, index, count);
 	spin_unlock_irqrestore(&vram->lock, flags);
+}
+
+/*
+ * A huge folio is being split: called for each new folio, and at last for the first one,
+ * with interrupts off.  They get what the kernel would have given them.
+ */
+static void vram_folio_split(struct folio *head, struct folio *tail)
+{
+	struct vram *vram = vram_of_page(folio_page(head, 0));
+
+	if (tail) {
+		tail->pgmap = head->pgmap;
+		tail->mapping = head->mapping;
+		return;
+	}
+	/* All of it: there is none that was split in part. */
+	event_emit(.kind = MOCKGPU_EVENT_SPLIT, .device = vram->index, .pfn = folio_pfn(head),
+		   .len = VRAM_BLOCK_BYTES);
 }
 
 /* Make page structures for one more chunk; its blocks are bare. */
@@ -516,6 +536,7 @@ int vram_init(struct vram *vram, const struct vram_source *source, u64 bytes, un
 {
 	vram->source = source;
 	vram->pgmap_ops.folio_free = vram_folio_free;
+	vram->pgmap_ops.folio_split = vram_folio_split;
 	vram->pgmap_ops.migrate_to_ram = migrate_to_ram;
 	vram->stats = stats;
 	vram->index = index;

@@ -11,6 +11,8 @@
 #include <linux/hmm.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/workqueue.h>
 
 /**
@@ -21,6 +23,26 @@
 static inline struct workqueue_struct *compat_unbound_wq(void)
 {
 	return system_dfl_wq;
+}
+
+/**
+ * compat_mm_owner() - a process whose memory an address space is
+ * @mm: address space whose structure is held, or NULL
+ *
+ * Kernels without memory cgroups do not know; then only the calling process is found.
+ *
+ * Context: RCU read lock held, which keeps the answer.
+ * Return: one of its threads, or NULL.
+ */
+static inline struct task_struct *compat_mm_owner(const struct mm_struct *mm)
+{
+	if (!mm)
+		return NULL;
+#ifdef CONFIG_MEMCG
+	return rcu_dereference(mm->owner);
+#else
+	return current->mm == mm ? current : NULL;
+#endif
 }
 
 /**

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef MOCKGPU_EVENT_H
+#define MOCKGPU_EVENT_H
+
+#include <linux/jump_label.h>
+#include <linux/ktime.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+
+struct drm_mockgpu_event;
+struct mm_struct;
+
+/* In &event.device: it is not about a device. */
+#define EVENT_NO_DEVICE		(-1)
+
+/**
+ * struct event - something that happened
+ * @kind: MOCKGPU_EVENT_*; see there for what the other members mean
+ * @cause: why, or how it ended
+ * @error: 0 or a negative errno
+ * @queue: number of the queue that it was done for, or 0
+ * @device: number of the device, or EVENT_NO_DEVICE
+ * @mm: whose memory it is about, or NULL
+ * @start: when it began, from event_start(); 0 if it took no time
+ * @addr: first address
+ * @len: bytes
+ * @pfn: first page frame
+ * @value: see the kind
+ */
+struct event {
+	u16 kind;
+	u16 cause;
+	int error;
+	u32 queue;
+	int device;
+	const struct mm_struct *mm;
+	u64 start;
+	unsigned long addr;
+	unsigned long len;
+	unsigned long pfn;
+	u64 value;
+};
+
+DECLARE_STATIC_KEY_FALSE(event_wanted);
+
+void event_tell(const struct event *event);
+void event_run_add(struct event *run, unsigned long addr, unsigned long pfn, unsigned long len);
+void event_run_end(struct event *run);
+
+/**
+ * event_on() - does anybody want to know of events?
+ */
+static inline bool event_on(void)
+{
+	return static_branch_unlikely(&event_wanted);
+}
+
+/**
+ * event_start() - the time, for &event.start; 0 if nobody wants to know
+ */
+static inline u64 event_start(void)
+{
+	return event_on() ? ktime_get_ns() : 0;
+}
+
+/**
+ * event_emit() - tell of an event, given as initializers of struct event
+ *
+ * Context: any but NMI, with any lock held that is not event.c's.
+ */
+#define event_emit(...)								\
+	do {									\
+		if (event_on())							\
+			event_tell(&(const struct event) { __VA_ARGS__ });	\
+	} while (0)
+
+/**
+ * struct event_log_spec - what a log is to have
+ * @flags: MOCKGPU_LOG_*
+ * @entries: how many events fit in, a power of 2
+ * @kinds: bit of each MOCKGPU_EVENT_* that is wanted
+ * @device: number of the device
+ * @mm: whose memory it is about, without flags
+ * @admin: whether who opens it may see everything
+ */
+struct event_log_spec {
+	u32 flags;
+	u32 entries;
+	u64 kinds;
+	int device;
+	struct mm_struct *mm;
+	bool admin;
+};
+
+struct event_log;
+
+struct event_log *event_log_open(const struct event_log_spec *spec);
+void event_log_close(struct event_log *log);
+unsigned int event_log_take(struct event_log *log, struct drm_mockgpu_event *events,
+			    unsigned int max);
+bool event_log_has_news(struct event_log *log);
+bool event_log_ended(const struct event_log *log);
+wait_queue_head_t *event_log_queue(struct event_log *log);
+void event_end_logs(int device);
+
+/* For trace.h: somebody begins, or ceases, to use a tracepoint. */
+int event_trace_start(void);
+void event_trace_stop(void);
+
+#endif
