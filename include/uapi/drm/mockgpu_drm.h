@@ -974,7 +974,7 @@ struct drm_mockgpu_point_release {
 
 /* What an event tells of (drm_mockgpu_event.kind). */
 
-/* Events are missing here: @value of them.  The log was full. */
+/* Events are missing here, @value of them, as the log was full.  Told when it is read. */
 #define MOCKGPU_EVENT_LOST		0
 /*
  * The device did not find @addr in its page table.  @cause is MOCKGPU_ACCESS_*, @value how
@@ -1025,7 +1025,7 @@ struct drm_mockgpu_point_release {
 /*
  * A thread came to an armed point, and the arm acted: @cause is the point's number, @value
  * the arm's, @duration_ns how long the thread was held, @error what the step failed with.
- * Each log has these, whatever its device.
+ * Points are the driver's: logs of every device have these.
  */
 #define MOCKGPU_EVENT_POINT		11
 
@@ -1103,8 +1103,8 @@ struct drm_mockgpu_event {
  * struct drm_mockgpu_log_open - open a log of this device's events
  *
  * Without a flag it has what concerns the attached memory, whoever does it: its owner,
- * a queue, the memory manager on behalf of another process.  With
- * MOCKGPU_LOG_DESCENDANTS it has what these processes do and what concerns their memory;
+ * a queue, the memory manager on behalf of another process; and what its owner does where
+ * it is not known whose memory that is about, such as EVICT.  With MOCKGPU_LOG_DESCENDANTS it has what these processes do and what concerns their memory;
  * no memory needs to be attached; of processes that run as another user it
  * has nothing, unless it was opened with CAP_SYS_ADMIN.
  *
@@ -1116,9 +1116,9 @@ struct drm_mockgpu_event {
  * After fork() parent and child read from the same log: each event goes to one of them.
  * The log stays when the file that it was opened on is closed.
  *
- * Errors: -EINVAL (also: @event_size, or @entries above MOCKGPU_LOG_ENTRIES_MAX), -EACCES
- * (MOCKGPU_LOG_ALL), -ENOSPC (64 logs are open), -EMFILE, -ENFILE, -ENOMEM, -ENODEV; -ENXIO and -EPERM
- * without flags.
+ * Errors: -EINVAL (also: both flags, a kind that there is not, @event_size, @entries above
+ * MOCKGPU_LOG_ENTRIES_MAX), -EACCES (MOCKGPU_LOG_ALL), -ENOSPC (64 logs are open), -EMFILE,
+ * -ENFILE, -ENOMEM, -ENODEV; -ENXIO and -EPERM without flags.
  */
 struct drm_mockgpu_log_open {
 	/** @flags: in: MOCKGPU_LOG_* */
