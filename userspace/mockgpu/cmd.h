@@ -65,8 +65,8 @@ int open_or_explain(struct mockgpu_device **dev, const char *which);
  * Opens one device after the other for @visit, until that returns an exit code other than
  * 0.  Returns this, or that of a device that could not be opened, or where there is none.
  */
-int for_each_device(int (*visit)(struct mockgpu_device *dev, unsigned int index, void *arg),
-		    void *arg);
+int each_device(int (*visit)(struct mockgpu_device *dev, unsigned int index, void *arg),
+		void *arg);
 
 /* The same explanation for an error of mockgpu_open() or mockgpu_count(). */
 int explain_open(int err, const char *which);

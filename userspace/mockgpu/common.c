@@ -185,8 +185,8 @@ int open_or_explain(struct mockgpu_device **dev, const char *which)
 }
 
 /* Indices have gaps when a device has gone: RESIDENCY has room for 256 of them. */
-int for_each_device(int (*visit)(struct mockgpu_device *dev, unsigned int index, void *arg),
-		    void *arg)
+int each_device(int (*visit)(struct mockgpu_device *dev, unsigned int index, void *arg),
+		void *arg)
 {
 	int count = mockgpu_count(), seen = 0, ret;
 	struct mockgpu_device *dev;

@@ -273,7 +273,7 @@ static int print_report(const char *which, bool json, int count)
 		printf("mockgpu %s on Linux %s (%s), %d device%s\n", MOCKGPU_VERSION, u.release,
 		       u.machine, count, count == 1 ? "" : "s");
 	}
-	ret = which ? report_that(which, &l) : for_each_device(report_one, &l);
+	ret = which ? report_that(which, &l) : each_device(report_one, &l);
 	if (json && !ret)
 		printf("\n  ]\n}\n");
 	return ret;

@@ -257,7 +257,7 @@ static int open_logs(struct trace *t)
 	int code;
 
 	if (!t->device)
-		return for_each_device(add_log, t) ? EXIT_TRACE : EXIT_FINE;
+		return each_device(add_log, t) ? EXIT_TRACE : EXIT_FINE;
 	if (open_or_explain(&dev, t->device))
 		return EXIT_TRACE;
 	code = mockgpu_info(dev, &info) ? explain_log(-ENODEV, 0) : add_log(dev, info.index, t);
@@ -335,7 +335,7 @@ static void __attribute__((noreturn)) become(const struct trace *t, int report)
 }
 
 /* Returns an exit code. */
-static int start(struct trace *t)
+static int start_program(struct trace *t)
 {
 	int report[2], err = 0;
 
@@ -522,7 +522,7 @@ static int trace(struct trace *t)
 	if (!code)
 		code = open_signals(t);
 	if (!code)
-		code = start(t);
+		code = start_program(t);
 	if (!code) {
 		record(t);
 		report(t);

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The command against the model of the driver: mockgpu-fake is the first argument.
+# shellcheck disable=SC2016 # perl is to see the dollars
 set -u
 cmd=$1
 dir=$(mktemp -d)
