@@ -136,6 +136,7 @@ static int exec_access(struct engine_exec *exec, unsigned long addr, void *buf, 
 		.buf = buf,
 		.len = len,
 		.write = write,
+		.queue = engine_queue_id(exec->queue),
 	};
 	int ret;
 
@@ -296,6 +297,7 @@ static int cmd_atomic(struct engine_exec *exec, const struct drm_mockgpu_cmd *cm
 		.count = cmd->count,
 		.value = exec_operand(cmd, cmd->value),
 		.value2 = exec_operand(cmd, cmd->value2),
+		.queue = engine_queue_id(exec->queue),
 	};
 	int ret = 0;
 
@@ -500,6 +502,7 @@ int engine_exec_job(struct engine_exec *exec, const struct engine_job *job)
 	struct event event = {
 		.device = exec->svm->vram->index,
 		.mm = svm_mm(exec->svm),
+		.owner = exec->svm->owner,
 		.queue = engine_queue_id(exec->queue),
 		.value = job->seqno,
 	};

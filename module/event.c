@@ -42,7 +42,6 @@
 /**
  * struct event_log - an open log
  * @node: on the list
- * @rcu: for its end
  * @spec: what it is to have; fixed
  * @process: who opened it; fixed
  * @uid: as whom; fixed
@@ -92,6 +91,13 @@ static bool event_may_see(const struct event_log *log, struct task_struct *task)
 				   uid_eq(cred->suid, log->uid));
 }
 
+/* Whether who opened a log may know whose memory an event is about. */
+static bool event_may_know(const struct event_log *log, const struct event *event,
+			   struct task_struct *owner)
+{
+	return log->spec.admin || !event->mm || (owner && event_may_see(log, owner));
+}
+
 static bool event_is_of_family(const struct event_log *log, struct task_struct *task)
 {
 	return task && !(task->flags & PF_KTHREAD) && event_descends(log, task) &&
@@ -111,8 +117,18 @@ static bool event_concerns(const struct event_log *log, const struct event *even
 	if (spec->flags & MOCKGPU_LOG_ALL)
 		return true;
 	if (spec->flags & MOCKGPU_LOG_DESCENDANTS)
-		return event_is_of_family(log, owner) || event_is_of_family(log, current);
+		return event_is_of_family(log, owner) ||
+		       (event_is_of_family(log, current) && event_may_know(log, event, owner));
 	return spec->mm == (event->mm ? : current->mm);
+}
+
+/* The number of the process that an event is about; it may have ended. */
+static pid_t event_owner_nr(const struct event *event, struct task_struct *owner,
+			    struct pid_namespace *ns)
+{
+	if (event->owner)
+		return pid_nr_ns(event->owner, ns);
+	return owner ? task_tgid_nr_ns(owner, ns) : 0;
 }
 
 static void event_record(struct event_log *log, const struct event *event,
@@ -127,7 +143,7 @@ static void event_record(struct event_log *log, const struct event *event,
 		.value = event->value,
 		.pid = task_tgid_nr_ns(current, log->ns),
 		.tid = task_pid_nr_ns(current, log->ns),
-		.owner = owner ? task_tgid_nr_ns(owner, log->ns) : 0,
+		.owner = event_owner_nr(event, owner, log->ns),
 		.error = event->error,
 		.kind = event->kind,
 		.cause = event->cause,
@@ -146,43 +162,44 @@ static void event_record(struct event_log *log, const struct event *event,
 		wake_up_interruptible(&log->readers);
 }
 
-static void event_trace(const struct event *event, u64 now)
+static void event_trace(const struct event *event, struct task_struct *task, u64 now)
 {
 	u64 duration = event->start ? now - event->start : 0;
+	pid_t owner = event_owner_nr(event, task, &init_pid_ns);
 
 	switch (event->kind) {
 	case MOCKGPU_EVENT_GPU_FAULT:
-		trace_mockgpu_gpu_fault(event, duration);
+		trace_gpu_fault(event, owner, duration);
 		break;
 	case MOCKGPU_EVENT_CPU_FAULT:
-		trace_mockgpu_cpu_fault(event, duration);
+		trace_cpu_fault(event, owner, duration);
 		break;
 	case MOCKGPU_EVENT_TO_VRAM:
-		trace_mockgpu_to_vram(event, duration);
+		trace_to_vram(event, owner, duration);
 		break;
 	case MOCKGPU_EVENT_TO_SYSTEM:
-		trace_mockgpu_to_system(event, duration);
+		trace_to_system(event, owner, duration);
 		break;
 	case MOCKGPU_EVENT_EVICT:
-		trace_mockgpu_evict(event, duration);
+		trace_evict(event, owner, duration);
 		break;
 	case MOCKGPU_EVENT_SPLIT:
-		trace_mockgpu_split(event, duration);
+		trace_split(event, owner, duration);
 		break;
 	case MOCKGPU_EVENT_INVALIDATE:
-		trace_mockgpu_invalidate(event, duration);
+		trace_invalidate(event, owner, duration);
 		break;
 	case MOCKGPU_EVENT_EXCLUSIVE:
-		trace_mockgpu_exclusive(event, duration);
+		trace_exclusive(event, owner, duration);
 		break;
 	case MOCKGPU_EVENT_COMMAND:
-		trace_mockgpu_command(event, duration);
+		trace_command(event, owner, duration);
 		break;
 	case MOCKGPU_EVENT_FENCE:
-		trace_mockgpu_fence(event, duration);
+		trace_fence(event, owner, duration);
 		break;
 	case MOCKGPU_EVENT_POINT:
-		trace_mockgpu_point(event, duration);
+		trace_point(event, owner, duration);
 		break;
 	}
 }
@@ -199,9 +216,9 @@ void event_tell(const struct event *event)
 	struct event_log *log;
 	u64 now = ktime_get_ns();
 
-	event_trace(event, now);
 	rcu_read_lock();
-	owner = compat_mm_owner(event->mm);
+	owner = event->owner ? pid_task(event->owner, PIDTYPE_TGID) : compat_mm_owner(event->mm);
+	event_trace(event, owner, now);
 	list_for_each_entry_rcu(log, &event_logs, node) {
 		if (event_concerns(log, event, owner))
 			event_record(log, event, owner, now);
@@ -295,7 +312,7 @@ struct event_log *event_log_open(const struct event_log_spec *spec)
 		return ERR_PTR(-ENOMEM);
 	if (!control_no_memory())
 		slots = __vmalloc(array_size(spec->entries, sizeof(*slots)),
-				  GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+				  GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 	if (!slots) {
 		kfree(log);
 		return ERR_PTR(-ENOMEM);
@@ -337,27 +354,31 @@ void event_log_close(struct event_log *log)
 }
 
 /**
- * event_log_take() - take events out of a log
- * @log: log
- * @events: room for them
- * @max: how many fit in
+ * event_log_look() - begin to read
+ * @log: log that nobody else reads now
+ * @copy: its ring, to take events out of
  *
- * Context: any.
- * Return: how many there were.
+ * Context: process.
  */
-unsigned int event_log_take(struct event_log *log, struct drm_mockgpu_event *events,
-			    unsigned int max)
+void event_log_look(struct event_log *log, struct event_ring *copy)
 {
-	unsigned int n = 0;
-
 	spin_lock_irq(&log->lock);
-	while (n < max && event_ring_pop(&log->ring, &events[n])) {
-		if (events[n].kind == MOCKGPU_EVENT_LOST)
-			events[n].time_ns = ktime_get_ns();
-		n++;
-	}
+	*copy = log->ring;
 	spin_unlock_irq(&log->lock);
-	return n;
+}
+
+/**
+ * event_log_took() - events have been read
+ * @log: log
+ * @copy: from event_log_look(); what was taken out of it is gone from the log
+ *
+ * Context: process.
+ */
+void event_log_took(struct event_log *log, const struct event_ring *copy)
+{
+	spin_lock_irq(&log->lock);
+	event_ring_took(&log->ring, copy);
+	spin_unlock_irq(&log->lock);
 }
 
 /**

@@ -974,7 +974,10 @@ struct drm_mockgpu_point_release {
 
 /* What an event tells of (drm_mockgpu_event.kind). */
 
-/* Events are missing here, @value of them, as the log was full.  Told when it is read. */
+/*
+ * Events are missing here, @value of them, as the log was full.  @seqno is that of the
+ * first, @time_ns that of the event that follows, or of the last that is missing.
+ */
 #define MOCKGPU_EVENT_LOST		0
 /*
  * The device did not find @addr in its page table.  @cause is MOCKGPU_ACCESS_*, @value how
@@ -1008,8 +1011,9 @@ struct drm_mockgpu_point_release {
  */
 #define MOCKGPU_EVENT_INVALIDATE	7
 /*
- * The page at @addr, frame @pfn, was exclusive to the device for @duration_ns; or, with
- * @error, it could not be.
+ * The page at @addr, frame @pfn, was made exclusive to the device, and used; or, with
+ * @error, it was not, and it may be tried again.  A CPU that wants it back takes it by an
+ * INVALIDATE.
  */
 #define MOCKGPU_EVENT_EXCLUSIVE		8
 /*
@@ -1023,8 +1027,9 @@ struct drm_mockgpu_point_release {
  */
 #define MOCKGPU_EVENT_FENCE		10
 /*
- * A thread came to an armed point, and the arm acted: @cause is the point's number, @value
- * the arm's, @duration_ns how long the thread was held, @error what the step failed with.
+ * A thread came to an armed point, and the arm acted, if only by counting: @cause is the
+ * point's number, @value the arm's, @duration_ns how long the thread was held, @error what
+ * the step failed with, @addr and @len what it was about, if that is known.
  * Points are the driver's: logs of every device have these.
  */
 #define MOCKGPU_EVENT_POINT		11
@@ -1104,9 +1109,12 @@ struct drm_mockgpu_event {
  *
  * Without a flag it has what concerns the attached memory, whoever does it: its owner,
  * a queue, the memory manager on behalf of another process; and what its owner does where
- * it is not known whose memory that is about, such as EVICT.  With MOCKGPU_LOG_DESCENDANTS it has what these processes do and what concerns their memory;
- * no memory needs to be attached; of processes that run as another user it
- * has nothing, unless it was opened with CAP_SYS_ADMIN.
+ * it is not known whose memory that is about, such as EVICT.
+ *
+ * With MOCKGPU_LOG_DESCENDANTS it has what these processes do and what concerns their
+ * memory, up to 256 generations on; no memory needs to be attached.  Unless it was opened
+ * with CAP_SYS_ADMIN, it has nothing that a process does that runs as another user, nor
+ * what concerns the memory of one.
  *
  * read() gives whole events, as many as there are and fit; it waits for the first,
  * unless the file is O_NONBLOCK.  A log that nobody reads fills up; what happens then
