@@ -46,7 +46,7 @@
  * @process: who opened it; fixed
  * @uid: as whom; fixed
  * @ns: how processes are numbered; fixed
- * @ended: the device has gone; nothing more comes
+ * @ended: the device has gone; nothing more comes; changed under &event_lock and @lock
  * @lock: protects @ring
  * @ring: what was not read yet
  * @readers: woken when there is something to read
@@ -150,12 +150,16 @@ static void event_record(struct event_log *log, const struct event *event,
 		.queue = event->queue,
 	};
 	unsigned long flags;
-	bool first;
+	bool first = false;
 
-	strscpy(record.comm, current->comm, sizeof(record.comm));
+	/* Who cannot be seen from where the log was opened has no name there either. */
+	if (record.tid || log->spec.admin)
+		strscpy(record.comm, current->comm, sizeof(record.comm));
 	spin_lock_irqsave(&log->lock, flags);
-	first = !event_ring_has_news(&log->ring);
-	event_ring_push(&log->ring, &record);
+	if (!log->ended) {
+		first = !event_ring_has_news(&log->ring);
+		event_ring_push(&log->ring, &record);
+	}
 	spin_unlock_irqrestore(&log->lock, flags);
 	/* Who reads goes on until there is nothing left. */
 	if (first)
@@ -403,7 +407,7 @@ bool event_log_has_news(struct event_log *log)
  */
 bool event_log_ended(const struct event_log *log)
 {
-	/* Pairs with event_end_logs(): what was told before is there. */
+	/* Pairs with event_end_logs(): all that will ever be told is there. */
 	return smp_load_acquire(&log->ended);
 }
 
@@ -422,7 +426,7 @@ wait_queue_head_t *event_log_queue(struct event_log *log)
  *
  * Its logs keep what they have.
  *
- * Context: may sleep; nobody opens a log of the device any more.
+ * Context: process; nobody opens a log of the device any more.
  */
 void event_end_logs(int device)
 {
@@ -433,13 +437,14 @@ void event_end_logs(int device)
 		if (log->spec.device != device)
 			continue;
 		list_del_rcu(&log->node);
+		/* Who has just met it on the list tells it nothing after that. */
+		spin_lock_irq(&log->lock);
 		/* Pairs with event_log_ended(). */
 		smp_store_release(&log->ended, true);
+		spin_unlock_irq(&log->lock);
 		wake_up_interruptible_all(&log->readers);
 	}
 	spin_unlock(&event_lock);
-	/* Who met one of them on the list is done with it. */
-	synchronize_rcu();
 }
 
 /**

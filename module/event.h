@@ -69,7 +69,7 @@ static inline u64 event_start(void)
 /**
  * event_emit() - tell of an event, given as initializers of struct event
  *
- * Context: any but NMI, with any lock held that is not event.c's.
+ * Context: any in which a spinlock can be taken and a thread be woken, but NMI.
  */
 #define event_emit(...)								\
 	do {									\
