@@ -67,7 +67,8 @@ static ssize_t log_read_some(struct log_file *log, char __user *to, size_t room)
 		event_log_took(log->log, &copy);
 		done += n;
 		cond_resched();
-	} while (n == LOG_BATCH && done < room && !signal_pending(current));
+		/* Up to where nothing is left: what comes then wakes who waits. */
+	} while (n && done < room && !signal_pending(current));
 	return done * sizeof(*log->batch);
 }
 
