@@ -115,7 +115,7 @@ static int exclusive_take(struct svm *svm, struct mirror_atomic *atomic)
 
 	ret = mirror_claim_start(&svm->mirror, atomic->addr, &claim);
 	if (ret)
-		return ret;
+		goto out;
 	ret = control_hit(CONTROL_EXCLUSIVE, svm_mm(svm), atomic->addr);
 	if (!ret)
 		ret = exclusive_make(svm, atomic->addr, &page, &folio);
@@ -128,6 +128,7 @@ static int exclusive_take(struct svm *svm, struct mirror_atomic *atomic)
 		mmap_read_unlock(svm_mm(svm));
 	}
 	mirror_claim_end(&svm->mirror, &claim);
+out:
 	event_emit(.kind = MOCKGPU_EVENT_EXCLUSIVE, .error = ret, .device = svm->vram->index,
 		   .mm = svm_mm(svm), .owner = svm->owner, .queue = atomic->queue, .addr = addr,
 		   .pfn = pfn, .start = began);
