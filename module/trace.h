@@ -45,7 +45,8 @@ TRACE_EVENT_FN(name,									\
 	),										\
 	TP_printk("device=%d owner=%d addr=%#llx len=%llu pfn=%#llx cause=%s "		\
 		  "value=%llu queue=%u error=%d duration=%llu",				\
-		  __entry->device, __entry->owner, __entry->addr, __entry->len, __entry->pfn,		\
+		  __entry->device, __entry->owner, __entry->addr, __entry->len,		\
+		  __entry->pfn,								\
 		  __print_symbolic(__entry->cause, __VA_ARGS__), __entry->value,	\
 		  __entry->queue, __entry->error, __entry->duration),			\
 	event_trace_start, event_trace_stop						\

@@ -1022,8 +1022,9 @@ struct drm_mockgpu_point_release {
  */
 #define MOCKGPU_EVENT_COMMAND		9
 /*
- * A submission of @queue is finished, its number is @value, and its fence at @addr was
- * stored.  @error is that of the first command that failed, or of the fence.
+ * A submission of @queue is finished, its number is @value, and its fence at @addr, if it
+ * has one, was stored.  @error is that of the first command that failed, or of the fence;
+ * -ECANCELED as well where the queue has gone before it was finished.
  */
 #define MOCKGPU_EVENT_FENCE		10
 /*
@@ -1067,7 +1068,7 @@ struct drm_mockgpu_point_release {
 struct drm_mockgpu_event {
 	/** @seqno: number of the event in this log, from 1, without gaps; see LOST */
 	__u64 seqno;
-	/** @time_ns: when it was over; CLOCK_MONOTONIC */
+	/** @time_ns: when it was over, CLOCK_MONOTONIC; two threads' may be out of order */
 	__u64 time_ns;
 	/** @duration_ns: how long it took, or 0 */
 	__u64 duration_ns;
@@ -1093,7 +1094,7 @@ struct drm_mockgpu_event {
 	__u16 cause;
 	/** @queue: number of the queue that it was done for, or 0 */
 	__u32 queue;
-	/** @comm: name of the thread */
+	/** @comm: name of the thread; empty where @tid is 0, unless with CAP_SYS_ADMIN */
 	char comm[16];
 };
 
