@@ -98,6 +98,12 @@ static bool event_may_know(const struct event_log *log, const struct event *even
 	return log->spec.admin || !event->mm || (owner && event_may_see(log, owner));
 }
 
+/* Whether who opened a log may know which thread it is that does something. */
+static bool event_may_name(const struct event_log *log)
+{
+	return (current->flags & PF_KTHREAD) || event_may_see(log, current);
+}
+
 static bool event_is_of_family(const struct event_log *log, struct task_struct *task)
 {
 	return task && !(task->flags & PF_KTHREAD) && event_descends(log, task) &&
@@ -141,8 +147,6 @@ static void event_record(struct event_log *log, const struct event *event,
 		.len = event->len,
 		.pfn = log->spec.admin ? event->pfn : 0,
 		.value = event->value,
-		.pid = task_tgid_nr_ns(current, log->ns),
-		.tid = task_pid_nr_ns(current, log->ns),
 		.owner = event_owner_nr(event, owner, log->ns),
 		.error = event->error,
 		.kind = event->kind,
@@ -152,6 +156,10 @@ static void event_record(struct event_log *log, const struct event *event,
 	unsigned long flags;
 	bool first = false;
 
+	if (event_may_name(log)) {
+		record.pid = task_tgid_nr_ns(current, log->ns);
+		record.tid = task_pid_nr_ns(current, log->ns);
+	}
 	/* Who cannot be seen from where the log was opened has no name there either. */
 	if (record.tid || log->spec.admin)
 		strscpy(record.comm, current->comm, sizeof(record.comm));

@@ -1080,9 +1080,12 @@ struct drm_mockgpu_event {
 	__u64 pfn;
 	/** @value: see the kind */
 	__u64 value;
-	/** @pid: process whose thread did it, as who opened the log numbers processes */
+	/**
+	 * @pid: process whose thread did it, as who opened the log numbers processes; 0 if it
+	 * has no number there, or runs as another user, unless with CAP_SYS_ADMIN
+	 */
 	__s32 pid;
-	/** @tid: this thread; a queue's is a thread of the kernel */
+	/** @tid: this thread, likewise; a queue's is a thread of the kernel */
 	__s32 tid;
 	/** @owner: process whose memory it is about; 0: not known */
 	__s32 owner;
@@ -1114,16 +1117,16 @@ struct drm_mockgpu_event {
  *
  * With MOCKGPU_LOG_DESCENDANTS it has what these processes do and what concerns their
  * memory, up to 256 generations on; no memory needs to be attached.  Unless it was opened
- * with CAP_SYS_ADMIN, it has nothing that a process does that runs as another user, nor
- * what concerns the memory of one.
+ * with CAP_SYS_ADMIN, it has nothing that concerns the memory of a process that runs as
+ * another user, and what such a process does only where it concerns theirs.
  *
- * read() gives whole events, as many as there are and fit; it waits for the first,
- * unless the file is O_NONBLOCK.  A log that nobody reads fills up; what happens then
- * is lost, and a LOST event stands in its place.  When the device has gone, read()
- * gives what is left, and then 0, and poll() says POLLHUP.
+ * read() gives whole events, as many as there are and fit, -EINVAL where not one would;
+ * it waits for the first, unless the file is O_NONBLOCK.  A log that nobody reads fills
+ * up; what happens then is lost, and a LOST event stands in its place.  When the device
+ * has gone, read() gives what is left, and then 0, and poll() says POLLHUP.
  *
  * After fork() parent and child read from the same log: each event goes to one of them.
- * The log stays when the file that it was opened on is closed.
+ * The log stays when the file that it was opened on is closed, and the module with it.
  *
  * Errors: -EINVAL (also: both flags, a kind that there is not, @event_size, @entries above
  * MOCKGPU_LOG_ENTRIES_MAX), -EACCES (MOCKGPU_LOG_ALL), -ENOSPC (64 logs are open), -EMFILE,
