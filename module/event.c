@@ -242,12 +242,16 @@ void event_tell(const struct event *event)
  * event_run_end() - tell of a run of pages, if there is one
  * @run: the run; empty afterwards
  *
+ * The first that is told of has the time that all of them took.
+ *
  * Context: event_emit().
  */
 void event_run_end(struct event *run)
 {
-	if (run->len && event_on())
+	if (run->len && event_on()) {
 		event_tell(run);
+		run->start = 0;
+	}
 	run->len = 0;
 }
 

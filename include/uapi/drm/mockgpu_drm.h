@@ -992,15 +992,15 @@ struct drm_mockgpu_point_release {
 /*
  * Pages moved to this device's VRAM, or were made there: those at @addr, @len bytes, are
  * in the frames from @pfn on.  @cause is MOCKGPU_CAUSE_*, @value is 1 where there was no
- * page before, else 0.  A call gives one event for each run of consecutive pages in
- * consecutive frames.
+ * page before, else 0.  There is one event for each run of consecutive pages in
+ * consecutive frames; of those that moved together, the first has the @duration_ns of all.
  */
 #define MOCKGPU_EVENT_TO_VRAM		3
 /* Pages moved from this device's VRAM to system memory; fields as above. */
 #define MOCKGPU_EVENT_TO_SYSTEM		4
 /*
  * Pages left VRAM that were chosen by their frames, @pfn and on, not by address: @len
- * bytes.  @cause is MOCKGPU_EVICTED_*.
+ * bytes; runs as above.  @cause is MOCKGPU_EVICTED_*.
  */
 #define MOCKGPU_EVENT_EVICT		5
 /* The memory manager split a folio in VRAM, @pfn and on, of @len bytes. */
