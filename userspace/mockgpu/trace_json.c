@@ -102,30 +102,54 @@ struct place {
 	uint32_t tid;
 };
 
+/*
+ * Whether a queue did it.  Only what its commands are says which queue; what happens on
+ * their way is known by the name of the kernel's thread.
+ */
+static bool is_queue(const struct drm_mockgpu_event *e)
+{
+	return e->owner && (e->queue || (e->pid == e->tid && e->pid != e->owner &&
+					 !strncmp(e->comm, "mockgpu/", 8)));
+}
+
+static struct place place_queue(struct trace_json *j, const struct drm_mockgpu_event *e,
+				unsigned int device)
+{
+	/* The kernel's thread may have no number here, as in a container. */
+	struct place at = {
+		.pid = (uint32_t)e->owner,
+		.tid = e->tid ? (uint32_t)e->tid : QUEUE_TID + e->queue,
+	};
+	char name[32];
+
+	name_process(j, at.pid, false, "");
+	if (!e->queue && is_known(find_track(j, at.pid, at.tid), at.pid, at.tid))
+		return at;
+	if (!e->queue)
+		snprintf(name, sizeof(name), "%.15s", e->comm);
+	else if (device)
+		snprintf(name, sizeof(name), "queue %u, device %u", e->queue, device);
+	else
+		snprintf(name, sizeof(name), "queue %u", e->queue);
+	name_track(j, at.pid, at.tid, name);
+	return at;
+}
+
 static struct place place_event(struct trace_json *j, const struct drm_mockgpu_event *e,
 				unsigned int device)
 {
 	struct place at = { .pid = (uint32_t)e->pid, .tid = (uint32_t)e->tid };
-	char comm[TRACE_COMM_MAX], name[32];
+	char comm[TRACE_COMM_MAX];
 
-	snprintf(comm, sizeof(comm), "%.15s", e->comm);
-	if (e->queue && e->owner) {
-		/* The kernel's thread may have no number here, as in a container. */
-		if (!at.tid)
-			at.tid = QUEUE_TID + e->queue;
-		at.pid = (uint32_t)e->owner;
-		name_process(j, at.pid, false, "");
-		if (device)
-			snprintf(name, sizeof(name), "queue %u, device %u", e->queue, device);
-		else
-			snprintf(name, sizeof(name), "queue %u", e->queue);
-		name_track(j, at.pid, at.tid, name);
-	} else if (at.pid) {
-		name_process(j, at.pid, at.pid == at.tid, comm);
-		name_track(j, at.pid, at.tid, comm);
-	} else {	/* of whoever has no number here */
+	if (is_queue(e))
+		return place_queue(j, e, device);
+	if (!at.pid) {	/* of whoever has no number here */
 		name_track(j, 0, 0, "not visible");
+		return at;
 	}
+	snprintf(comm, sizeof(comm), "%.15s", e->comm);
+	name_process(j, at.pid, at.pid == at.tid, comm);
+	name_track(j, at.pid, at.tid, comm);
 	return at;
 }
 
