@@ -64,6 +64,7 @@ struct trace {
 	struct {
 		int fd;		/* or -1: the device has gone */
 		unsigned int device;
+		uint64_t last_ns;	/* when the last event was */
 	} logs[LOGS_MAX];
 	unsigned int logs_len;
 	int signals;
@@ -407,9 +408,15 @@ static bool drain(struct trace *t, unsigned int log, uint64_t until)
 	int i, n = mockgpu_log_read(t->logs[log].fd, t->events, EVENTS_AT_ONCE, 0);
 
 	for (i = 0; i < n; i++) {
-		if (t->events[i].time_ns > until)
+		struct drm_mockgpu_event *e = &t->events[i];
+
+		/* Its own time is that of this read; it stands behind the event before it. */
+		if (e->kind == MOCKGPU_EVENT_LOST)
+			e->time_ns = t->logs[log].last_ns;
+		else if (e->time_ns > until)
 			return false;
-		take_event(t, &t->events[i], t->logs[log].device);
+		t->logs[log].last_ns = e->time_ns;
+		take_event(t, e, t->logs[log].device);
 	}
 	if (n > 0)
 		return true;
