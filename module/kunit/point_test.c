@@ -72,13 +72,13 @@ static void point_test_exit(struct kunit *test)
 }
 
 /* What to arm if nothing else is said: the point GPU_FAULT, everywhere, to count. */
-#define SPEC(...) (struct control_spec) {					\
+#define SPEC(...) ((struct control_spec) {					\
 		.point = CONTROL_GPU_FAULT,					\
 		.action = MOCKGPU_POINT_COUNT,					\
 		.last = ULONG_MAX,						\
 		.first = 1,							\
 		__VA_ARGS__							\
-	}
+	})
 
 static u64 arm(struct kunit *test, const void *owner, struct control_spec spec)
 {
