@@ -64,7 +64,6 @@ struct trace {
 	struct {
 		int fd;		/* or -1: the device has gone */
 		unsigned int device;
-		uint64_t last_ns;	/* when the last event was */
 	} logs[LOGS_MAX];
 	unsigned int logs_len;
 	int signals;
@@ -408,14 +407,11 @@ static bool drain(struct trace *t, unsigned int log, uint64_t until)
 	int i, n = mockgpu_log_read(t->logs[log].fd, t->events, EVENTS_AT_ONCE, 0);
 
 	for (i = 0; i < n; i++) {
-		struct drm_mockgpu_event *e = &t->events[i];
+		const struct drm_mockgpu_event *e = &t->events[i];
 
-		/* Its own time is that of this read; it stands behind the event before it. */
-		if (e->kind == MOCKGPU_EVENT_LOST)
-			e->time_ns = t->logs[log].last_ns;
-		else if (e->time_ns > until)
+		/* The time of LOST may be that of what came after it. */
+		if (e->time_ns > until && e->kind != MOCKGPU_EVENT_LOST)
 			return false;
-		t->logs[log].last_ns = e->time_ns;
 		take_event(t, e, t->logs[log].device);
 	}
 	if (n > 0)

@@ -4,8 +4,7 @@
  *
  * What took time is a slice ("X"), the rest instants ("i"), on the track of the thread
  * that did it.  The thread of a queue is shown in the process that the queue works for.
- * How long a page was exclusive is no thread's doing and has a track of its own ("b" and
- * "e").  Tracks get their names ("M") when they are first met, and when the thread has
+ * Tracks get their names ("M") when they are first met, and when the thread has
  * another one.  What was met is kept in a table of a fixed size; what it forgot is named
  * again, which does no harm.
  */
@@ -130,8 +129,8 @@ struct place {
 };
 
 /*
- * Whether a queue did it.  Only what its commands are says which queue; what happens on
- * their way is known by the name of the kernel's thread.
+ * Whether a queue did it.  What happens only on the way of that, such as an invalidation,
+ * does not say so, but is known by the name of the kernel's thread.
  */
 static bool is_queue(const struct drm_mockgpu_event *e)
 {
@@ -259,25 +258,6 @@ static void put_instant(struct trace_json *j, const struct drm_mockgpu_event *e,
 	put_args(j, e, cause);
 }
 
-static void put_span(struct trace_json *j, const struct drm_mockgpu_event *e, const char *cause,
-		     unsigned int device, struct place at)
-{
-	if (e->owner) {
-		at.pid = (uint32_t)e->owner;
-		name_process(j, at.pid, false, "");
-	}
-	begin_element(j, "b");
-	put_head(j, e, cause, device, at, e->time_ns - e->duration_ns);
-	json_text(&j->file, ",\"id\":");
-	json_hex(&j->file, e->seqno);
-	put_args(j, e, cause);
-	begin_element(j, "e");
-	put_head(j, e, cause, device, at, e->time_ns);
-	json_text(&j->file, ",\"id\":");
-	json_hex(&j->file, e->seqno);
-	json_put(&j->file, "}", 1);
-}
-
 void trace_json_event(struct trace_json *j, const struct drm_mockgpu_event *e,
 		      unsigned int device)
 {
@@ -288,8 +268,6 @@ void trace_json_event(struct trace_json *j, const struct drm_mockgpu_event *e,
 		at = place_event(j, e, device);
 	if (!e->duration_ns)
 		put_instant(j, e, cause, device, at);
-	else if (e->kind == MOCKGPU_EVENT_EXCLUSIVE)
-		put_span(j, e, cause, device, at);
 	else
 		put_slice(j, e, cause, device, at);
 	j->count += e->kind != MOCKGPU_EVENT_LOST;
