@@ -35,6 +35,8 @@
 #include "trace.h"
 
 #define EVENT_LOGS_MAX		64U
+/* ... some of which nobody can take away from an administrator. */
+#define EVENT_LOGS_RESERVED	16U
 
 /* How many generations a descendant may be away. */
 #define EVENT_GENERATIONS_MAX	256U
@@ -45,6 +47,7 @@
  * @spec: what it is to have; fixed
  * @process: who opened it; fixed
  * @uid: as whom; fixed
+ * @gid: likewise
  * @ns: how processes are numbered; fixed
  * @ended: the device has gone; nothing more comes; changed under &event_lock and @lock
  * @lock: protects @ring
@@ -56,6 +59,7 @@ struct event_log {
 	struct event_log_spec spec;
 	struct pid *process;
 	kuid_t uid;
+	kgid_t gid;
 	struct pid_namespace *ns;
 	bool ended;
 	spinlock_t lock; /* for @ring */
@@ -88,7 +92,8 @@ static bool event_may_see(const struct event_log *log, struct task_struct *task)
 	const struct cred *cred = __task_cred(task);
 
 	return log->spec.admin || (uid_eq(cred->uid, log->uid) && uid_eq(cred->euid, log->uid) &&
-				   uid_eq(cred->suid, log->uid));
+				   uid_eq(cred->suid, log->uid) && gid_eq(cred->gid, log->gid) &&
+				   gid_eq(cred->egid, log->gid) && gid_eq(cred->sgid, log->gid));
 }
 
 /* Whether who opened a log may know whose memory an event is about. */
@@ -293,10 +298,11 @@ static void event_log_free(struct event_log *log)
 
 static int event_log_add(struct event_log *log)
 {
+	unsigned int max = EVENT_LOGS_MAX - (log->spec.admin ? 0 : EVENT_LOGS_RESERVED);
 	int ret = 0;
 
 	spin_lock(&event_lock);
-	if (event_nr_logs == EVENT_LOGS_MAX) {
+	if (event_nr_logs >= max) {
 		ret = -ENOSPC;
 	} else {
 		event_nr_logs++;
@@ -338,6 +344,7 @@ struct event_log *event_log_open(const struct event_log_spec *spec)
 		mmgrab(spec->mm);
 	log->process = get_pid(task_tgid(current));
 	log->uid = current_uid();
+	log->gid = current_gid();
 	log->ns = get_pid_ns(task_active_pid_ns(current));
 	spin_lock_init(&log->lock);
 	event_ring_init(&log->ring, slots, spec->entries);

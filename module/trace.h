@@ -11,6 +11,7 @@
 
 #include <linux/tracepoint.h>
 
+#include "control.h"
 #include "event.h"
 #include "mockgpu_drm.h"
 
@@ -108,7 +109,33 @@ MOCKGPU_TRACEPOINT(command,
 
 MOCKGPU_TRACEPOINT(fence, { 0, "none" });
 
-MOCKGPU_TRACEPOINT(point, { 0xffff, "" });
+/* The cause is the point, which has a name. */
+TRACE_EVENT_FN(point,
+	TP_PROTO(const struct event *event, pid_t owner, u64 duration),
+	TP_ARGS(event, owner, duration),
+	TP_STRUCT__entry(
+		__array(char, name, 28)
+		__field(pid_t, owner)
+		__field(int, error)
+		__field(u64, addr)
+		__field(u64, len)
+		__field(u64, value)
+		__field(u64, duration)
+	),
+	TP_fast_assign(
+		strscpy(__entry->name, control_info(event->cause)->name, 28);
+		__entry->owner = owner;
+		__entry->error = event->error;
+		__entry->addr = event->addr;
+		__entry->len = event->len;
+		__entry->value = event->value;
+		__entry->duration = duration;
+	),
+	TP_printk("point=%s owner=%d addr=%#llx len=%llu arm=%llu error=%d duration=%llu",
+		  __entry->name, __entry->owner, __entry->addr, __entry->len, __entry->value,
+		  __entry->error, __entry->duration),
+	event_trace_start, event_trace_stop
+);
 
 #endif
 

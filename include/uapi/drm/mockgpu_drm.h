@@ -1082,7 +1082,7 @@ struct drm_mockgpu_event {
 	__u64 value;
 	/**
 	 * @pid: process whose thread did it, as who opened the log numbers processes; 0 if it
-	 * has no number there, or runs as another user, unless with CAP_SYS_ADMIN
+	 * has no number there, or runs as another user or group, unless with CAP_SYS_ADMIN
 	 */
 	__s32 pid;
 	/** @tid: this thread, likewise; a queue's is a thread of the kernel */
@@ -1118,7 +1118,8 @@ struct drm_mockgpu_event {
  * With MOCKGPU_LOG_DESCENDANTS it has what these processes do and what concerns their
  * memory, up to 256 generations on; no memory needs to be attached.  Unless it was opened
  * with CAP_SYS_ADMIN, it has nothing that concerns the memory of a process that runs as
- * another user, and what such a process does only where it concerns theirs.
+ * another user or group, and what such a process does only where it concerns theirs.
+ * Pages that were asked to move and stayed give no event: MIGRATE says why.
  *
  * read() gives whole events, as many as there are and fit, -EINVAL where not one would;
  * it waits for the first, unless the file is O_NONBLOCK.  A log that nobody reads fills
@@ -1129,7 +1130,8 @@ struct drm_mockgpu_event {
  * The log stays when the file that it was opened on is closed, and the module with it.
  *
  * Errors: -EINVAL (also: both flags, a kind that there is not, @event_size, @entries above
- * MOCKGPU_LOG_ENTRIES_MAX), -EACCES (MOCKGPU_LOG_ALL), -ENOSPC (64 logs are open), -EMFILE,
+ * MOCKGPU_LOG_ENTRIES_MAX), -EACCES (MOCKGPU_LOG_ALL), -ENOSPC (64 logs are open, or 48 and the
+ * caller has not CAP_SYS_ADMIN), -EMFILE,
  * -ENFILE, -ENOMEM, -ENODEV; -ENXIO and -EPERM without flags.
  */
 struct drm_mockgpu_log_open {
