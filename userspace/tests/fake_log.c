@@ -116,6 +116,7 @@ static void tell_ranges(struct log *l)
 	unsigned int range, i;
 
 	for (range = 1; range <= 12; range++) {
+		e.duration_ns = range * MS;
 		for (i = 0; i < range; i++) {
 			e.addr = 0x7f0000000000 + range * (2ULL << 20) + i * 4096;
 			e.kind = i % 3 ? MOCKGPU_EVENT_GPU_FAULT : MOCKGPU_EVENT_CPU_FAULT;

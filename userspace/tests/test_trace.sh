@@ -204,6 +204,9 @@ FAKE_LOG=ranges run 0 '^  and 2 more$' 'summary: ranges' --summary true
 grep '^  0x' "$dir/err" | awk '{ print $2 + $3 }' | tr '\n' ' ' |
 	grep -q '^12 11 10 9 8 7 6 5 4 3 $'
 ok $? 'summary: most faults first'
+grep -Eq '^cpu-fault +30 +30 +240\.000 +12\.000 +0$' "$dir/err" &&
+	grep -Eq '^  moved +30 +30 +240\.000 +12\.000 +0$' "$dir/err"
+ok $? 'summary: total and longest'
 FAKE_LOG=lost run 0 '^lost +65536$' 'summary: lost events' --summary true
 run 0 '13 events in' 'summary and trace' --summary -o "$json" true
 json 'summary and trace: both' '@e > 13'
