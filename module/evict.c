@@ -30,16 +30,6 @@
 /* How often a leaving device says that it still waits. */
 #define EVICT_REPORT_INTERVAL	(5 * HZ)
 
-/**
- * struct evict_scratch - what an eviction works with
- * @src: a slot for each page of a block
- * @dst: likewise
- */
-struct evict_scratch {
-	unsigned long src[VRAM_BLOCK_PAGES];
-	unsigned long dst[VRAM_BLOCK_PAGES];
-};
-
 /* Whether a device page is in use; free ones have no reference. */
 static bool evict_page_in_use(unsigned long pfn)
 {
@@ -78,7 +68,7 @@ static unsigned long evict_huge_pfn(unsigned long pfn)
 }
 
 /* Try all of them once; those that stayed are left.  Returns 0, -ENOMEM or -EIO. */
-static int evict_once(struct evict_job *job, struct evict_scratch *scratch)
+static int evict_once(struct evict_job *job, struct migrate_eviction *room)
 {
 	unsigned int i, singles = 0, left = 0;
 	unsigned long pfn, huge, tried = 0;
@@ -90,7 +80,7 @@ static int evict_once(struct evict_job *job, struct evict_scratch *scratch)
 		/* A huge folio goes whole, though a part of it was asked for. */
 		if (huge && huge != tried) {
 			*job->evicted += migrate_evict_range(job->vram, huge, VRAM_BLOCK_PAGES,
-							     scratch->src, scratch->dst, &err);
+							     room, &err);
 			ret = err ? : ret;
 			tried = huge;
 		}
@@ -102,11 +92,11 @@ static int evict_once(struct evict_job *job, struct evict_scratch *scratch)
 			job->single[singles++] = pfn;
 	}
 
-	memcpy(scratch->src, job->single, singles * sizeof(*job->single));
-	*job->evicted += migrate_evict_pfns(job->vram, singles, scratch->src, scratch->dst, &err);
+	memcpy(room->src, job->single, singles * sizeof(*job->single));
+	*job->evicted += migrate_evict_pfns(job->vram, singles, room, &err);
 	ret = err ? : ret;
 	for (i = 0; i < singles; i++) {
-		if (!migrate_entry_moved(scratch->src[i], scratch->dst[i]) &&
+		if (!migrate_entry_moved(room->src[i], room->dst[i]) &&
 		    evict_page_in_use(job->single[i]))
 			job->pfns[left++] = job->single[i];
 	}
@@ -137,19 +127,19 @@ int evict_pfns(struct vram *vram, unsigned long *pfns, unsigned int npages,
 		.evicted = evicted,
 	};
 	unsigned long deadline = jiffies + EVICT_TIMEOUT;
-	struct evict_scratch *scratch;
+	struct migrate_eviction *room;
 	int ret = -ENOMEM;
 
 	if (control_no_memory())
 		return ret;
-	scratch = kmalloc(sizeof(*scratch), GFP_KERNEL);
+	room = kmalloc(sizeof(*room), GFP_KERNEL);
 	job.single = kmalloc_array(npages, sizeof(*job.single), GFP_KERNEL);
-	if (!scratch || !job.single)
+	if (!room || !job.single)
 		goto out;
 
 	ret = 0;
 	while (job.npages) {
-		ret = evict_once(&job, scratch);
+		ret = evict_once(&job, room);
 		if (!job.npages || ret || time_after(jiffies, deadline))
 			break;
 		if (signal_pending(current)) {
@@ -161,21 +151,20 @@ int evict_pfns(struct vram *vram, unsigned long *pfns, unsigned int npages,
 	*busy += job.npages;
 out:
 	kfree(job.single);
-	kfree(scratch);
+	kfree(room);
 	return ret;
 }
 
 /* Evict a block once.  Adds to the counts; returns what migrate_evict_range() says. */
-static int evict_block(struct vram *vram, unsigned long pfn, struct evict_scratch *scratch,
+static int evict_block(struct vram *vram, unsigned long pfn, struct migrate_eviction *room,
 		       u64 *evicted, u64 *busy)
 {
 	unsigned int i;
 	int ret;
 
-	*evicted += migrate_evict_range(vram, pfn, VRAM_BLOCK_PAGES, scratch->src, scratch->dst,
-					&ret);
+	*evicted += migrate_evict_range(vram, pfn, VRAM_BLOCK_PAGES, room, &ret);
 	for (i = 0; i < VRAM_BLOCK_PAGES; i++) {
-		if (!migrate_entry_moved(scratch->src[i], scratch->dst[i]) &&
+		if (!migrate_entry_moved(room->src[i], room->dst[i]) &&
 		    evict_page_in_use(pfn + i))
 			++*busy;
 	}
@@ -183,7 +172,7 @@ static int evict_block(struct vram *vram, unsigned long pfn, struct evict_scratc
 }
 
 /* Evict every block once.  With @killable, a signal ends it. */
-static int evict_sweep(struct vram *vram, struct evict_scratch *scratch, bool killable,
+static int evict_sweep(struct vram *vram, struct migrate_eviction *room, bool killable,
 		       u64 *evicted, u64 *busy)
 {
 	unsigned long cursor = 0, pfn;
@@ -191,7 +180,7 @@ static int evict_sweep(struct vram *vram, struct evict_scratch *scratch, bool ki
 
 	*busy = 0;
 	while ((pfn = vram_next_used(vram, &cursor))) {
-		err = evict_block(vram, pfn, scratch, evicted, busy);
+		err = evict_block(vram, pfn, room, evicted, busy);
 		if (err)
 			ret = err;
 		if (killable && signal_pending(current))
@@ -232,25 +221,25 @@ static void evict_drain(void)
 int evict_all(struct vram *vram, u64 *evicted, u64 *busy)
 {
 	unsigned long deadline = jiffies + EVICT_TIMEOUT;
-	struct evict_scratch *scratch;
+	struct migrate_eviction *room;
 	int ret;
 
 	*evicted = 0;
 	*busy = 0;
 	if (control_no_memory())
 		return -ENOMEM;
-	scratch = kmalloc(sizeof(*scratch), GFP_KERNEL);
-	if (!scratch)
+	room = kmalloc(sizeof(*room), GFP_KERNEL);
+	if (!room)
 		return -ENOMEM;
 
 	for (;;) {
-		ret = evict_sweep(vram, scratch, true, evicted, busy);
+		ret = evict_sweep(vram, room, true, evicted, busy);
 		if (ret || !*busy || time_after(jiffies, deadline))
 			break;
 		evict_drain();
 		usleep_range(500, 1000);
 	}
-	kfree(scratch);
+	kfree(room);
 	return ret;
 }
 
@@ -266,13 +255,13 @@ int evict_all(struct vram *vram, u64 *evicted, u64 *busy)
 void evict_for_good(struct vram *vram)
 {
 	unsigned long report = jiffies + EVICT_REPORT_INTERVAL;
-	struct evict_scratch *scratch;
+	struct migrate_eviction *room;
 	struct vram_usage usage;
 	u64 evicted = 0, busy;
 
-	scratch = kmalloc(sizeof(*scratch), GFP_KERNEL | __GFP_NOFAIL);
+	room = kmalloc(sizeof(*room), GFP_KERNEL | __GFP_NOFAIL);
 	for (;;) {
-		evict_sweep(vram, scratch, false, &evicted, &busy);
+		evict_sweep(vram, room, false, &evicted, &busy);
 		vram_read_usage(vram, &usage);
 		if (!usage.used)
 			break;
@@ -284,5 +273,5 @@ void evict_for_good(struct vram *vram)
 		}
 		usleep_range(500, 1000);
 	}
-	kfree(scratch);
+	kfree(room);
 }

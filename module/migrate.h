@@ -5,6 +5,8 @@
 #include <linux/migrate.h>
 #include <linux/types.h>
 
+#include "vram_alloc.h"
+
 struct vm_fault;
 struct vram;
 struct vram_charge;
@@ -81,10 +83,22 @@ static inline bool migrate_entry_moved(unsigned long src, unsigned long dst)
 	return dst && (src & MIGRATE_PFN_MIGRATE);
 }
 
+/**
+ * struct migrate_eviction - room for an eviction of up to a block
+ * @src: a slot for each page
+ * @dst: likewise
+ * @pin: likewise; see migrate_pin()
+ */
+struct migrate_eviction {
+	unsigned long src[VRAM_BLOCK_PAGES];
+	unsigned long dst[VRAM_BLOCK_PAGES];
+	struct anon_vma *pin[VRAM_BLOCK_PAGES];
+};
+
 unsigned int migrate_evict_range(struct vram *vram, unsigned long pfn, unsigned int npages,
-				 unsigned long *src, unsigned long *dst, int *why);
+				 struct migrate_eviction *room, int *why);
 unsigned int migrate_evict_pfns(struct vram *vram, unsigned int npages,
-				unsigned long *src, unsigned long *dst, int *why);
+				struct migrate_eviction *room, int *why);
 void migrate_drain_cpu(void);
 
 #endif

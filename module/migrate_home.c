@@ -323,16 +323,52 @@ static void migrate_evict_tell(const struct vram *vram, unsigned int npages,
 	event_run_end(&event);
 }
 
-/* The part that all evictions share: @src has been collected. */
-static unsigned int migrate_evict(struct vram *vram, unsigned int npages, unsigned long *src,
-				  unsigned long *dst, int *why)
+/*
+ * Collect a run of pages, all of which have been pinned.  With @pfn they follow it, else
+ * @src names them.
+ */
+static void migrate_collect_run(unsigned long *src, unsigned long pfn, unsigned int npages)
+{
+	if (pfn)
+		migrate_device_range(src, pfn, npages);
+	else
+		migrate_device_pfns(src, npages);
+}
+
+/* Pin and collect what can be; the slots of other pages are 0. */
+static void migrate_collect(struct migrate_eviction *room, unsigned long pfn, unsigned int npages)
+{
+	unsigned int i, n, first = 0;
+
+	memset(room->pin, 0, sizeof(room->pin));
+	for (i = 0; i < npages; i += n) {
+		n = migrate_pin(pfn_to_page(pfn ? pfn + i : room->src[i]), &room->pin[i]);
+		/* Of what is named one by one, nothing stands for what follows. */
+		n = pfn ? min(n, npages - i) : 1;
+		if (room->pin[i])
+			continue;
+		if (first < i)
+			migrate_collect_run(&room->src[first], pfn ? pfn + first : 0, i - first);
+		first = i + n;
+		memset(&room->src[i], 0, n * sizeof(*room->src));
+	}
+	if (first < i)
+		migrate_collect_run(&room->src[first], pfn ? pfn + first : 0, i - first);
+}
+
+/* The part that all evictions share. */
+static unsigned int migrate_evict(struct vram *vram, unsigned long pfn, unsigned int npages,
+				  struct migrate_eviction *room, int *why)
 {
 	unsigned int i, n, count, evicted = 0, huge = 0;
 	u64 began = event_start();
+	unsigned long *src = room->src, *dst = room->dst;
 	struct page *page;
 	int ret;
 
 	*why = 0;
+	control_hit(CONTROL_EVICT, NULL, 0);
+	migrate_collect(room, pfn, npages);
 	migrate_collected(src, npages, NULL, 0);
 	control_hit(CONTROL_EVICT_COLLECTED, NULL, 0);
 	for (i = 0; i < npages; i++) {
@@ -364,6 +400,8 @@ static unsigned int migrate_evict(struct vram *vram, unsigned int npages, unsign
 	}
 	migrate_device_finalize(src, dst, npages);
 	migrate_evict_tell(vram, npages, src, dst, began);
+	for (i = 0; i < npages; i++)
+		migrate_unpin(room->pin[i]);
 	/* Who asked counts by pages: each of a huge folio's has moved. */
 	for (i = 0; i < npages; i++) {
 		if (!migrate_entry_moved(src[i], dst[i]) || !(src[i] & MIGRATE_PFN_COMPOUND))
@@ -382,9 +420,8 @@ static unsigned int migrate_evict(struct vram *vram, unsigned int npages, unsign
  * migrate_evict_range() - move a run of device pages to system memory
  * @vram: VRAM that they belong to
  * @pfn: page frame number of the first; a huge folio in the range is wholly in it
- * @npages: how many
- * @src: room for @npages entries
- * @dst: likewise
+ * @npages: how many, up to VRAM_BLOCK_PAGES
+ * @room: to work in; says what came of each page, see migrate_entry_moved()
  * @why: 0, or what kept a page that could have been moved: -ENOMEM, -EIO
  *
  * Pages that are free are passed over, and so are those that somebody else
@@ -394,30 +431,25 @@ static unsigned int migrate_evict(struct vram *vram, unsigned int npages, unsign
  * Return: how many moved.
  */
 unsigned int migrate_evict_range(struct vram *vram, unsigned long pfn, unsigned int npages,
-				 unsigned long *src, unsigned long *dst, int *why)
+				 struct migrate_eviction *room, int *why)
 {
-	control_hit(CONTROL_EVICT, NULL, 0);
-	migrate_device_range(src, pfn, npages);
-	return migrate_evict(vram, npages, src, dst, why);
+	return migrate_evict(vram, pfn, npages, room, why);
 }
 
 /**
  * migrate_evict_pfns() - move some device pages to system memory
  * @vram: VRAM that they belong to
- * @npages: how many
- * @src: their page frame numbers; overwritten
- * @dst: room for @npages entries
+ * @npages: how many, up to VRAM_BLOCK_PAGES
+ * @room: @room->src has their page frame numbers; else as migrate_evict_range()
  * @why: as migrate_evict_range()
  *
  * Context: may sleep; no lock held that a CPU fault needs.
  * Return: how many moved.
  */
 unsigned int migrate_evict_pfns(struct vram *vram, unsigned int npages,
-				unsigned long *src, unsigned long *dst, int *why)
+				struct migrate_eviction *room, int *why)
 {
-	control_hit(CONTROL_EVICT, NULL, 0);
-	migrate_device_pfns(src, npages);
-	return migrate_evict(vram, npages, src, dst, why);
+	return migrate_evict(vram, 0, npages, room, why);
 }
 
 /**

@@ -6,7 +6,6 @@
 #include <linux/gfp.h>
 
 #include "migrate.h"
-#include "vram_alloc.h"
 
 /* For calls that can say that there is no RAM: they are told, no OOM killer is called. */
 #define MIGRATE_GFP_REPORT	(GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
@@ -29,5 +28,8 @@ bool migrate_copy_to_vram(struct page *to, struct page *from);
 int migrate_fill_system(unsigned long src, unsigned long *dst, gfp_t gfp,
 			struct vm_area_struct *vma, unsigned long addr);
 unsigned int migrate_left_vram(unsigned long src, unsigned long dst);
+
+unsigned int migrate_pin(struct page *page, struct anon_vma **pin);
+void migrate_unpin(struct anon_vma *pin);
 
 #endif
