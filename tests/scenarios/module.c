@@ -18,6 +18,17 @@
 
 #define KO "/run/mockgpu-scenarios.ko"
 
+unsigned int module_default(const char *name, unsigned int otherwise)
+{
+	const char *p = getenv("MOCKGPU_PARAMS");
+	size_t n = strlen(name);
+
+	for (; p && *p; p += strcspn(p, " "), p += strspn(p, " "))
+		if (!strncmp(p, name, n) && p[n] == '=')
+			otherwise = (unsigned int)strtoul(p + n + 1, NULL, 0);
+	return otherwise;
+}
+
 int module_vram_used(uint64_t *bytes)
 {
 	int n = mockgpu_count();

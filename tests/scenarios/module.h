@@ -5,9 +5,10 @@
 
 #include <stdint.h>
 
-/* The parameters that scenarios find when they start. */
-#define DEFAULT_DEVICES	1U
-#define DEFAULT_VRAM_MB	256U
+/* The parameters that scenarios find when they start: those of MOCKGPU_PARAMS, or the module's. */
+#define DEFAULT_DEVICES	module_default("devices", 1)
+#define DEFAULT_VRAM_MB	module_default("vram_mb", 256)
+unsigned int module_default(const char *name, unsigned int otherwise);
 
 /* VRAM in use, on all devices; 0 or a negative errno. */
 int module_vram_used(uint64_t *bytes);
