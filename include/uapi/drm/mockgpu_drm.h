@@ -771,7 +771,7 @@ struct drm_mockgpu_advise {
 /**
  * struct drm_mockgpu_advice - what was advised about a range
  *
- * Errors: -EINVAL, -ENXIO, -EPERM, -ENODEV.
+ * Errors: -EINVAL, -ENOMEM, -ENXIO, -EPERM, -ENODEV.
  */
 struct drm_mockgpu_advice {
 	/** @start: in: address of the first page */
