@@ -3,8 +3,9 @@
  * Control points: named steps where a test can hold a thread, delay it, or make the
  * step fail.
  *
- * While nothing is armed, a point is a branch that is not taken.  While something is,
- * every hit looks through the arms, in the order in which they were made.
+ * As long as nothing was ever armed, a point is a branch that is not taken.  From then
+ * on it is a look at how many arms there are, and while there are some, every hit looks
+ * through them, in the order in which they were made.
  *
  * A thread that is held keeps the locks that it has.  So it is never held for longer
  * than its arm says, and goes on when it is killed, when it is to freeze, and when the
@@ -79,10 +80,10 @@ struct control_held {
 };
 
 /*
- * To turn the branches stops all CPUs, and who arms is likely to arm again: they are
- * turned back a while after the last arm went.
+ * To turn the branches stops all CPUs, and who arms is likely to arm again: once turned
+ * they stay so.
  */
-DEFINE_STATIC_KEY_DEFERRED_FALSE(control_armed, 5 * HZ);
+DEFINE_STATIC_KEY_FALSE(control_armed);
 
 static DEFINE_SPINLOCK(control_lock);
 static LIST_HEAD(control_arms);
@@ -276,6 +277,8 @@ int control_hit_armed(enum control_point point, const struct mm_struct *mm, unsi
 	u64 after = 0, began;
 	int ret = 0;
 
+	if (!READ_ONCE(control_nr_arms))
+		return 0;
 	while (!ret && (arm = control_next(point, mm, start, last, after, &held, &round))) {
 		after = arm->id;
 		began = event_start();
@@ -321,7 +324,7 @@ int control_arm(const struct control_spec *spec, const void *owner, u64 *id)
 	if (control_nr_arms == MOCKGPU_POINT_ARMS_MAX) {
 		ret = -ENOSPC;
 	} else {
-		control_nr_arms++;
+		WRITE_ONCE(control_nr_arms, control_nr_arms + 1);
 		arm->id = ++control_last_id;
 		*id = arm->id;
 		list_add_tail(&arm->node, &control_arms);
@@ -331,7 +334,7 @@ int control_arm(const struct control_spec *spec, const void *owner, u64 *id)
 	if (ret)
 		control_put(arm);
 	else
-		static_branch_deferred_inc(&control_armed);
+		static_branch_enable(&control_armed);
 	return ret;
 }
 
@@ -435,15 +438,9 @@ static void control_remove(struct control_arm *arm)
 	lockdep_assert_held(&control_lock);
 
 	list_del(&arm->node);
-	control_nr_arms--;
+	WRITE_ONCE(control_nr_arms, control_nr_arms - 1);
 	arm->gone = true;
 	control_let_go(arm);
-}
-
-static void control_drop(struct control_arm *arm)
-{
-	static_branch_slow_dec_deferred(&control_armed);
-	control_put(arm);
 }
 
 /**
@@ -471,7 +468,7 @@ int control_release(const void *owner, u64 id, bool stay)
 	}
 	spin_unlock(&control_lock);
 	if (removed)
-		control_drop(arm);
+		control_put(arm);
 	control_put(arm);
 	return 0;
 }
@@ -498,16 +495,6 @@ void control_disarm(const void *owner)
 		}
 		spin_unlock(&control_lock);
 		if (found)
-			control_drop(found);
+			control_put(found);
 	} while (found);
-}
-
-/**
- * control_fini() - the module leaves
- *
- * Context: may sleep; nothing is armed any more.
- */
-void control_fini(void)
-{
-	static_key_deferred_flush(&control_armed);
 }

@@ -2,7 +2,7 @@
 #ifndef MOCKGPU_CONTROL_H
 #define MOCKGPU_CONTROL_H
 
-#include <linux/jump_label_ratelimit.h>
+#include <linux/jump_label.h>
 #include <linux/ktime.h>
 #include <linux/sched.h>
 #include <linux/types.h>
@@ -100,13 +100,13 @@ struct control_report {
 	char comm[TASK_COMM_LEN];
 };
 
-extern struct static_key_false_deferred control_armed;
+DECLARE_STATIC_KEY_FALSE(control_armed);
 
 int __cold control_hit_armed(enum control_point point, const struct mm_struct *mm,
 			     unsigned long start, unsigned long last);
 
 /**
- * control_is_armed() - whether anything is
+ * control_is_armed() - whether anything is, or was
  *
  * For what would look through many pages to find that nothing is.  Never true in a build
  * that `make bench` compares others with.
@@ -118,7 +118,7 @@ static __always_inline bool control_is_armed(void)
 #ifdef MOCKGPU_BARE
 	return false;
 #else
-	return static_branch_unlikely(&control_armed.key);
+	return static_branch_unlikely(&control_armed);
 #endif
 }
 
@@ -172,6 +172,5 @@ int control_wait(const void *owner, u64 id, u64 hits, ktime_t deadline,
 		 struct control_report *report);
 int control_release(const void *owner, u64 id, bool stay);
 void control_disarm(const void *owner);
-void control_fini(void);
 
 #endif

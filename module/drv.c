@@ -16,7 +16,6 @@
 #include <drm/drm_print.h>
 
 #include "client.h"
-#include "control.h"
 #include "device.h"
 #include "ioctl.h"
 #include "mockgpu_drm.h"
@@ -251,7 +250,6 @@ static int __init mockgpu_init(void)
 	if (ret) {
 		remove_devices();
 		platform_driver_unregister(&mockgpu_platform_driver);
-		control_fini();
 	}
 	return ret;
 }
@@ -260,7 +258,6 @@ static void __exit mockgpu_exit(void)
 {
 	remove_devices();
 	platform_driver_unregister(&mockgpu_platform_driver);
-	control_fini();
 }
 
 module_init(mockgpu_init);
