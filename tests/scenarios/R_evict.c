@@ -148,6 +148,26 @@ static void R4_evicted_while_touched(void)
 		      .vram_used_bytes = -N * PAGE);
 }
 
+/* What is busy for a moment only is waited for. */
+static void R4_eviction_awaits_what_is_busy(void)
+{
+	pthread_t evictor;
+	struct arm arm;
+
+	set_up();
+	actor_start(t.actor, come_back_and_look);
+	t.before = gpu_counters(t.dev);
+	arm = HOLD(t.dev, "migrate-copied", .pid = t.actor->pid);
+	actor_go(t.actor);
+	AWAIT_HELD(arm);
+	evictor = thread_start(evict_everything, NULL);
+	sleep_ms(AWHILE);
+	arm_release(arm);
+	actor_join(t.actor);
+	thread_join(evictor);
+	CHECK_COUNTED(t.dev, &t.before, .pages_to_system = N, .vram_used_bytes = -N * PAGE);
+}
+
 static void *touch_first(void *unused)
 {
 	CHECK_EQ(*(volatile uint64_t *)t.p, fill_word(t.tag, 0, 0));
@@ -255,6 +275,7 @@ const struct scenario scenarios[] = {
 	SCENARIO(R4_evicted_while_coming_back),
 	SCENARIO(R4_touched_and_migrated_while_evicted),
 	SCENARIO(R4_evicted_while_touched),
+	SCENARIO(R4_eviction_awaits_what_is_busy),
 	SCENARIO(R4_threads_touch_what_is_evicted),
 	SCENARIO(R4_part_is_unmapped_while_evicted),
 	SCENARIO(R4_unmap_of_what_is_half_migrated_while_evicted),
