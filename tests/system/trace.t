@@ -282,6 +282,9 @@ trace_ends_with_the_program_though_others_go_on()
 		fail "it ended with $?"
 	flood=$(sed -n 's/^flood //p' out)
 	kill -KILL "$flood" || fail 'it does not go on'
+	while grep -q 'State:.[^Z]' "/proc/$flood/status" 2>/dev/null; do
+		sleep 0.1
+	done
 	expect 'what it says' "$(cat err)" 'left running was traced up to here'
 	expect 'what it says' "$(cat err)" 'mockgpu: [0-9]{4,} events in trace.json'
 }
