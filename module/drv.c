@@ -5,6 +5,7 @@
  * Parameters, the table of calls, and the way into and out of the kernel.
  */
 #include <linux/err.h>
+#include <linux/mod_devicetable.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
 #include <linux/uaccess.h>
@@ -16,6 +17,7 @@
 #include <drm/drm_print.h>
 
 #include "client.h"
+#include "compat/compat_drm.h"
 #include "device.h"
 #include "ioctl.h"
 #include "mockgpu_drm.h"
@@ -130,6 +132,8 @@ static void mockgpu_show_fdinfo(struct drm_printer *p, struct drm_file *file)
 	drm_print_memory_stats(p, &stats, DRM_GEM_OBJECT_RESIDENT, "vram");
 }
 
+DEFINE_COMPAT_SHOW_FDINFO(mockgpu_fops_show_fdinfo, mockgpu_show_fdinfo)
+
 static const struct file_operations mockgpu_fops = {
 	.owner = THIS_MODULE,
 	.open = drm_open,
@@ -142,19 +146,20 @@ static const struct file_operations mockgpu_fops = {
 	.poll = drm_poll,
 	.read = drm_read,
 	.llseek = noop_llseek,
-	.show_fdinfo = drm_show_fdinfo,
-	.fop_flags = FOP_UNSIGNED_OFFSET,
+	.show_fdinfo = mockgpu_fops_show_fdinfo,
+	COMPAT_FOP_UNSIGNED_OFFSET
 };
 
 static const struct drm_driver mockgpu_driver = {
 	.driver_features = DRIVER_RENDER,
 	.open = mockgpu_open,
 	.postclose = mockgpu_postclose,
-	.show_fdinfo = mockgpu_show_fdinfo,
+	COMPAT_DRM_DRIVER_SHOW_FDINFO(mockgpu_show_fdinfo)
 	.ioctls = mockgpu_ioctls,
 	.num_ioctls = ARRAY_SIZE(mockgpu_ioctls),
 	.fops = &mockgpu_fops,
 	.name = MOCKGPU_DRIVER_NAME,
+	COMPAT_DRM_DRIVER_DATE
 	.desc = "GPU without the hardware",
 	.major = DRIVER_MAJOR,
 	.minor = DRIVER_MINOR,
@@ -170,10 +175,7 @@ static int mockgpu_probe(struct platform_device *pdev)
 	return device_bring_up(pdev, &mockgpu_driver, id->driver_data, (u64)vram_mb * SZ_1M);
 }
 
-static void mockgpu_remove(struct platform_device *pdev)
-{
-	device_tear_down(pdev);
-}
+DEFINE_COMPAT_PLATFORM_REMOVE(mockgpu_remove, device_tear_down)
 
 /*
  * Each device has a name of its own rather than one name and a number: libdrm
@@ -231,7 +233,7 @@ static int __init add_device(unsigned int index)
 		return PTR_ERR(pdev);
 	platform_devices[index] = pdev;
 	/* A probe that fails leaves a device without a driver, and says nothing. */
-	return device_is_bound(&pdev->dev) ? 0 : -ENODEV;
+	return pdev->dev.driver ? 0 : -ENODEV;
 }
 
 static int __init mockgpu_init(void)

@@ -5,6 +5,7 @@
 
 #include <linux/gfp.h>
 
+#include "compat/compat_migrate.h"
 #include "migrate.h"
 #include "vram_alloc.h"
 
