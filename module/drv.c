@@ -172,7 +172,8 @@ static int mockgpu_probe(struct platform_device *pdev)
 	/* Somebody else's device, bound to this driver by its override. */
 	if (!id)
 		return -ENODEV;
-	return device_bring_up(pdev, &mockgpu_driver, id->driver_data, (u64)vram_mb * SZ_1M);
+	return device_bring_up(pdev, &mockgpu_driver, id->driver_data, vram_default_source(),
+			       (u64)vram_mb * SZ_1M);
 }
 
 DEFINE_COMPAT_PLATFORM_REMOVE(mockgpu_remove, device_tear_down)
@@ -211,6 +212,10 @@ static int __init check_parameters(void)
 		pr_err("mockgpu: vram_mb=%u is not an even number within 2 to %u\n", vram_mb,
 		       VRAM_MB_MAX);
 		return -EINVAL;
+	}
+	if (!vram_default_source()) {
+		pr_err("mockgpu: this kernel has no device memory that this version can use: CONFIG_DEVICE_PRIVATE is off\n");
+		return -EOPNOTSUPP;
 	}
 	return 0;
 }

@@ -42,7 +42,6 @@
 /**
  * struct event_log - an open log
  * @node: on the list
- * @rcu: for its end
  * @spec: what it is to have; fixed
  * @process: who opened it; fixed
  * @uid: as whom; fixed

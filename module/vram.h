@@ -49,6 +49,7 @@ struct vram_source {
 	bool (*is_short)(void);
 };
 
+/* There with CONFIG_DEVICE_PRIVATE only; vram_default_source() knows. */
 extern const struct vram_source vram_private;
 
 /**
@@ -166,6 +167,7 @@ struct vram_usage {
 	u64 mapped;
 };
 
+const struct vram_source *vram_default_source(void);
 int vram_init(struct vram *vram, const struct vram_source *source, u64 bytes, unsigned int index,
 	      vm_fault_t (*migrate_to_ram)(struct vm_fault *vmf), struct mockgpu_stats *stats);
 void vram_close(struct vram *vram);

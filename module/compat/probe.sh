@@ -18,18 +18,16 @@ shift 4
 source=$header.tmp.c
 trap 'rm -f "$source" "$header.tmp" "$header.tmp.log"' EXIT
 
+# stop TEXT: says it of the kernel, and fails
 stop()
 {
-	echo "mockgpu: kernel $release: $*" >&2
+	echo "mockgpu: kernel $release$1" >&2
 	exit 1
 }
 
-# What of CONFIG_ the probes ask for and is on, in one line.
-configs=$(sed -n 's/^config \([A-Z0-9_]*\)$/\1/p' "$probes" | while read -r name; do
-	! grep -q "^CONFIG_$name=[ym]" "$objtree/include/config/auto.conf" || echo "$name"
-done)
 for name in $(sed -n 's/^config \([A-Z0-9_]*\)$/\1/p' "$probes"); do
-	echo "$configs" | grep -qx "$name" || stop "is built without CONFIG_$name"
+	grep -q "^CONFIG_$name=[ym]" "$objtree/include/config/auto.conf" ||
+		stop " is built without CONFIG_$name"
 done
 
 # A kernel that the module is built along with has no list of symbols yet.
@@ -97,15 +95,15 @@ done >"$header.tmp.log" 2>&1
 
 grep -E '^[^ ]*: (fatal )?error: ' "$header.tmp.log" >"$header.tmp" || true
 if grep -q '^mockgpu-floor:' "$header.tmp"; then
-	stop "is older than $(sed -n 's/^floor \([0-9]*\) \([0-9]*\)$/\1.\2/p' "$probes")"
+	stop " is older than $(sed -n 's/^floor \([0-9]*\) \([0-9]*\)$/\1.\2/p' "$probes")"
 fi
 # The first form of the list is wrong, so that errors are known to be noticed.
 grep -q '^mockgpu-form-1:' "$header.tmp" || {
 	cat "$header.tmp.log" >&2
-	stop "the compiler's errors are not understood"
+	stop ": the compiler's errors are not understood"
 }
 other=$(grep -v '^mockgpu-form-[0-9]' "$header.tmp" | head -n 1)
-[ -z "$other" ] || stop "$other"
+[ -z "$other" ] || stop ": $other"
 
 awk -v release="$release" -v errors="$header.tmp" '
 BEGIN {
