@@ -29,11 +29,11 @@ MAKEFLAGS += --no-print-directory
 demo: guest-needs ## show mockgpu at work in a guest with a stock Debian kernel
 	@tests/vm/demo
 
-check: guest-needs ## run all tests; T=A1 or T=a1,b6 runs the tests of these rows
-	@tests/vm/check $(T)
+check: guest-needs ## run all tests; T=A1 or T=a1,b6: those of these rows; REPEAT=200: so many times
+	@tests/vm/check $(if $(REPEAT),-r '$(REPEAT)') $(T)
 
-check-debug: guest-needs ## the same on a kernel with all its checks on, and unit tests; T= as well
-	@tests/vm/check -d $(T)
+check-debug: guest-needs ## the same on a kernel with all its checks on, and unit tests; T=, REPEAT= as well
+	@tests/vm/check -d $(if $(REPEAT),-r '$(REPEAT)') $(T)
 
 vm: ## a root shell in the guest; SHARE=folder is /host there, read-only
 	@[ -t 0 ] || { echo "make vm needs a terminal; use make vm-run CMD='...'" >&2; exit 2; }

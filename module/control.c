@@ -189,6 +189,11 @@ static bool control_count(struct control_arm *arm)
 	return true;
 }
 
+static bool control_holds(const struct control_arm *arm)
+{
+	return arm->spec.action == MOCKGPU_POINT_WAIT || arm->spec.action == MOCKGPU_POINT_DELAY;
+}
+
 /* Whether the calling thread has to be elsewhere. */
 static bool control_is_called_away(void)
 {
@@ -230,11 +235,14 @@ static struct control_arm *control_next(enum control_point point, const struct m
 	spin_lock(&control_lock);
 	list_for_each_entry(arm, &control_arms, node) {
 		if (arm->id <= after || !control_concerns(arm, point, mm, start, last) ||
-		    !control_count(arm) || arm->spec.action == MOCKGPU_POINT_COUNT)
+		    !control_count(arm))
+			continue;
+		/* One that counts has nothing more to do, but to be told of. */
+		if (arm->spec.action == MOCKGPU_POINT_COUNT && !event_on())
 			continue;
 		found = arm;
 		kref_get(&arm->ref);
-		if (arm->spec.action != MOCKGPU_POINT_FAIL) {
+		if (control_holds(arm)) {
 			*round = arm->round;
 			list_add_tail(&held->node, &arm->held);
 			arm->nr_held++;
@@ -269,12 +277,12 @@ int control_hit_armed(enum control_point point, const struct mm_struct *mm, unsi
 		began = event_start();
 		if (arm->spec.action == MOCKGPU_POINT_FAIL)
 			ret = arm->spec.error ? : control_infos[point].error;
-		else
+		else if (control_holds(arm))
 			control_hold(arm, &held, round);
 		event_emit(.kind = MOCKGPU_EVENT_POINT, .cause = point, .error = ret,
 			   .device = EVENT_NO_DEVICE, .mm = mm, .addr = start,
 			   .len = start ? last - start + 1 : 0, .value = arm->id,
-			   .start = ret ? 0 : began);
+			   .start = control_holds(arm) ? began : 0);
 		control_put(arm);
 	}
 	return ret;

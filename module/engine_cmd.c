@@ -137,6 +137,7 @@ static int exec_access(struct engine_exec *exec, unsigned long addr, void *buf, 
 		.buf = buf,
 		.len = len,
 		.write = write,
+		.queue = engine_queue_id(exec->queue),
 	};
 	int ret;
 
@@ -297,6 +298,7 @@ static int cmd_atomic(struct engine_exec *exec, const struct drm_mockgpu_cmd *cm
 		.count = cmd->count,
 		.value = exec_operand(cmd, cmd->value),
 		.value2 = exec_operand(cmd, cmd->value2),
+		.queue = engine_queue_id(exec->queue),
 	};
 	int ret = 0;
 
@@ -458,24 +460,23 @@ static int exec_cmd(struct engine_exec *exec, const struct engine_job *job,
 	}
 }
 
-/* One command between its two points; @event is what it has of its queue. */
+/* One command between its two points. */
 static int exec_cmd_step(struct engine_exec *exec, const struct engine_job *job,
-			 const struct drm_mockgpu_cmd *cmd, struct event event)
+			 const struct drm_mockgpu_cmd *cmd)
 {
+	const struct mm_struct *mm = svm_mm(exec->svm);
+	u64 began = event_start();
 	int error;
 
-	event.kind = MOCKGPU_EVENT_COMMAND;
-	event.cause = cmd->op;
-	event.addr = cmd->addr;
-	event.start = event_start();
-	error = control_hit(CONTROL_COMMAND, event.mm, cmd->addr);
+	error = control_hit(CONTROL_COMMAND, mm, cmd->addr);
 	if (!error)
 		error = exec_cmd(exec, job, cmd);
 	exec->result.error = error;
-	event.error = error;
-	if (event_on())
-		event_tell(&event);
-	control_hit(CONTROL_COMMAND_DONE, event.mm, cmd->addr);
+	event_emit(.kind = MOCKGPU_EVENT_COMMAND, .cause = cmd->op, .error = error,
+		   .device = exec->svm->vram->index, .mm = mm, .owner = exec->svm->owner,
+		   .queue = engine_queue_id(exec->queue), .addr = cmd->addr,
+		   .value = job->seqno, .start = began);
+	control_hit(CONTROL_COMMAND_DONE, mm, cmd->addr);
 	return error;
 }
 
@@ -498,12 +499,6 @@ static void exec_report(struct engine_exec *exec, const struct engine_job *job, 
  */
 int engine_exec_job(struct engine_exec *exec, const struct engine_job *job)
 {
-	struct event event = {
-		.device = exec->svm->vram->index,
-		.mm = svm_mm(exec->svm),
-		.queue = engine_queue_id(exec->queue),
-		.value = job->seqno,
-	};
 	u64 began = event_start();
 	int error = 0, fence = 0;
 	unsigned int i;
@@ -513,7 +508,7 @@ int engine_exec_job(struct engine_exec *exec, const struct engine_job *job)
 		if (error)
 			exec->result.error = -ECANCELED;
 		else
-			error = exec_cmd_step(exec, job, &job->cmds[i], event);
+			error = exec_cmd_step(exec, job, &job->cmds[i]);
 		exec_report(exec, job, i);
 		cond_resched();
 	}
@@ -522,11 +517,9 @@ int engine_exec_job(struct engine_exec *exec, const struct engine_job *job)
 	if (job->fence_addr)
 		fence = exec_store(exec, job->fence_addr, sizeof(job->fence_value),
 				   job->fence_value);
-	event.kind = MOCKGPU_EVENT_FENCE;
-	event.addr = job->fence_addr;
-	event.error = error ? : fence;
-	event.start = began;
-	if (event_on())
-		event_tell(&event);
+	event_emit(.kind = MOCKGPU_EVENT_FENCE, .error = error ? : fence,
+		   .device = exec->svm->vram->index, .mm = svm_mm(exec->svm),
+		   .owner = exec->svm->owner, .queue = engine_queue_id(exec->queue),
+		   .addr = job->fence_addr, .value = job->seqno, .start = began);
 	return error;
 }

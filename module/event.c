@@ -35,6 +35,8 @@
 #include "trace.h"
 
 #define EVENT_LOGS_MAX		64U
+/* ... some of which nobody can take away from an administrator. */
+#define EVENT_LOGS_RESERVED	16U
 
 /* How many generations a descendant may be away. */
 #define EVENT_GENERATIONS_MAX	256U
@@ -45,8 +47,9 @@
  * @spec: what it is to have; fixed
  * @process: who opened it; fixed
  * @uid: as whom; fixed
+ * @gid: likewise
  * @ns: how processes are numbered; fixed
- * @ended: the device has gone; nothing more comes
+ * @ended: the device has gone; nothing more comes; changed under &event_lock and @lock
  * @lock: protects @ring
  * @ring: what was not read yet
  * @readers: woken when there is something to read
@@ -56,6 +59,7 @@ struct event_log {
 	struct event_log_spec spec;
 	struct pid *process;
 	kuid_t uid;
+	kgid_t gid;
 	struct pid_namespace *ns;
 	bool ended;
 	spinlock_t lock; /* for @ring */
@@ -88,7 +92,21 @@ static bool event_may_see(const struct event_log *log, struct task_struct *task)
 	const struct cred *cred = __task_cred(task);
 
 	return log->spec.admin || (uid_eq(cred->uid, log->uid) && uid_eq(cred->euid, log->uid) &&
-				   uid_eq(cred->suid, log->uid));
+				   uid_eq(cred->suid, log->uid) && gid_eq(cred->gid, log->gid) &&
+				   gid_eq(cred->egid, log->gid) && gid_eq(cred->sgid, log->gid));
+}
+
+/* Whether who opened a log may know whose memory an event is about. */
+static bool event_may_know(const struct event_log *log, const struct event *event,
+			   struct task_struct *owner)
+{
+	return log->spec.admin || !event->mm || (owner && event_may_see(log, owner));
+}
+
+/* Whether who opened a log may know which thread it is that does something. */
+static bool event_may_name(const struct event_log *log)
+{
+	return (current->flags & PF_KTHREAD) || event_may_see(log, current);
 }
 
 static bool event_is_of_family(const struct event_log *log, struct task_struct *task)
@@ -110,8 +128,18 @@ static bool event_concerns(const struct event_log *log, const struct event *even
 	if (spec->flags & MOCKGPU_LOG_ALL)
 		return true;
 	if (spec->flags & MOCKGPU_LOG_DESCENDANTS)
-		return event_is_of_family(log, owner) || event_is_of_family(log, current);
+		return event_is_of_family(log, owner) ||
+		       (event_is_of_family(log, current) && event_may_know(log, event, owner));
 	return spec->mm == (event->mm ? : current->mm);
+}
+
+/* The number of the process that an event is about; it may have ended. */
+static pid_t event_owner_nr(const struct event *event, struct task_struct *owner,
+			    struct pid_namespace *ns)
+{
+	if (event->owner)
+		return pid_nr_ns(event->owner, ns);
+	return owner ? task_tgid_nr_ns(owner, ns) : 0;
 }
 
 static void event_record(struct event_log *log, const struct event *event,
@@ -124,64 +152,71 @@ static void event_record(struct event_log *log, const struct event *event,
 		.len = event->len,
 		.pfn = log->spec.admin ? event->pfn : 0,
 		.value = event->value,
-		.pid = task_tgid_nr_ns(current, log->ns),
-		.tid = task_pid_nr_ns(current, log->ns),
-		.owner = owner ? task_tgid_nr_ns(owner, log->ns) : 0,
+		.owner = event_owner_nr(event, owner, log->ns),
 		.error = event->error,
 		.kind = event->kind,
 		.cause = event->cause,
 		.queue = event->queue,
 	};
 	unsigned long flags;
-	bool first;
+	bool first = false;
 
-	strscpy(record.comm, current->comm, sizeof(record.comm));
+	if (event_may_name(log)) {
+		record.pid = task_tgid_nr_ns(current, log->ns);
+		record.tid = task_pid_nr_ns(current, log->ns);
+	}
+	/* Who cannot be seen from where the log was opened has no name there either. */
+	if (record.tid || log->spec.admin)
+		strscpy(record.comm, current->comm, sizeof(record.comm));
 	spin_lock_irqsave(&log->lock, flags);
-	first = !event_ring_has_news(&log->ring);
-	event_ring_push(&log->ring, &record);
+	if (!log->ended) {
+		first = !event_ring_has_news(&log->ring);
+		event_ring_push(&log->ring, &record);
+	}
 	spin_unlock_irqrestore(&log->lock, flags);
 	/* Who reads goes on until there is nothing left. */
 	if (first)
 		wake_up_interruptible(&log->readers);
 }
 
-static void event_trace(const struct event *event, u64 now)
+static void event_trace(const struct event *event, struct task_struct *task, u64 now)
 {
 	u64 duration = event->start ? now - event->start : 0;
+	pid_t owner = event_owner_nr(event, task, &init_pid_ns);
 
 	switch (event->kind) {
 	case MOCKGPU_EVENT_GPU_FAULT:
-		trace_mockgpu_gpu_fault(event, duration);
+		trace_gpu_fault(event, owner, duration);
 		break;
 	case MOCKGPU_EVENT_CPU_FAULT:
-		trace_mockgpu_cpu_fault(event, duration);
+		trace_cpu_fault(event, owner, duration);
 		break;
 	case MOCKGPU_EVENT_TO_VRAM:
-		trace_mockgpu_to_vram(event, duration);
+		trace_to_vram(event, owner, duration);
 		break;
 	case MOCKGPU_EVENT_TO_SYSTEM:
-		trace_mockgpu_to_system(event, duration);
+		trace_to_system(event, owner, duration);
 		break;
 	case MOCKGPU_EVENT_EVICT:
-		trace_mockgpu_evict(event, duration);
+		trace_evict(event, owner, duration);
 		break;
 	case MOCKGPU_EVENT_SPLIT:
-		trace_mockgpu_split(event, duration);
+		trace_split(event, owner, duration);
 		break;
 	case MOCKGPU_EVENT_INVALIDATE:
-		trace_mockgpu_invalidate(event, duration);
+		trace_invalidate(event, owner, duration);
 		break;
 	case MOCKGPU_EVENT_EXCLUSIVE:
-		trace_mockgpu_exclusive(event, duration);
+		trace_exclusive(event, owner, duration);
 		break;
 	case MOCKGPU_EVENT_COMMAND:
-		trace_mockgpu_command(event, duration);
+		trace_command(event, owner, duration);
 		break;
 	case MOCKGPU_EVENT_FENCE:
-		trace_mockgpu_fence(event, duration);
+		trace_fence(event, owner, duration);
 		break;
 	case MOCKGPU_EVENT_POINT:
-		trace_mockgpu_point(event, duration);
+		trace_point(event, owner, duration);
 		break;
 	}
 }
@@ -198,9 +233,9 @@ void event_tell(const struct event *event)
 	struct event_log *log;
 	u64 now = ktime_get_ns();
 
-	event_trace(event, now);
 	rcu_read_lock();
-	owner = compat_mm_owner(event->mm);
+	owner = event->owner ? pid_task(event->owner, PIDTYPE_TGID) : compat_mm_owner(event->mm);
+	event_trace(event, owner, now);
 	list_for_each_entry_rcu(log, &event_logs, node) {
 		if (event_concerns(log, event, owner))
 			event_record(log, event, owner, now);
@@ -212,12 +247,16 @@ void event_tell(const struct event *event)
  * event_run_end() - tell of a run of pages, if there is one
  * @run: the run; empty afterwards
  *
+ * The first that is told of has the time that all of them took.
+ *
  * Context: event_emit().
  */
 void event_run_end(struct event *run)
 {
-	if (run->len && event_on())
+	if (run->len && event_on()) {
 		event_tell(run);
+		run->start = 0;
+	}
 	run->len = 0;
 }
 
@@ -259,10 +298,11 @@ static void event_log_free(struct event_log *log)
 
 static int event_log_add(struct event_log *log)
 {
+	unsigned int max = EVENT_LOGS_MAX - (log->spec.admin ? 0 : EVENT_LOGS_RESERVED);
 	int ret = 0;
 
 	spin_lock(&event_lock);
-	if (event_nr_logs == EVENT_LOGS_MAX) {
+	if (event_nr_logs >= max) {
 		ret = -ENOSPC;
 	} else {
 		event_nr_logs++;
@@ -294,7 +334,7 @@ struct event_log *event_log_open(const struct event_log_spec *spec)
 		return ERR_PTR(-ENOMEM);
 	if (!control_no_memory())
 		slots = __vmalloc(array_size(spec->entries, sizeof(*slots)),
-				  GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+				  GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 	if (!slots) {
 		kfree(log);
 		return ERR_PTR(-ENOMEM);
@@ -304,6 +344,7 @@ struct event_log *event_log_open(const struct event_log_spec *spec)
 		mmgrab(spec->mm);
 	log->process = get_pid(task_tgid(current));
 	log->uid = current_uid();
+	log->gid = current_gid();
 	log->ns = get_pid_ns(task_active_pid_ns(current));
 	spin_lock_init(&log->lock);
 	event_ring_init(&log->ring, slots, spec->entries);
@@ -336,27 +377,31 @@ void event_log_close(struct event_log *log)
 }
 
 /**
- * event_log_take() - take events out of a log
- * @log: log
- * @events: room for them
- * @max: how many fit in
+ * event_log_look() - begin to read
+ * @log: log that nobody else reads now
+ * @copy: its ring, to take events out of
  *
- * Context: any.
- * Return: how many there were.
+ * Context: process.
  */
-unsigned int event_log_take(struct event_log *log, struct drm_mockgpu_event *events,
-			    unsigned int max)
+void event_log_look(struct event_log *log, struct event_ring *copy)
 {
-	unsigned int n = 0;
-
 	spin_lock_irq(&log->lock);
-	while (n < max && event_ring_pop(&log->ring, &events[n])) {
-		if (events[n].kind == MOCKGPU_EVENT_LOST)
-			events[n].time_ns = ktime_get_ns();
-		n++;
-	}
+	*copy = log->ring;
 	spin_unlock_irq(&log->lock);
-	return n;
+}
+
+/**
+ * event_log_took() - events have been read
+ * @log: log
+ * @copy: from event_log_look(); what was taken out of it is gone from the log
+ *
+ * Context: process.
+ */
+void event_log_took(struct event_log *log, const struct event_ring *copy)
+{
+	spin_lock_irq(&log->lock);
+	event_ring_took(&log->ring, copy);
+	spin_unlock_irq(&log->lock);
 }
 
 /**
@@ -381,7 +426,7 @@ bool event_log_has_news(struct event_log *log)
  */
 bool event_log_ended(const struct event_log *log)
 {
-	/* Pairs with event_end_logs(): what was told before is there. */
+	/* Pairs with event_end_logs(): all that will ever be told is there. */
 	return smp_load_acquire(&log->ended);
 }
 
@@ -400,7 +445,7 @@ wait_queue_head_t *event_log_queue(struct event_log *log)
  *
  * Its logs keep what they have.
  *
- * Context: may sleep; nobody opens a log of the device any more.
+ * Context: process; nobody opens a log of the device any more.
  */
 void event_end_logs(int device)
 {
@@ -411,13 +456,14 @@ void event_end_logs(int device)
 		if (log->spec.device != device)
 			continue;
 		list_del_rcu(&log->node);
+		/* Who has just met it on the list tells it nothing after that. */
+		spin_lock_irq(&log->lock);
 		/* Pairs with event_log_ended(). */
 		smp_store_release(&log->ended, true);
+		spin_unlock_irq(&log->lock);
 		wake_up_interruptible_all(&log->readers);
 	}
 	spin_unlock(&event_lock);
-	/* Who met one of them on the list is done with it. */
-	synchronize_rcu();
 }
 
 /**

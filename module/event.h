@@ -7,8 +7,9 @@
 #include <linux/types.h>
 #include <linux/wait.h>
 
-struct drm_mockgpu_event;
+struct event_ring;
 struct mm_struct;
+struct pid;
 
 /* In &event.device: it is not about a device. */
 #define EVENT_NO_DEVICE		(-1)
@@ -21,6 +22,7 @@ struct mm_struct;
  * @queue: number of the queue that it was done for, or 0
  * @device: number of the device, or EVENT_NO_DEVICE
  * @mm: whose memory it is about, or NULL
+ * @owner: the process whose memory that is, or NULL where it has to be found from @mm
  * @start: when it began, from event_start(); 0 if it took no time
  * @addr: first address
  * @len: bytes
@@ -34,6 +36,7 @@ struct event {
 	u32 queue;
 	int device;
 	const struct mm_struct *mm;
+	struct pid *owner;
 	u64 start;
 	unsigned long addr;
 	unsigned long len;
@@ -66,7 +69,7 @@ static inline u64 event_start(void)
 /**
  * event_emit() - tell of an event, given as initializers of struct event
  *
- * Context: any but NMI, with any lock held that is not event.c's.
+ * Context: any in which a spinlock can be taken and a thread be woken, but NMI.
  */
 #define event_emit(...)								\
 	do {									\
@@ -96,8 +99,8 @@ struct event_log;
 
 struct event_log *event_log_open(const struct event_log_spec *spec);
 void event_log_close(struct event_log *log);
-unsigned int event_log_take(struct event_log *log, struct drm_mockgpu_event *events,
-			    unsigned int max);
+void event_log_look(struct event_log *log, struct event_ring *copy);
+void event_log_took(struct event_log *log, const struct event_ring *copy);
 bool event_log_has_news(struct event_log *log);
 bool event_log_ended(const struct event_log *log);
 wait_queue_head_t *event_log_queue(struct event_log *log);

@@ -4,6 +4,9 @@
  * same, so the reader sees from the numbers what is missing, and who writes need not
  * care.
  *
+ * Who reads may do so from a copy of struct event_ring, while others push: what is in
+ * the ring stays where it is until the ring is told what was taken.
+ *
  * Locking: the caller's.
  */
 #include <linux/string.h>
@@ -31,8 +34,10 @@ void event_ring_init(struct event_ring *ring, struct drm_mockgpu_event *slots, u
 bool event_ring_push(struct event_ring *ring, struct drm_mockgpu_event *event)
 {
 	event->seqno = ++ring->seqno;
-	if (ring->pushed - ring->popped == ring->size)
+	if (ring->pushed - ring->popped == ring->size) {
+		ring->lost_ns = event->time_ns;
 		return false;
+	}
 	ring->slots[ring->pushed++ & (ring->size - 1)] = *event;
 	return true;
 }
@@ -41,7 +46,8 @@ bool event_ring_push(struct event_ring *ring, struct drm_mockgpu_event *event)
  * event_ring_pop() - take the next event out
  * @ring: ring
  * @event: the event; or MOCKGPU_EVENT_LOST for those that are missing before it, whose
- *	@seqno is that of the first of them, and whose other fields are 0
+ *	@seqno is that of the first of them, and @time_ns that of the event, or of the
+ *	last that is missing; all other fields are 0
  *
  * Return: whether there was one.
  */
@@ -58,6 +64,7 @@ bool event_ring_pop(struct event_ring *ring, struct drm_mockgpu_event *event)
 		memset(event, 0, sizeof(*event));
 		event->kind = MOCKGPU_EVENT_LOST;
 		event->seqno = ring->seen + 1;
+		event->time_ns = next ? next->time_ns : ring->lost_ns;
 		event->value = last - ring->seen;
 		ring->seen = last;
 		return true;
@@ -68,4 +75,15 @@ bool event_ring_pop(struct event_ring *ring, struct drm_mockgpu_event *event)
 	ring->popped++;
 	ring->seen = event->seqno;
 	return true;
+}
+
+/**
+ * event_ring_took() - have a ring forget what was taken out of a copy of it
+ * @ring: ring
+ * @copy: copy; nothing was taken out of @ring itself since
+ */
+void event_ring_took(struct event_ring *ring, const struct event_ring *copy)
+{
+	ring->popped = copy->popped;
+	ring->seen = copy->seen;
 }

@@ -14,6 +14,7 @@
  * @popped: how many of those came out
  * @seqno: number of the last event, whether it went in or was lost
  * @seen: number of the last event that the reader knows of
+ * @lost_ns: when the last event was lost
  */
 struct event_ring {
 	struct drm_mockgpu_event *slots;
@@ -22,11 +23,13 @@ struct event_ring {
 	u64 popped;
 	u64 seqno;
 	u64 seen;
+	u64 lost_ns;
 };
 
 void event_ring_init(struct event_ring *ring, struct drm_mockgpu_event *slots, u32 size);
 bool event_ring_push(struct event_ring *ring, struct drm_mockgpu_event *event);
 bool event_ring_pop(struct event_ring *ring, struct drm_mockgpu_event *event);
+void event_ring_took(struct event_ring *ring, const struct event_ring *copy);
 
 /**
  * event_ring_has_news() - would event_ring_pop() give anything?

@@ -112,17 +112,16 @@ static int exclusive_take(struct svm *svm, struct mirror_atomic *atomic)
 	struct mirror_claim claim;
 	struct folio *folio;
 	struct page *page;
-	u64 began = 0;
+	u64 began = event_start();
 	int ret;
 
 	ret = mirror_claim_start(&svm->mirror, atomic->addr, &claim);
 	if (ret)
-		return ret;
+		goto out;
 	ret = control_hit(CONTROL_EXCLUSIVE, svm_mm(svm), atomic->addr);
 	if (!ret)
 		ret = exclusive_make(svm, atomic->addr, &page, &folio);
 	if (!ret) {
-		began = event_start();
 		pfn = page_to_pfn(page);
 		control_hit(CONTROL_EXCLUSIVE_HELD, svm_mm(svm), atomic->addr);
 		ret = mirror_claim_finish(&svm->mirror, &claim, page, atomic);
@@ -131,8 +130,10 @@ static int exclusive_take(struct svm *svm, struct mirror_atomic *atomic)
 		mmap_read_unlock(svm_mm(svm));
 	}
 	mirror_claim_end(&svm->mirror, &claim);
+out:
 	event_emit(.kind = MOCKGPU_EVENT_EXCLUSIVE, .error = ret, .device = svm->vram->index,
-		   .mm = svm_mm(svm), .addr = addr, .pfn = pfn, .start = began);
+		   .mm = svm_mm(svm), .owner = svm->owner, .queue = atomic->queue, .addr = addr,
+		   .pfn = pfn, .start = began);
 	return ret;
 }
 

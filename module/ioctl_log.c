@@ -4,8 +4,8 @@
  *
  * A log is a file of its own, with nothing of the file that it was opened on.
  *
- * Locking: &log_file.lock for what one reader has taken out and not yet got; not held
- * while there is nothing to read.
+ * Locking: &log_file.lock for one reader at a time; not held while there is nothing to
+ * read.
  */
 #include <linux/anon_inodes.h>
 #include <linux/err.h>
@@ -26,6 +26,7 @@
 #include "control.h"
 #include "device.h"
 #include "event.h"
+#include "event_ring.h"
 #include "ioctl.h"
 #include "mockgpu_drm.h"
 #include "svm.h"
@@ -36,53 +37,39 @@
 /**
  * struct log_file - an open log
  * @log: the log
- * @lock: protects all below
- * @taken: events that were taken out of the log
- * @first: the next of them to be read
- * @count: how many are left
+ * @lock: one reader at a time; protects all below
+ * @batch: events on their way to the reader
  */
 struct log_file {
 	struct event_log *log;
 	struct mutex lock; /* for what follows */
-	struct drm_mockgpu_event taken[LOG_BATCH];
-	unsigned int first;
-	unsigned int count;
+	struct drm_mockgpu_event batch[LOG_BATCH];
 };
 
-/* Have events at hand, if there are any. */
-static bool log_refill(struct log_file *log)
-{
-	if (!log->count) {
-		log->first = 0;
-		WRITE_ONCE(log->count, event_log_take(log->log, log->taken, LOG_BATCH));
-	}
-	return log->count;
-}
-
-/* What there is, up to @room events.  Returns bytes, or -EFAULT if there were none before. */
+/*
+ * What there is, up to @room events.  They are in the log until the reader has them.
+ * Returns bytes, or -EFAULT if there were none before.
+ */
 static ssize_t log_read_some(struct log_file *log, char __user *to, size_t room)
 {
-	size_t done = 0;
-	unsigned int n;
+	struct event_ring copy;
+	size_t n, done = 0;
 
-	while (done < room && log_refill(log)) {
-		n = min_t(size_t, room - done, log->count);
-		if (copy_to_user(to + done * sizeof(*log->taken), log->taken + log->first,
-				 n * sizeof(*log->taken)))
-			return done ? done * sizeof(*log->taken) : -EFAULT;
-		log->first += n;
-		WRITE_ONCE(log->count, log->count - n);
+	do {
+		event_log_look(log->log, &copy);
+		for (n = 0; n < min_t(size_t, room - done, LOG_BATCH); n++) {
+			if (!event_ring_pop(&copy, &log->batch[n]))
+				break;
+		}
+		if (copy_to_user(to + done * sizeof(*log->batch), log->batch,
+				 n * sizeof(*log->batch)))
+			return done ? done * sizeof(*log->batch) : -EFAULT;
+		event_log_took(log->log, &copy);
 		done += n;
-		if (signal_pending(current))
-			break;
 		cond_resched();
-	}
-	return done * sizeof(*log->taken);
-}
-
-static bool log_has_news(struct log_file *log)
-{
-	return READ_ONCE(log->count) || event_log_has_news(log->log);
+		/* Up to where nothing is left: what comes then wakes who waits. */
+	} while (n && done < room && !signal_pending(current));
+	return done * sizeof(*log->batch);
 }
 
 static ssize_t log_read(struct file *file, char __user *to, size_t len, loff_t *pos)
@@ -91,21 +78,21 @@ static ssize_t log_read(struct file *file, char __user *to, size_t len, loff_t *
 	bool ended;
 	ssize_t ret;
 
-	if (len < sizeof(*log->taken))
+	if (len < sizeof(*log->batch))
 		return -EINVAL;
 	for (;;) {
 		/* Before the look: what was told before the end is read. */
 		ended = event_log_ended(log->log);
 		if (mutex_lock_interruptible(&log->lock))
 			return -ERESTARTSYS;
-		ret = log_read_some(log, to, len / sizeof(*log->taken));
+		ret = log_read_some(log, to, len / sizeof(*log->batch));
 		mutex_unlock(&log->lock);
 		if (ret || ended)
 			return ret;
 		if (file->f_flags & O_NONBLOCK)
 			return -EAGAIN;
 		if (wait_event_freezable(*event_log_queue(log->log),
-					 log_has_news(log) || event_log_ended(log->log)))
+					 event_log_has_news(log->log) || event_log_ended(log->log)))
 			return -ERESTARTSYS;
 	}
 }
@@ -118,7 +105,7 @@ static __poll_t log_poll(struct file *file, poll_table *wait)
 	poll_wait(file, event_log_queue(log->log), wait);
 	if (event_log_ended(log->log))
 		mask |= EPOLLHUP | EPOLLIN | EPOLLRDNORM;
-	if (log_has_news(log))
+	if (event_log_has_news(log->log))
 		mask |= EPOLLIN | EPOLLRDNORM;
 	return mask;
 }

@@ -243,6 +243,7 @@ static void migrate_run_tell(struct migrate_run *run, bool to_vram)
 	struct event event = {
 		.kind = to_vram ? MOCKGPU_EVENT_TO_VRAM : MOCKGPU_EVENT_TO_SYSTEM,
 		.cause = run->cause,
+		.queue = run->queue,
 		.device = run->vram->index,
 		.mm = args->vma->vm_mm,
 		.start = run->began,

@@ -46,6 +46,7 @@ void migrate_pool_drain(struct migrate_pool *pool);
  * @granularity: log2 of how many pages a CPU fault will bring home from VRAM
  * @slice_ms: for how many milliseconds it will leave them there
  * @cause: MOCKGPU_CAUSE_*
+ * @queue: number of the queue that it is done for, or 0
  * @began: when it was started, for the log
  */
 struct migrate_run {
@@ -57,6 +58,7 @@ struct migrate_run {
 	u8 granularity;
 	unsigned int slice_ms;
 	unsigned int cause;
+	u32 queue;
 	u64 began;
 };
 

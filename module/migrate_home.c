@@ -303,17 +303,32 @@ static void migrate_let_go(struct page *page, unsigned long *src)
 	put_page(page);
 }
 
+/* Tell of pages that an eviction has brought home. */
+static void migrate_evict_tell(const struct vram *vram, unsigned int npages,
+			       const unsigned long *src, const unsigned long *dst, u64 began)
+{
+	struct event event = {
+		.kind = MOCKGPU_EVENT_EVICT,
+		.cause = READ_ONCE(vram->closed) ? MOCKGPU_EVICTED_LEAVE : MOCKGPU_EVICTED_CALL,
+		.device = vram->index,
+		.start = began,
+	};
+	unsigned int i;
+
+	for (i = 0; event_on() && i < npages; i++) {
+		if (migrate_entry_moved(src[i], dst[i]))
+			event_run_add(&event, 0, page_to_pfn(migrate_pfn_to_page(src[i])),
+				      migrate_entry_pages(src[i]) * PAGE_SIZE);
+	}
+	event_run_end(&event);
+}
+
 /* The part that all evictions share: @src has been collected. */
 static unsigned int migrate_evict(struct vram *vram, unsigned int npages, unsigned long *src,
 				  unsigned long *dst, int *why)
 {
 	unsigned int i, n, count, evicted = 0, huge = 0;
-	struct event event = {
-		.kind = MOCKGPU_EVENT_EVICT,
-		.cause = READ_ONCE(vram->closed) ? MOCKGPU_EVICTED_LEAVE : MOCKGPU_EVICTED_CALL,
-		.device = vram->index,
-		.start = event_start(),
-	};
+	u64 began = event_start();
 	struct page *page;
 	int ret;
 
@@ -346,11 +361,9 @@ static unsigned int migrate_evict(struct vram *vram, unsigned int npages, unsign
 		count = migrate_left_vram(src[i], dst[i]);
 		evicted += count;
 		huge += count > 1;
-		event_run_add(&event, 0, page_to_pfn(migrate_pfn_to_page(src[i])),
-			      count * PAGE_SIZE);
 	}
 	migrate_device_finalize(src, dst, npages);
-	event_run_end(&event);
+	migrate_evict_tell(vram, npages, src, dst, began);
 	/* Who asked counts by pages: each of a huge folio's has moved. */
 	for (i = 0; i < npages; i++) {
 		if (!migrate_entry_moved(src[i], dst[i]) || !(src[i] & MIGRATE_PFN_COMPOUND))

@@ -190,7 +190,7 @@ static int mirror_access_mapped(struct mirror *mirror, struct mirror_access *acc
  */
 int mirror_access(struct mirror *mirror, struct mirror_access *access)
 {
-	struct mirror_touch touch = { .write = access->write };
+	struct mirror_touch touch = { .write = access->write, .queue = access->queue };
 	unsigned long page;
 	int ret;
 

@@ -15,6 +15,7 @@
 
 struct mm_struct;
 struct mockgpu_stats;
+struct pid;
 struct vram;
 
 /* Pages that one call looks at or faults in at the most. */
@@ -44,6 +45,7 @@ struct vram;
  * @elsewhere: out: 0, or the errno of an access to a page that is not in the device's
  *	VRAM
  * @migrations: pages that moved; added to
+ * @queue: in: number of the queue that needs it, or 0
  */
 struct mirror_touch {
 	unsigned long addr;
@@ -60,6 +62,7 @@ struct mirror_touch {
 	bool huge;
 	int elsewhere;
 	u64 migrations;
+	u32 queue;
 };
 
 /**
@@ -74,6 +77,7 @@ struct mirror_ops {
 /**
  * struct mirror - a device's view of one address space
  * @mm: the address space; its structure, not its contents, is held
+ * @process: whose address space it is, for the log; fixed, and held by the owner
  * @owner: by which it knows the notice of its own exclusive access; fixed
  * @ops: what the owner does for it; fixed
  * @vram: memory of the device; fixed
@@ -91,6 +95,7 @@ struct mirror_ops {
  */
 struct mirror {
 	struct mm_struct *mm;
+	struct pid *process;
 	void *owner;
 	const struct mirror_ops *ops;
 	struct vram *vram;
@@ -113,6 +118,7 @@ struct mirror {
  * @write: in: write to @addr, or read from it
  * @faults: entries that were missing; added to
  * @migrations: pages that moved for it; added to
+ * @queue: in: number of the queue that does it, or 0
  */
 struct mirror_access {
 	unsigned long addr;
@@ -121,9 +127,10 @@ struct mirror_access {
 	bool write;
 	u64 faults;
 	u64 migrations;
+	u32 queue;
 };
 
-void mirror_init(struct mirror *mirror, struct mm_struct *mm, void *owner,
+void mirror_init(struct mirror *mirror, struct mm_struct *mm, struct pid *process, void *owner,
 		 const struct mirror_ops *ops, struct vram *vram, struct mockgpu_stats *stats);
 void mirror_fini(struct mirror *mirror);
 void mirror_forget(struct mirror *mirror, unsigned long start, unsigned long end);
@@ -141,6 +148,7 @@ void mirror_forget(struct mirror *mirror, unsigned long start, unsigned long end
  * @faults: entries that were missing; added to
  * @migrations: pages that moved for it; added to
  * @counts: count of touches for an entry that is exclusive, as GPU_PTE_LEFT
+ * @queue: in: number of the queue that does it, or 0
  */
 struct mirror_atomic {
 	unsigned int op;
@@ -154,6 +162,7 @@ struct mirror_atomic {
 	u64 faults;
 	u64 migrations;
 	u64 counts;
+	u32 queue;
 };
 
 struct mirror_window;

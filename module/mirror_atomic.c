@@ -133,6 +133,7 @@ int mirror_atomic(struct mirror *mirror, struct mirror_atomic *atomic)
 		.addr = atomic->addr & PAGE_MASK,
 		.write = true,
 		.atomic = true,
+		.queue = atomic->queue,
 	};
 	bool done, counted;
 	int ret;

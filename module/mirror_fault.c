@@ -520,7 +520,8 @@ static void mirror_fault_tell(struct mirror *mirror, const struct mirror_touch *
 
 	event_emit(.kind = MOCKGPU_EVENT_GPU_FAULT,
 		   .cause = touch->atomic ? MOCKGPU_ACCESS_ATOMIC : access,
-		   .error = error, .device = mirror->vram->index, .mm = mirror->mm,
+		   .error = error, .queue = touch->queue, .device = mirror->vram->index,
+		   .mm = mirror->mm, .owner = mirror->process,
 		   .addr = touch->addr, .value = installed, .start = began,
 		   .pfn = error ? 0 : gpu_pte_pfn(gpu_pt_get(&mirror->pt, touch->addr)));
 }

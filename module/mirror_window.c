@@ -56,7 +56,7 @@ static void mirror_clear(struct mirror_window *window, const struct mmu_notifier
 	stats_add(mirror->stats, STAT_INVALIDATIONS, 1);
 	stats_add(mirror->stats, STAT_INVALIDATED_PAGES, cleared);
 	event_emit(.kind = MOCKGPU_EVENT_INVALIDATE, .cause = mirror_cause(range->event),
-		   .device = mirror->vram->index, .mm = mirror->mm,
+		   .device = mirror->vram->index, .mm = mirror->mm, .owner = mirror->process,
 		   .addr = max(start, range->start), .value = cleared,
 		   .len = min(end, range->end) - max(start, range->start));
 
@@ -233,6 +233,7 @@ bool mirror_window_changed(struct mirror_window *window, unsigned long seq)
  * mirror_init() - begin to mirror an address space
  * @mirror: mirror
  * @mm: address space, in use by the caller
+ * @process: whose it is; there for as long as @owner
  * @owner: what make_device_exclusive() and @ops are called with for this mirror
  * @ops: what the owner does for it
  * @vram: memory of the device
@@ -240,10 +241,11 @@ bool mirror_window_changed(struct mirror_window *window, unsigned long seq)
  *
  * Context: may sleep.
  */
-void mirror_init(struct mirror *mirror, struct mm_struct *mm, void *owner,
+void mirror_init(struct mirror *mirror, struct mm_struct *mm, struct pid *process, void *owner,
 		 const struct mirror_ops *ops, struct vram *vram, struct mockgpu_stats *stats)
 {
 	mirror->mm = mm;
+	mirror->process = process;
 	mirror->owner = owner;
 	mirror->ops = ops;
 	mirror->vram = vram;

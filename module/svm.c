@@ -45,7 +45,7 @@ struct svm *svm_create(struct vram *vram, struct vram_charge *charge, struct moc
 	svm->stats = stats;
 	svm->owner = get_pid(task_tgid(current));
 	svm_advice_init(&svm->advice);
-	mirror_init(&svm->mirror, current->mm, svm, &svm_mirror_ops, vram, stats);
+	mirror_init(&svm->mirror, current->mm, svm->owner, svm, &svm_mirror_ops, vram, stats);
 	return svm;
 }
 

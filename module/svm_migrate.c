@@ -242,6 +242,7 @@ static void svm_pass_run(struct svm_pass *pass, struct vm_area_struct *vma, unsi
 		.granularity = mig->granularity,
 		.slice_ms = mig->slice_ms,
 		.cause = mig->cause,
+		.queue = mig->queue,
 	};
 
 	if (migrate_run_start(&run, mig->to_vram)) {

@@ -18,6 +18,7 @@
  * @granularity: log2 of how many pages a CPU fault will bring home from VRAM, up to 9
  * @slice_ms: for how many milliseconds it will leave them there, up to 500
  * @cause: MOCKGPU_CAUSE_*
+ * @queue: number of the queue that it is done for, or 0
  * @hasty: do not wait for pages that are busy
  * @since: when the attempts at a window began to fail
  * @waited: time that the call has spent on pages that are busy
@@ -33,6 +34,7 @@ struct svm_migration {
 	u8 granularity;
 	unsigned int slice_ms;
 	unsigned int cause;
+	u32 queue;
 	bool hasty;
 	ktime_t since;
 	ktime_t waited;

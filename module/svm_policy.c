@@ -70,7 +70,7 @@ static int svm_find_granule(struct svm *svm, unsigned long addr, const struct ad
 }
 
 /* Move a granule to VRAM.  A queue's thread becomes the process for it. */
-static int svm_move_granule(struct svm *svm, struct svm_granule *granule, bool hasty)
+static int svm_move_granule(struct svm *svm, struct svm_granule *granule, bool hasty, u32 queue)
 {
 	bool borrow = current->flags & PF_KTHREAD;
 	struct svm_migration *mig;
@@ -80,6 +80,7 @@ static int svm_move_granule(struct svm *svm, struct svm_granule *granule, bool h
 	if (!mig)
 		return -ENOMEM;
 	mig->hasty = hasty;
+	mig->queue = queue;
 	svm_follow_advice(mig, granule->start, granule->npages);
 	if (borrow)
 		kthread_use_mm(svm_mm(svm));
@@ -121,7 +122,7 @@ static int svm_touch_move(struct svm *svm, struct mirror_touch *touch,
 	*answer = MOCKGPU_PAGE_UNMAPPED;
 	if (!granule->npages)
 		goto out;
-	ret = svm_move_granule(svm, granule, hasty);
+	ret = svm_move_granule(svm, granule, hasty, touch->queue);
 	if (ret)
 		goto out;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * The events of the event log as tracepoints, mockgpu:mockgpu_*, for perf, trace-cmd and
+ * The events of the event log as tracepoints of the system mockgpu, for perf, trace-cmd and
  * bpftrace.  The fields are those of struct drm_mockgpu_event.
  */
 #undef TRACE_SYSTEM
@@ -11,16 +11,18 @@
 
 #include <linux/tracepoint.h>
 
+#include "control.h"
 #include "event.h"
 #include "mockgpu_drm.h"
 
 /* All events have the same fields; what differs is what the cause is called. */
 #define MOCKGPU_TRACEPOINT(name, ...)							\
-TRACE_EVENT_FN(mockgpu_##name,								\
-	TP_PROTO(const struct event *event, u64 duration),				\
-	TP_ARGS(event, duration),							\
+TRACE_EVENT_FN(name,									\
+	TP_PROTO(const struct event *event, pid_t owner, u64 duration),			\
+	TP_ARGS(event, owner, duration),						\
 	TP_STRUCT__entry(								\
 		__field(int, device)							\
+		__field(pid_t, owner)							\
 		__field(u16, cause)							\
 		__field(int, error)							\
 		__field(u32, queue)							\
@@ -32,6 +34,7 @@ TRACE_EVENT_FN(mockgpu_##name,								\
 	),										\
 	TP_fast_assign(									\
 		__entry->device = event->device;					\
+		__entry->owner = owner;							\
 		__entry->cause = event->cause;						\
 		__entry->error = event->error;						\
 		__entry->queue = event->queue;						\
@@ -41,9 +44,10 @@ TRACE_EVENT_FN(mockgpu_##name,								\
 		__entry->value = event->value;						\
 		__entry->duration = duration;						\
 	),										\
-	TP_printk("device=%d addr=%#llx len=%llu pfn=%#llx cause=%s value=%llu queue=%u "	\
-		  "error=%d duration=%llu",						\
-		  __entry->device, __entry->addr, __entry->len, __entry->pfn,		\
+	TP_printk("device=%d owner=%d addr=%#llx len=%llu pfn=%#llx cause=%s "		\
+		  "value=%llu queue=%u error=%d duration=%llu",				\
+		  __entry->device, __entry->owner, __entry->addr, __entry->len,		\
+		  __entry->pfn,								\
 		  __print_symbolic(__entry->cause, __VA_ARGS__), __entry->value,	\
 		  __entry->queue, __entry->error, __entry->duration),			\
 	event_trace_start, event_trace_stop						\
@@ -105,7 +109,33 @@ MOCKGPU_TRACEPOINT(command,
 
 MOCKGPU_TRACEPOINT(fence, { 0, "none" });
 
-MOCKGPU_TRACEPOINT(point, { 0xffff, "" });
+/* The cause is the point, which has a name. */
+TRACE_EVENT_FN(point,
+	TP_PROTO(const struct event *event, pid_t owner, u64 duration),
+	TP_ARGS(event, owner, duration),
+	TP_STRUCT__entry(
+		__array(char, name, 28)
+		__field(pid_t, owner)
+		__field(int, error)
+		__field(u64, addr)
+		__field(u64, len)
+		__field(u64, value)
+		__field(u64, duration)
+	),
+	TP_fast_assign(
+		strscpy(__entry->name, control_info(event->cause)->name, 28);
+		__entry->owner = owner;
+		__entry->error = event->error;
+		__entry->addr = event->addr;
+		__entry->len = event->len;
+		__entry->value = event->value;
+		__entry->duration = duration;
+	),
+	TP_printk("point=%s owner=%d addr=%#llx len=%llu arm=%llu error=%d duration=%llu",
+		  __entry->name, __entry->owner, __entry->addr, __entry->len, __entry->value,
+		  __entry->error, __entry->duration),
+	event_trace_start, event_trace_stop
+);
 
 #endif
 

@@ -551,7 +551,7 @@ static void P4_system_freezes(void)
 
 	if (write_text(PM_TEST, "freezer"))
 		skip("the kernel cannot freeze for a test");
-	CHECK_EQ(write_text("/sys/module/suspend/parameters/pm_test_delay", "1"), 0);
+	CHECK_EQ(write_text("/sys/module/suspend/parameters/pm_test_delay", "0"), 0);
 	gate_open(t.go, 1);
 	AWAIT_HELD(arm);
 	CHECK_EQ(write_text("/sys/power/state", "freeze"), 0);

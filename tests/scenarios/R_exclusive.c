@@ -20,7 +20,7 @@
 #include "uring.h"
 
 #define ADDED	3
-#define AWHILE	200
+#define AWHILE	(50 * slowness())	/* ms in which what does not wait would have happened */
 
 static struct {
 	struct queue q;

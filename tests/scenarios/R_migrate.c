@@ -15,7 +15,7 @@
 
 #define N	8
 #define TOUCHERS 4
-#define AWHILE	200	/* ms in which what does not wait would have happened */
+#define AWHILE	(50 * slowness())	/* ms in which what does not wait would have happened */
 
 static struct {
 	char *p;

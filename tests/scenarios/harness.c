@@ -32,6 +32,7 @@
 #define SKIP_STATUS	77
 #define LEAK_WAIT_MS	1000
 #define KILL_WAIT_MS	15000
+#define TELL_S		10
 
 struct shared {
 	pid_t leader;
@@ -42,6 +43,7 @@ struct shared {
 
 static struct shared *shared;
 static uint64_t seed, random_state;
+static unsigned int round_nr;
 
 uint64_t now_ns(void)
 {
@@ -59,12 +61,18 @@ void sleep_ms(unsigned int ms)
 		;
 }
 
-unsigned int slowness(void)
+/* A variable that counts something; 1 unless it says more. */
+static unsigned int times(const char *variable)
 {
-	const char *text = getenv("MOCKGPU_SLOW");
+	const char *text = getenv(variable);
 	unsigned int n = text ? (unsigned int)strtoul(text, NULL, 0) : 1;
 
 	return n ? n : 1;
+}
+
+unsigned int slowness(void)
+{
+	return times("MOCKGPU_SLOW");
 }
 
 uint64_t random_u64(void)
@@ -157,7 +165,8 @@ long check_sys(const char *file, int line, const char *what, long result)
 
 /*
  * Whether @name is asked for.  A prefix that ends in a figure does not go on with a figure: A1
- * means the row A1, not A10 as well.  Capitals do not matter.
+ * means the row A1, not A10 as well.  A letter alone is an area, and goes on with one.  Capitals do
+ * not matter.
  */
 static bool selected(const char *name)
 {
@@ -169,7 +178,8 @@ static bool selected(const char *name)
 		size_t n = strcspn(list, ",");
 
 		if (n && !strncasecmp(name, list, n) &&
-		    !(isdigit((unsigned char)list[n - 1]) && isdigit((unsigned char)name[n])))
+		    !(isdigit((unsigned char)list[n - 1]) && isdigit((unsigned char)name[n])) &&
+		    (n > 1 || isdigit((unsigned char)name[n])))
 			return true;
 		list += n + (list[n] == ',');
 	}
@@ -228,7 +238,7 @@ static int run_forked(const struct scenario *s, bool *timed_out)
 		setpgid(0, 0);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		shared->leader = getpid();
-		random_state = seed ^ hash(s->name);
+		random_state = (seed + round_nr) ^ hash(s->name);
 		s->run();
 		_exit(0);
 	}
@@ -263,10 +273,11 @@ static bool leaks_vram(uint64_t before)
 	return true;
 }
 
-static bool run_one(const struct scenario *s, unsigned int number)
+/* One round of a scenario.  Returns whether it was well. */
+static bool run_round(const struct scenario *s, bool *skipped)
 {
-	bool timed_out = false, ok, skipped;
-	uint64_t before = 0, start = now_ns();
+	bool timed_out = false, ok;
+	uint64_t before = 0;
 	int status;
 
 	memset(shared, 0, sizeof(*shared));
@@ -278,8 +289,8 @@ static bool run_one(const struct scenario *s, unsigned int number)
 	status = run_forked(s, &timed_out);
 	if (shared->oom_report)
 		klogctl(7, NULL, 0);
-	skipped = WIFEXITED(status) && WEXITSTATUS(status) == SKIP_STATUS && !shared->failed;
-	ok = WIFEXITED(status) && (!WEXITSTATUS(status) || skipped) && !shared->failed;
+	*skipped = WIFEXITED(status) && WEXITSTATUS(status) == SKIP_STATUS && !shared->failed;
+	ok = WIFEXITED(status) && (!WEXITSTATUS(status) || *skipped) && !shared->failed;
 	if (timed_out)
 		note("no end within %u s", deadline_s(s));
 	else if (WIFSIGNALED(status) && !shared->failed)
@@ -292,9 +303,30 @@ static bool run_one(const struct scenario *s, unsigned int number)
 		ok = false;
 	if (kmsg_end(s->name, shared->oom_report))
 		ok = false;
+	return ok;
+}
+
+/* All rounds of a scenario; the report shows how far it is. */
+static bool run_one(const struct scenario *s, unsigned int number)
+{
+	unsigned int rounds = times("MOCKGPU_REPEAT");
+	uint64_t start = now_ns(), told = start;
+	bool ok, skipped;
+
+	round_nr = 0;
+	do {
+		ok = run_round(s, &skipped);
+		if (++round_nr < rounds && now_ns() - told > TELL_S * NS_PER_S) {
+			told = now_ns();
+			note("%s: round %u of %u", s->name, round_nr, rounds);
+		}
+	} while (ok && !skipped && round_nr < rounds);
+	if (!ok && rounds > 1)
+		note("failed in round %u of %u", round_nr, rounds);
 	printf("%s %u - %s%s%s\n", ok ? "ok" : "not ok", number, s->name,
 	       skipped && ok ? " # SKIP " : "", skipped && ok ? shared->skip_reason : "");
-	printf("# %s took %llu ms\n", s->name, (unsigned long long)(now_ns() - start) / 1000000);
+	printf("# %s took %llu ms, %u times\n", s->name,
+	       (unsigned long long)(now_ns() - start) / 1000000, round_nr);
 	return ok;
 }
 

@@ -8,6 +8,7 @@
  * the scenario at once; there is nothing to check and return.
  *
  * MOCKGPU_T=A1,B         run what these prefixes name (A1 is not a prefix of A10_...)
+ * MOCKGPU_REPEAT=n       run each so many times; the first round that fails is the last
  * MOCKGPU_SLOW=n         the kernel is so many times slower: all deadlines are so much longer
  * MOCKGPU_SEED=n         repeat a run's random choices
  * MOCKGPU_SPLAT_PATTERNS the file of patterns, else the installed one

@@ -63,8 +63,11 @@ sub result {
 		$self->line('FAIL', 'stopped: ' . $result->explanation);
 	} elsif ($result->is_comment || $result->is_unknown) {
 		# They come before the line that they explain, but for those that
-		# begin with the name of the test just reported.
-		if (index($result->as_string, "# $self->{last} ") != 0) {
+		# begin with the name of the test just reported.  How far a test is
+		# that runs many times is told at once.
+		if ($result->as_string =~ /^# (\w+: round \d+ of \d+)$/) {
+			print "      $1\n";
+		} elsif (index($result->as_string, "# $self->{last} ") != 0) {
 			push @{ $self->{notes} }, $result->as_string;
 		} elsif ($self->{failing}) {
 			print '      ', $result->as_string, "\n";

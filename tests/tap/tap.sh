@@ -8,8 +8,9 @@
 # it prints are diagnostics, shown when it fails.
 #
 # MOCKGPU_T selects: comma-separated prefixes of test names, as in the C tests;
-# a prefix that ends in a figure does not go on with one: A1 is not A10.
-# Capitals do not matter.
+# a prefix that ends in a figure does not go on with one: A1 is not A10; a letter
+# alone is an area of those, and goes on with one.  Capitals do not matter.
+# MOCKGPU_REPEAT=n runs each so many times; the first round that fails is the last.
 
 fail()
 {
@@ -40,14 +41,27 @@ selected()
 		if [ -z "$prefix" ] || [ "$prefix$rest" != "$name" ]; then
 			continue
 		fi
+		[[ ${#prefix} = 1 && ! $rest =~ ^[0-9] ]] && continue
 		[[ $prefix =~ [0-9]$ && $rest =~ ^[0-9] ]] || return 0
 	done
 	return 1
 }
 
+# run_round NAME REASON: runs a test once; its status, and why it was skipped
+run_round()
+{
+	# not in a condition, where bash would ignore set -e
+	set +e
+	(
+		set -e
+		"$1"
+	) 2>&1 3>"$2" | sed 's/^/# /'
+	return "${PIPESTATUS[0]}"
+}
+
 run_tests()
 {
-	local name number=0 wanted=() status reason
+	local name number=0 wanted=() status reason round rounds=${MOCKGPU_REPEAT:-1}
 	for name; do
 		if selected "$name"; then
 			wanted+=("$name")
@@ -61,13 +75,12 @@ run_tests()
 	reason=$(mktemp)
 	for name in "${wanted[@]}"; do
 		number=$((number + 1))
-		# not in a condition, where bash would ignore set -e
-		set +e
-		(
-			set -e
-			"$name"
-		) 2>&1 3>"$reason" | sed 's/^/# /'
-		status=${PIPESTATUS[0]}
+		for ((round = 1; round <= rounds; round++)); do
+			run_round "$name" "$reason"
+			status=$?
+			[ $status = 0 ] || break
+		done
+		[ $status = 0 ] || [ "$rounds" = 1 ] || echo "# ended in round $round of $rounds"
 		case $status in
 		0) echo "ok $number - $name" ;;
 		77) echo "ok $number - $name # SKIP $(cat "$reason")" ;;

@@ -58,7 +58,7 @@ as_root()
 	elif user_namespace_works; then
 		unshare --user --map-root-user --map-auto --mount --propagation private -- "$@"
 	else
-		sudo --preserve-env=MOCKGPU_CACHE,MOCKGPU_T \
+		sudo --preserve-env=MOCKGPU_CACHE,MOCKGPU_T,MOCKGPU_REPEAT \
 			unshare --mount --propagation private -- "$@"
 	fi
 }

@@ -407,9 +407,12 @@ static bool drain(struct trace *t, unsigned int log, uint64_t until)
 	int i, n = mockgpu_log_read(t->logs[log].fd, t->events, EVENTS_AT_ONCE, 0);
 
 	for (i = 0; i < n; i++) {
-		if (t->events[i].time_ns > until)
+		const struct drm_mockgpu_event *e = &t->events[i];
+
+		/* The time of LOST may be that of what came after it. */
+		if (e->time_ns > until && e->kind != MOCKGPU_EVENT_LOST)
 			return false;
-		take_event(t, &t->events[i], t->logs[log].device);
+		take_event(t, e, t->logs[log].device);
 	}
 	if (n > 0)
 		return true;

@@ -4,8 +4,7 @@
  *
  * What took time is a slice ("X"), the rest instants ("i"), on the track of the thread
  * that did it.  The thread of a queue is shown in the process that the queue works for.
- * How long a page was exclusive is no thread's doing and has a track of its own ("b" and
- * "e").  Tracks get their names ("M") when they are first met, and when the thread has
+ * Tracks get their names ("M") when they are first met, and when the thread has
  * another one.  What was met is kept in a table of a fixed size; what it forgot is named
  * again, which does no harm.
  */
@@ -20,12 +19,16 @@
 /* Above every number of a thread. */
 #define QUEUE_TID (1U << 22)
 
-/* A thread of @pid, or with @tid 0 the process itself, and the name that it got. */
+/*
+ * A thread of @pid, or with @tid 0 the process itself, and what it was named after: the
+ * number of a queue, or a name.
+ */
 struct trace_track {
 	uint32_t pid;
 	uint32_t tid;
+	uint32_t queue;
 	bool used;
-	char name[32];
+	char comm[TRACE_COMM_MAX];
 };
 
 static void begin_element(struct trace_json *j, const char *phase)
@@ -35,19 +38,22 @@ static void begin_element(struct trace_json *j, const char *phase)
 	j->empty = false;
 }
 
-static void put_number(struct trace_json *j, const char *key, uint64_t n)
+static void put_key(struct trace_json *j, const char *key)
 {
 	json_text(&j->file, ",\"");
 	json_text(&j->file, key);
 	json_text(&j->file, "\":");
+}
+
+static void put_number(struct trace_json *j, const char *key, uint64_t n)
+{
+	put_key(j, key);
 	json_u64(&j->file, n);
 }
 
 static void put_word(struct trace_json *j, const char *key, const char *word)
 {
-	json_text(&j->file, ",\"");
-	json_text(&j->file, key);
-	json_text(&j->file, "\":");
+	put_key(j, key);
 	json_string(&j->file, word, strlen(word));
 }
 
@@ -61,24 +67,44 @@ static bool is_known(const struct trace_track *t, uint32_t pid, uint32_t tid)
 	return t->used && t->pid == pid && t->tid == tid;
 }
 
-/* Names a process or, with @tid, a thread, unless it has this name already. */
-static void name_track(struct trace_json *j, uint32_t pid, uint32_t tid, const char *name)
+/* The name ends at a 0, or after @max bytes. */
+static void put_name(struct trace_json *j, uint32_t pid, uint32_t tid, const char *name,
+		     size_t max)
 {
-	struct trace_track *t = find_track(j, pid, tid);
-
-	if (is_known(t, pid, tid) && !strcmp(t->name, name))
-		return;
-	t->used = true;
-	t->pid = pid;
-	t->tid = tid;
-	snprintf(t->name, sizeof(t->name), "%s", name);
-
 	begin_element(j, tid ? "M\",\"name\":\"thread_name\"" : "M\",\"name\":\"process_name\"");
 	put_number(j, "pid", pid);
 	put_number(j, "tid", tid ? tid : pid);
 	json_text(&j->file, ",\"args\":{\"name\":");
-	json_string(&j->file, name, strlen(name));
+	json_string(&j->file, name, max);
 	json_text(&j->file, "}}");
+}
+
+/* Names a process or, with @tid, a thread, unless it has this name already. */
+static void name_track(struct trace_json *j, uint32_t pid, uint32_t tid, const char *comm)
+{
+	struct trace_track *t = find_track(j, pid, tid);
+
+	if (is_known(t, pid, tid) && !t->queue && !strncmp(t->comm, comm, sizeof(t->comm)))
+		return;
+	*t = (struct trace_track){ .used = true, .pid = pid, .tid = tid };
+	memcpy(t->comm, comm, strnlen(comm, sizeof(t->comm)));
+	put_name(j, pid, tid, comm, TRACE_COMM_MAX);
+}
+
+static void name_queue(struct trace_json *j, uint32_t pid, uint32_t tid, uint32_t queue,
+		       unsigned int device)
+{
+	struct trace_track *t = find_track(j, pid, tid);
+	char name[64];
+
+	if (is_known(t, pid, tid) && t->queue == queue)
+		return;
+	*t = (struct trace_track){ .used = true, .pid = pid, .tid = tid, .queue = queue };
+	if (device)
+		snprintf(name, sizeof(name), "queue %u, device %u", queue, device);
+	else
+		snprintf(name, sizeof(name), "queue %u", queue);
+	put_name(j, pid, tid, name, sizeof(name));
 }
 
 /* The name of a process is that of its first thread, which may not have been seen. */
@@ -102,30 +128,46 @@ struct place {
 	uint32_t tid;
 };
 
+/*
+ * Whether a queue did it.  What happens only on the way of that, such as an invalidation,
+ * does not say so, but is known by the name of the kernel's thread.
+ */
+static bool is_queue(const struct drm_mockgpu_event *e)
+{
+	return e->owner && (e->queue || (e->pid == e->tid && e->pid != e->owner &&
+					 !strncmp(e->comm, "mockgpu/", 8)));
+}
+
+static struct place place_queue(struct trace_json *j, const struct drm_mockgpu_event *e,
+				unsigned int device)
+{
+	/* The kernel's thread may have no number here, as in a container. */
+	struct place at = {
+		.pid = (uint32_t)e->owner,
+		.tid = e->tid ? (uint32_t)e->tid : QUEUE_TID + e->queue,
+	};
+
+	name_process(j, at.pid, false, "");
+	if (e->queue)
+		name_queue(j, at.pid, at.tid, e->queue, device);
+	else if (!is_known(find_track(j, at.pid, at.tid), at.pid, at.tid))
+		name_track(j, at.pid, at.tid, e->comm);
+	return at;
+}
+
 static struct place place_event(struct trace_json *j, const struct drm_mockgpu_event *e,
 				unsigned int device)
 {
 	struct place at = { .pid = (uint32_t)e->pid, .tid = (uint32_t)e->tid };
-	char comm[TRACE_COMM_MAX], name[32];
 
-	snprintf(comm, sizeof(comm), "%.15s", e->comm);
-	if (e->queue && e->owner) {
-		/* The kernel's thread may have no number here, as in a container. */
-		if (!at.tid)
-			at.tid = QUEUE_TID + e->queue;
-		at.pid = (uint32_t)e->owner;
-		name_process(j, at.pid, false, "");
-		if (device)
-			snprintf(name, sizeof(name), "queue %u, device %u", e->queue, device);
-		else
-			snprintf(name, sizeof(name), "queue %u", e->queue);
-		name_track(j, at.pid, at.tid, name);
-	} else if (at.pid) {
-		name_process(j, at.pid, at.pid == at.tid, comm);
-		name_track(j, at.pid, at.tid, comm);
-	} else {	/* of whoever has no number here */
+	if (is_queue(e))
+		return place_queue(j, e, device);
+	if (!at.pid) {	/* of whoever has no number here */
 		name_track(j, 0, 0, "not visible");
+		return at;
 	}
+	name_process(j, at.pid, at.pid == at.tid, e->comm);
+	name_track(j, at.pid, at.tid, e->comm);
 	return at;
 }
 
@@ -216,25 +258,6 @@ static void put_instant(struct trace_json *j, const struct drm_mockgpu_event *e,
 	put_args(j, e, cause);
 }
 
-static void put_span(struct trace_json *j, const struct drm_mockgpu_event *e, const char *cause,
-		     unsigned int device, struct place at)
-{
-	if (e->owner) {
-		at.pid = (uint32_t)e->owner;
-		name_process(j, at.pid, false, "");
-	}
-	begin_element(j, "b");
-	put_head(j, e, cause, device, at, e->time_ns - e->duration_ns);
-	json_text(&j->file, ",\"id\":");
-	json_hex(&j->file, e->seqno);
-	put_args(j, e, cause);
-	begin_element(j, "e");
-	put_head(j, e, cause, device, at, e->time_ns);
-	json_text(&j->file, ",\"id\":");
-	json_hex(&j->file, e->seqno);
-	json_put(&j->file, "}", 1);
-}
-
 void trace_json_event(struct trace_json *j, const struct drm_mockgpu_event *e,
 		      unsigned int device)
 {
@@ -245,8 +268,6 @@ void trace_json_event(struct trace_json *j, const struct drm_mockgpu_event *e,
 		at = place_event(j, e, device);
 	if (!e->duration_ns)
 		put_instant(j, e, cause, device, at);
-	else if (e->kind == MOCKGPU_EVENT_EXCLUSIVE)
-		put_span(j, e, cause, device, at);
 	else
 		put_slice(j, e, cause, device, at);
 	j->count += e->kind != MOCKGPU_EVENT_LOST;

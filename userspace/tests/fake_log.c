@@ -30,7 +30,7 @@
 #define E(k, c) .kind = MOCKGPU_EVENT_##k, .cause = (c)
 #define BY_APP .pid = APP, .tid = APP, .owner = APP, .comm = "app"
 #define BY_THREAD .pid = APP, .tid = APP_THREAD, .owner = APP, .comm = "a\"b\\c\x01\xff\xc3\xa9"
-#define BY_QUEUE .pid = KTHREAD, .tid = KTHREAD, .owner = APP, .queue = 3, .comm = "mockgpu-q3"
+#define BY_QUEUE .pid = KTHREAD, .tid = KTHREAD, .owner = APP, .comm = "mockgpu/4190001"
 
 /* Times are before now. */
 static const struct drm_mockgpu_event kinds[] = {
@@ -38,10 +38,10 @@ static const struct drm_mockgpu_event kinds[] = {
 	  .pfn = 0x123, .duration_ns = 2000001, .time_ns = 90 * MS },
 	{ E(GPU_FAULT, MOCKGPU_ACCESS_WRITE), BY_QUEUE, .addr = 0x7f0000200000, .len = 4096,
 	  .value = 3, .duration_ns = 1500, .time_ns = 80 * MS },
-	{ E(COMMAND, MOCKGPU_CMD_FILL), BY_QUEUE, .addr = 0x7f0000200000, .value = 9,
+	{ E(COMMAND, MOCKGPU_CMD_FILL), BY_QUEUE, .queue = 3, .addr = 0x7f0000200000, .value = 9,
 	  .duration_ns = 5000, .time_ns = 79 * MS },
-	{ E(FENCE, 0), BY_QUEUE, .addr = 0x7f0000600000, .value = 9, .error = -EFAULT,
-	  .time_ns = 78 * MS },
+	{ E(FENCE, 0), BY_QUEUE, .queue = 3, .addr = 0x7f0000600000, .value = 9,
+	  .error = -EFAULT, .time_ns = 78 * MS },
 	{ E(CPU_FAULT, MOCKGPU_CPU_FAULT_MOVED), BY_THREAD, .addr = 0x7f0000201000,
 	  .len = 4096, .pfn = 0x124, .value = 2, .duration_ns = 700, .time_ns = 70 * MS },
 	{ E(CPU_FAULT, MOCKGPU_CPU_FAULT_RETRIED), .pid = OTHER, .tid = OTHER, .owner = OTHER,

@@ -974,7 +974,10 @@ struct drm_mockgpu_point_release {
 
 /* What an event tells of (drm_mockgpu_event.kind). */
 
-/* Events are missing here, @value of them, as the log was full.  Told when it is read. */
+/*
+ * Events are missing here, @value of them, as the log was full.  @seqno is that of the
+ * first, @time_ns that of the event that follows, or of the last that is missing.
+ */
 #define MOCKGPU_EVENT_LOST		0
 /*
  * The device did not find @addr in its page table.  @cause is MOCKGPU_ACCESS_*, @value how
@@ -989,15 +992,15 @@ struct drm_mockgpu_point_release {
 /*
  * Pages moved to this device's VRAM, or were made there: those at @addr, @len bytes, are
  * in the frames from @pfn on.  @cause is MOCKGPU_CAUSE_*, @value is 1 where there was no
- * page before, else 0.  A call gives one event for each run of consecutive pages in
- * consecutive frames.
+ * page before, else 0.  There is one event for each run of consecutive pages in
+ * consecutive frames; of those that moved together, the first has the @duration_ns of all.
  */
 #define MOCKGPU_EVENT_TO_VRAM		3
 /* Pages moved from this device's VRAM to system memory; fields as above. */
 #define MOCKGPU_EVENT_TO_SYSTEM		4
 /*
  * Pages left VRAM that were chosen by their frames, @pfn and on, not by address: @len
- * bytes.  @cause is MOCKGPU_EVICTED_*.
+ * bytes; runs as above.  @cause is MOCKGPU_EVICTED_*.
  */
 #define MOCKGPU_EVENT_EVICT		5
 /* The memory manager split a folio in VRAM, @pfn and on, of @len bytes. */
@@ -1008,8 +1011,9 @@ struct drm_mockgpu_point_release {
  */
 #define MOCKGPU_EVENT_INVALIDATE	7
 /*
- * The page at @addr, frame @pfn, was exclusive to the device for @duration_ns; or, with
- * @error, it could not be.
+ * The page at @addr, frame @pfn, was made exclusive to the device, and used; or, with
+ * @error, it was not, and it may be tried again.  A CPU that wants it back takes it by an
+ * INVALIDATE.
  */
 #define MOCKGPU_EVENT_EXCLUSIVE		8
 /*
@@ -1018,13 +1022,15 @@ struct drm_mockgpu_point_release {
  */
 #define MOCKGPU_EVENT_COMMAND		9
 /*
- * A submission of @queue is finished, its number is @value, and its fence at @addr was
- * stored.  @error is that of the first command that failed, or of the fence.
+ * A submission of @queue is finished, its number is @value, and its fence at @addr, if it
+ * has one, was stored.  @error is that of the first command that failed, or of the fence;
+ * -ECANCELED as well where the queue has gone before it was finished.
  */
 #define MOCKGPU_EVENT_FENCE		10
 /*
- * A thread came to an armed point, and the arm acted: @cause is the point's number, @value
- * the arm's, @duration_ns how long the thread was held, @error what the step failed with.
+ * A thread came to an armed point, and the arm acted, if only by counting: @cause is the
+ * point's number, @value the arm's, @duration_ns how long the thread was held, @error what
+ * the step failed with, @addr and @len what it was about, if that is known.
  * Points are the driver's: logs of every device have these.
  */
 #define MOCKGPU_EVENT_POINT		11
@@ -1062,7 +1068,7 @@ struct drm_mockgpu_point_release {
 struct drm_mockgpu_event {
 	/** @seqno: number of the event in this log, from 1, without gaps; see LOST */
 	__u64 seqno;
-	/** @time_ns: when it was over; CLOCK_MONOTONIC */
+	/** @time_ns: when it was over, CLOCK_MONOTONIC; two threads' may be out of order */
 	__u64 time_ns;
 	/** @duration_ns: how long it took, or 0 */
 	__u64 duration_ns;
@@ -1074,9 +1080,12 @@ struct drm_mockgpu_event {
 	__u64 pfn;
 	/** @value: see the kind */
 	__u64 value;
-	/** @pid: process whose thread did it, as who opened the log numbers processes */
+	/**
+	 * @pid: process whose thread did it, as who opened the log numbers processes; 0 if it
+	 * has no number there, or runs as another user or group, unless with CAP_SYS_ADMIN
+	 */
 	__s32 pid;
-	/** @tid: this thread; a queue's is a thread of the kernel */
+	/** @tid: this thread, likewise; a queue's is a thread of the kernel */
 	__s32 tid;
 	/** @owner: process whose memory it is about; 0: not known */
 	__s32 owner;
@@ -1088,7 +1097,7 @@ struct drm_mockgpu_event {
 	__u16 cause;
 	/** @queue: number of the queue that it was done for, or 0 */
 	__u32 queue;
-	/** @comm: name of the thread */
+	/** @comm: name of the thread; empty where @tid is 0, unless with CAP_SYS_ADMIN */
 	char comm[16];
 };
 
@@ -1104,20 +1113,25 @@ struct drm_mockgpu_event {
  *
  * Without a flag it has what concerns the attached memory, whoever does it: its owner,
  * a queue, the memory manager on behalf of another process; and what its owner does where
- * it is not known whose memory that is about, such as EVICT.  With MOCKGPU_LOG_DESCENDANTS it has what these processes do and what concerns their memory;
- * no memory needs to be attached; of processes that run as another user it
- * has nothing, unless it was opened with CAP_SYS_ADMIN.
+ * it is not known whose memory that is about, such as EVICT.
  *
- * read() gives whole events, as many as there are and fit; it waits for the first,
- * unless the file is O_NONBLOCK.  A log that nobody reads fills up; what happens then
- * is lost, and a LOST event stands in its place.  When the device has gone, read()
- * gives what is left, and then 0, and poll() says POLLHUP.
+ * With MOCKGPU_LOG_DESCENDANTS it has what these processes do and what concerns their
+ * memory, up to 256 generations on; no memory needs to be attached.  Unless it was opened
+ * with CAP_SYS_ADMIN, it has nothing that concerns the memory of a process that runs as
+ * another user or group, and what such a process does only where it concerns theirs.
+ * Pages that were asked to move and stayed give no event: MIGRATE says why.
+ *
+ * read() gives whole events, as many as there are and fit, -EINVAL where not one would;
+ * it waits for the first, unless the file is O_NONBLOCK.  A log that nobody reads fills
+ * up; what happens then is lost, and a LOST event stands in its place.  When the device
+ * has gone, read() gives what is left, and then 0, and poll() says POLLHUP.
  *
  * After fork() parent and child read from the same log: each event goes to one of them.
- * The log stays when the file that it was opened on is closed.
+ * The log stays when the file that it was opened on is closed, and the module with it.
  *
  * Errors: -EINVAL (also: both flags, a kind that there is not, @event_size, @entries above
- * MOCKGPU_LOG_ENTRIES_MAX), -EACCES (MOCKGPU_LOG_ALL), -ENOSPC (64 logs are open), -EMFILE,
+ * MOCKGPU_LOG_ENTRIES_MAX), -EACCES (MOCKGPU_LOG_ALL), -ENOSPC (64 logs are open, or 48 and the
+ * caller has not CAP_SYS_ADMIN), -EMFILE,
  * -ENFILE, -ENOMEM, -ENODEV; -ENXIO and -EPERM without flags.
  */
 struct drm_mockgpu_log_open {
