@@ -122,17 +122,18 @@ static void mockgpu_postclose(struct drm_device *drm, struct drm_file *file)
 	client_close(file);
 }
 
-static void mockgpu_show_fdinfo(struct drm_printer *p, struct drm_file *file)
+static void mockgpu_show_fdinfo(struct seq_file *m, struct file *filp)
 {
+	struct drm_printer p = drm_seq_file_printer(m);
+	struct drm_file *file = filp->private_data;
 	struct drm_memory_stats stats = {};
 
+	drm_show_fdinfo(m, filp);
 	/* All that a client has in VRAM is resident there, and nobody else's. */
 	stats.private = client_vram_bytes(file->driver_priv);
 	stats.resident = stats.private;
-	drm_print_memory_stats(p, &stats, DRM_GEM_OBJECT_RESIDENT, "vram");
+	drm_print_memory_stats(&p, &stats, DRM_GEM_OBJECT_RESIDENT, "vram");
 }
-
-DEFINE_COMPAT_SHOW_FDINFO(mockgpu_fops_show_fdinfo, mockgpu_show_fdinfo)
 
 static const struct file_operations mockgpu_fops = {
 	.owner = THIS_MODULE,
@@ -146,7 +147,7 @@ static const struct file_operations mockgpu_fops = {
 	.poll = drm_poll,
 	.read = drm_read,
 	.llseek = noop_llseek,
-	.show_fdinfo = mockgpu_fops_show_fdinfo,
+	.show_fdinfo = mockgpu_show_fdinfo,
 	COMPAT_FOP_UNSIGNED_OFFSET
 };
 
@@ -154,7 +155,6 @@ static const struct drm_driver mockgpu_driver = {
 	.driver_features = DRIVER_RENDER,
 	.open = mockgpu_open,
 	.postclose = mockgpu_postclose,
-	COMPAT_DRM_DRIVER_SHOW_FDINFO(mockgpu_show_fdinfo)
 	.ioctls = mockgpu_ioctls,
 	.num_ioctls = ARRAY_SIZE(mockgpu_ioctls),
 	.fops = &mockgpu_fops,
@@ -176,7 +176,11 @@ static int mockgpu_probe(struct platform_device *pdev)
 			       (u64)vram_mb * SZ_1M);
 }
 
-DEFINE_COMPAT_PLATFORM_REMOVE(mockgpu_remove, device_tear_down)
+static COMPAT_REMOVE_TYPE mockgpu_remove(struct platform_device *pdev)
+{
+	device_tear_down(pdev);
+	return COMPAT_REMOVE_RESULT;
+}
 
 /*
  * Each device has a name of its own rather than one name and a number: libdrm

@@ -47,16 +47,6 @@ void *vram_owner(void)
 	return &vram_owner_cookie;
 }
 
-/**
- * vram_default_source() - where VRAM comes from on this kernel, if nothing else is said
- *
- * Return: the source, or NULL where there is none.
- */
-const struct vram_source *vram_default_source(void)
-{
-	return IS_ENABLED(CONFIG_DEVICE_PRIVATE) ? &vram_private : NULL;
-}
-
 /* Pages of @part have become free, or were never used.  Caller holds the lock. */
 static void vram_put_pages(struct vram *vram, struct vram_part *part, unsigned int first,
 			   unsigned int count)

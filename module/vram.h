@@ -49,8 +49,18 @@ struct vram_source {
 	bool (*is_short)(void);
 };
 
-/* There with CONFIG_DEVICE_PRIVATE only; vram_default_source() knows. */
+/* With CONFIG_DEVICE_PRIVATE only. */
 extern const struct vram_source vram_private;
+
+/**
+ * vram_default_source() - where VRAM comes from on this kernel, if nothing else is said
+ *
+ * Return: the source, or NULL where there is none.
+ */
+static inline const struct vram_source *vram_default_source(void)
+{
+	return IS_ENABLED(CONFIG_DEVICE_PRIVATE) ? &vram_private : NULL;
+}
 
 /**
  * struct vram_charge - how much VRAM one client's calls have taken
@@ -167,7 +177,6 @@ struct vram_usage {
 	u64 mapped;
 };
 
-const struct vram_source *vram_default_source(void);
 int vram_init(struct vram *vram, const struct vram_source *source, u64 bytes, unsigned int index,
 	      vm_fault_t (*migrate_to_ram)(struct vm_fault *vmf), struct mockgpu_stats *stats);
 void vram_close(struct vram *vram);

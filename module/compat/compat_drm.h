@@ -51,60 +51,26 @@ static inline void drm_print_memory_stats(struct drm_printer *p,
 }
 #endif
 
-/**
- * DEFINE_COMPAT_SHOW_FDINFO() - define the show_fdinfo of a DRM device's file operations
- * @name: name of the function
- * @show: what the driver adds, a function of a &struct drm_printer and &struct drm_file;
- *	to be given to COMPAT_DRM_DRIVER_SHOW_FDINFO() as well
- */
-#if HAVE_DRM_SHOW_FDINFO
-#define DEFINE_COMPAT_SHOW_FDINFO(name, show)				\
-static void name(struct seq_file *m, struct file *filp)			\
-{									\
-	drm_show_fdinfo(m, filp);					\
-}
-#define COMPAT_DRM_DRIVER_SHOW_FDINFO(show)	.show_fdinfo = show,
-#else
+#if !HAVE_DRM_SHOW_FDINFO
 /* DRM has no number for a client there; two that are open do not share an address. */
-static inline void compat_fdinfo_begin(struct drm_printer *p, struct drm_file *file)
+static inline void drm_show_fdinfo(struct seq_file *m, struct file *filp)
 {
+	struct drm_file *file = filp->private_data;
 	static siphash_key_t key;
 
 	get_random_once(&key, sizeof(key));
-	drm_printf(p, "drm-driver:\t%s\n", file->minor->dev->driver->name);
-	drm_printf(p, "drm-client-id:\t%llu\n", siphash_1u64((unsigned long)file, &key));
+	seq_printf(m, "drm-driver:\t%s\n", file->minor->dev->driver->name);
+	seq_printf(m, "drm-client-id:\t%llu\n", siphash_1u64((unsigned long)file, &key));
 }
-
-#define DEFINE_COMPAT_SHOW_FDINFO(name, show)				\
-static void name(struct seq_file *m, struct file *filp)			\
-{									\
-	struct drm_file *file = filp->private_data;			\
-	struct drm_printer p = drm_seq_file_printer(m);			\
-									\
-	compat_fdinfo_begin(&p, file);					\
-	show(&p, file);							\
-}
-#define COMPAT_DRM_DRIVER_SHOW_FDINFO(show)
 #endif
 
-/**
- * DEFINE_COMPAT_PLATFORM_REMOVE() - define the remove of a &struct platform_driver
- * @name: name of the function
- * @remove: what to do, a function of a &struct platform_device that returns nothing
- */
+/* For the remove of a &struct platform_driver: its type, and what it returns. */
 #if HAVE_PLATFORM_REMOVE_VOID
-#define DEFINE_COMPAT_PLATFORM_REMOVE(name, remove)			\
-static void name(struct platform_device *pdev)				\
-{									\
-	remove(pdev);							\
-}
+#define COMPAT_REMOVE_TYPE	void
+#define COMPAT_REMOVE_RESULT
 #else
-#define DEFINE_COMPAT_PLATFORM_REMOVE(name, remove)			\
-static int name(struct platform_device *pdev)				\
-{									\
-	remove(pdev);							\
-	return 0;							\
-}
+#define COMPAT_REMOVE_TYPE	int
+#define COMPAT_REMOVE_RESULT	0
 #endif
 
 #endif

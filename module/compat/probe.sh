@@ -25,7 +25,7 @@ stop()
 	exit 1
 }
 
-for name in $(sed -n 's/^config \([A-Z0-9_]*\)$/\1/p' "$probes"); do
+sed -n 's/^config \([A-Z0-9_]*\)$/\1/p' "$probes" | while read -r name; do
 	grep -q "^CONFIG_$name=[ym]" "$objtree/include/config/auto.conf" ||
 		stop " is built without CONFIG_$name"
 done
