@@ -51,17 +51,20 @@ lint_probes_are_those_that_are_used()
 	diff <(echo "$probed") <(echo "$used") || fail 'probes (<) and what is used (>) differ'
 }
 
-# The kernel's headers as a folder of links, each of which can be replaced.
+# The kernel's headers as folders of links, each of which can be replaced.
 link_kernel()
 {
-	local common fake=$build/kernel
+	local common part fake=$build/kernel
 	common=$(sed -n 's|^include \(.*\)/Makefile$|\1|p' "$kernel/Makefile")
 	[ -e "$common/include/linux/mm.h" ] || fail "$kernel/Makefile is not understood"
 
 	rm -rf $build/kernel*
-	mkdir -p $fake
-	cp -rs "$common" $fake/common
-	cp -rs "$kernel" $fake/objects
+	mkdir -p $fake/common $fake/objects
+	for part in "$common"/*; do
+		[ "${part##*/}" = include ] || ln -s "$part" $fake/common/
+	done
+	cp -rs "$common/include" $fake/common/
+	cp -rs "$kernel/." $fake/objects/
 	rm $fake/objects/Makefile
 	sed "s|$common|$fake/common|; s|$kernel|$fake/objects|" "$kernel/Makefile" \
 		>$fake/objects/Makefile
@@ -124,11 +127,9 @@ lint_known_kernel_is_probed_once()
 	[ "$(stat -c %y $header)" = "$first" ] || fail 'it was probed again'
 
 	# another kernel, to judge by what it exports
-	cp --remove-destination "$(readlink $objects/Module.symvers)" $build/symvers
-	mv $build/symvers $objects/Module.symvers
+	fake_kernel objects/Module.symvers 1d
 	make -C $objects M=$build/tree/module stats.o >$build/log 2>&1
 	[ "$(stat -c %y $header)" != "$first" ] || fail 'another kernel was not probed'
-	rm $build/kernel-$$
 }
 
 lint_removed_function_stops_the_build()
