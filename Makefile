@@ -35,6 +35,12 @@ check: guest-needs ## run all tests; T=A1 or T=a1,b6: those of these rows; REPEA
 check-debug: guest-needs ## the same on a kernel with all its checks on, and unit tests; T=, REPEAT= as well
 	@tests/vm/check -d $(if $(REPEAT),-r '$(REPEAT)') $(T)
 
+coverage: guest-needs ## check-debug, and which lines of the module it did not execute; T= as well
+	@tests/vm/check -g $(T)
+
+bench: guest-needs ## instructions that each path takes; points and log not in use take under 1 %
+	@tests/vm/bench
+
 vm: ## a root shell in the guest; SHARE=folder is /host there, read-only
 	@[ -t 0 ] || { echo "make vm needs a terminal; use make vm-run CMD='...'" >&2; exit 2; }
 	@tests/vm/needs guest
@@ -105,5 +111,5 @@ help: ## this list
 guest-needs:
 	@tests/vm/needs guest
 
-.PHONY: all module userspace install demo check check-debug vm vm-run lint dkms-install dkms-remove \
-	dkms-tree clean distclean help guest-needs
+.PHONY: all module userspace install demo check check-debug coverage bench vm vm-run lint \
+	dkms-install dkms-remove dkms-tree clean distclean help guest-needs

@@ -78,7 +78,11 @@ struct control_held {
 	unsigned long addr;
 };
 
-DEFINE_STATIC_KEY_FALSE(control_armed);
+/*
+ * To turn the branches stops all CPUs, and who arms is likely to arm again: they are
+ * turned back a while after the last arm went.
+ */
+DEFINE_STATIC_KEY_DEFERRED_FALSE(control_armed, 5 * HZ);
 
 static DEFINE_SPINLOCK(control_lock);
 static LIST_HEAD(control_arms);
@@ -327,7 +331,7 @@ int control_arm(const struct control_spec *spec, const void *owner, u64 *id)
 	if (ret)
 		control_put(arm);
 	else
-		static_branch_inc(&control_armed);
+		static_branch_deferred_inc(&control_armed);
 	return ret;
 }
 
@@ -438,7 +442,7 @@ static void control_remove(struct control_arm *arm)
 
 static void control_drop(struct control_arm *arm)
 {
-	static_branch_dec(&control_armed);
+	static_branch_slow_dec_deferred(&control_armed);
 	control_put(arm);
 }
 
@@ -496,4 +500,14 @@ void control_disarm(const void *owner)
 		if (found)
 			control_drop(found);
 	} while (found);
+}
+
+/**
+ * control_fini() - the module leaves
+ *
+ * Context: may sleep; nothing is armed any more.
+ */
+void control_fini(void)
+{
+	static_key_deferred_flush(&control_armed);
 }

@@ -18,6 +18,7 @@
 
 #include "client.h"
 #include "compat/compat_drm.h"
+#include "control.h"
 #include "device.h"
 #include "ioctl.h"
 #include "mockgpu_drm.h"
@@ -261,6 +262,7 @@ static int __init mockgpu_init(void)
 	if (ret) {
 		remove_devices();
 		platform_driver_unregister(&mockgpu_platform_driver);
+		control_fini();
 	}
 	return ret;
 }
@@ -269,6 +271,7 @@ static void __exit mockgpu_exit(void)
 {
 	remove_devices();
 	platform_driver_unregister(&mockgpu_platform_driver);
+	control_fini();
 }
 
 module_init(mockgpu_init);

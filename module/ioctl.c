@@ -445,7 +445,7 @@ int ioctl_rw(struct drm_device *drm, void *data, struct drm_file *file)
 		return PTR_ERR(svm);
 	if (control_no_memory())
 		return -ENOMEM;
-	bounce = kvmalloc(RW_STEP_BYTES, GFP_KERNEL);
+	bounce = kvmalloc(min_t(u64, args->len, RW_STEP_BYTES), GFP_KERNEL);
 	if (!bounce)
 		return -ENOMEM;
 

@@ -35,6 +35,8 @@ void migrate_collected(unsigned long *src, unsigned long npages, const struct mm
 {
 	unsigned long i;
 
+	if (!control_is_armed())
+		return;
 	for (i = 0; i < npages; i++) {
 		if ((src[i] & MIGRATE_PFN_MIGRATE) && (src[i] & MIGRATE_PFN_VALID) &&
 		    control_hit(CONTROL_PAGE_LOCK, mm, mm ? start + i * PAGE_SIZE : 0))
@@ -42,7 +44,7 @@ void migrate_collected(unsigned long *src, unsigned long npages, const struct mm
 	}
 }
 
-static bool migrate_copy(void *to, const void *from)
+static __always_inline bool migrate_copy(void *to, const void *from)
 {
 	if (control_hit(CONTROL_COPY, NULL, 0))
 		return false;
@@ -74,7 +76,7 @@ bool migrate_copy_to_vram(struct page *to, struct page *from)
 	return ok;
 }
 
-static bool migrate_copy_to_system(struct page *to, struct page *from)
+static __always_inline bool migrate_copy_to_system(struct page *to, struct page *from)
 {
 	void *data = kmap_local_page(to);
 	bool ok = migrate_copy(data, vram_page_data(from));

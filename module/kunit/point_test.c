@@ -65,7 +65,8 @@ static void point_test_exit(struct kunit *test)
 	if (f->logging)
 		static_branch_dec(&event_wanted);
 	KUNIT_EXPECT_EQ(test, control_nr_arms, 0);
-	KUNIT_EXPECT_FALSE(test, static_key_enabled(&control_armed));
+	control_fini();
+	KUNIT_EXPECT_FALSE(test, static_key_enabled(&control_armed.key));
 	/* An arm that goes lets go of its address space. */
 	if (f->mm)
 		KUNIT_EXPECT_EQ(test, atomic_read(&f->mm->mm_count), 1);

@@ -36,6 +36,13 @@ lint_scenarios_build_without_warnings()
 		CFLAGS='-O2 -g -Werror' all
 }
 
+lint_benchmarks_build_without_warnings()
+{
+	make -s -j"$(nproc)" -C userspace OUT=$build CFLAGS="$flags" all
+	make -s -j"$(nproc)" -C tests/bench OUT=$build-bench US_OUT=$build \
+		CFLAGS='-O2 -g -Werror' all
+}
+
 lint_man_pages()
 {
 	local pages=() complaints
@@ -49,4 +56,4 @@ lint_man_pages()
 }
 
 run_tests lint_checkpatch_userspace lint_analyzer_userspace \
-	lint_scenarios_build_without_warnings lint_man_pages
+	lint_scenarios_build_without_warnings lint_benchmarks_build_without_warnings lint_man_pages

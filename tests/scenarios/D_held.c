@@ -168,13 +168,6 @@ static pid_t hold_lock(uint64_t *p)
 	return child;
 }
 
-/* The page that was taken out of use may be used again. */
-static void give_back_page(uint64_t pfn)
-{
-	if (!system("modprobe -q hwpoison-inject"))
-		write_number("/sys/kernel/debug/hwpoison/unpoison-pfn", (long long)pfn);
-}
-
 /*
  * The page's lock is not to be had for longer than the bound: the command says so, in time, and
  * nothing has happened.  When the lock is free, it works.
@@ -205,7 +198,7 @@ static void D7_lock_held_past_the_bound(void)
 	CHECK_EQ(*p, 7);
 	*p = fill_word(tag, 0, 0);
 	CHECK_FILL(p, 1, tag, 0);
-	give_back_page(pfn);
+	page_back_in_use(pfn);
 	disk_swap_off();
 	disk_gone();
 }

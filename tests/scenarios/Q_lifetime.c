@@ -382,13 +382,31 @@ static void in_the_child(void *arg)
 	FINISHES(q, 1, 0);
 }
 
+static void destroy_in_the_child(void *arg)
+{
+	struct queue q = *(struct queue *)arg;
+
+	CHECK_EQ(mockgpu_queue_destroy(q.dev, q.id + 1), -ENOENT);
+	queue_destroy(q);
+	CHECK_EQ(mockgpu_queue_destroy(q.dev, q.id), -ENOENT);
+}
+
 static void Q6_after_fork(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open_private()), other;
+	struct drm_mockgpu_cmd cmd = cmd_delay(10 * NS_PER_S);
+	uint64_t seqno, start = now_ns();
 
 	RUN(q, cmd_delay(1));
 	join(spawn(in_the_child, &q));
 	RUN(q, cmd_delay(1));
+	/* Nor does it take an address to take a queue away: it is gone for its owner, too. */
+	seqno = submit(q, &cmd, 1, NULL);
+	join(spawn(destroy_in_the_child, &q));
+	CHECK_EQ(mockgpu_wait(q.dev, q.id, seqno, 0, NULL), -ENOENT);
+	CHECK_LE(now_ns() - start, 4 * BOUND_NS);
+	other = queue_new(q.dev);
+	RUN(other, cmd_delay(1));
 }
 
 #define SCENARIO(name) { #name, name, 0, 0 }

@@ -392,57 +392,6 @@ static void R8_process_exits(void)
 	CHECK_EQ(arm_look(arm).held, 0);
 }
 
-static void *migrate_thread(void *unused)
-{
-	TO_VRAM(t.q.dev, t.word, 1);
-	return NULL;
-}
-
-/*
- * The page is locked by a migration when the device wants it for itself: it waits for a second,
- * and says so; or is right where the migration is done sooner.
- */
-static void want_what_migrates(struct actor *self)
-{
-	uint64_t seqno, start;
-	pthread_t thread;
-
-	t.q = queue_new(gpu_open_private());
-	*t.word = t.was;
-	cue(self);
-	thread = thread_start(migrate_thread, NULL);
-	gate_wait(stage);
-	start = now_ns();
-	seqno = add_on_device();
-	CHECK_EQ(mockgpu_wait(t.q.dev, t.q.id, seqno, 10 * (int64_t)NS_PER_S, NULL), 0);
-	CHECK_LE(now_ns() - start, 5 * NS_PER_S);
-	gate_open(self->done, 1);
-	thread_join(thread);
-	if (!t.result.error)
-		CHECK_EQ(t.result.value, t.was + ADDED - 1);
-	CHECK_EQ(*t.word, t.was + (t.result.error ? 0 : ADDED));
-	RUN(t.q, cmd_add(t.word, 8, 1), .value = *t.word, .done = 1);
-}
-
-static void R7_locked_by_a_migration(void)
-{
-	struct arm arm;
-
-	t.was = 1000;
-	t.word = map_hole(1);
-	stage = gate_new();
-	actor = actor_new();
-	director = gpu_open_private();
-	actor_start(actor, want_what_migrates);
-	arm = HOLD(director, "migrate-collected", .pid = actor->pid);
-	actor_go(actor);
-	AWAIT_HELD(arm);
-	gate_open(stage, 1);
-	CHECK(!actor_done(actor, AWHILE));
-	arm_release(arm);
-	actor_join(actor);
-}
-
 /* Somebody takes it away again each time, and then not. */
 static void R7_refused_for_a_while(void)
 {
@@ -474,7 +423,6 @@ const struct scenario scenarios[] = {
 	SCENARIO(R7_compacted_before),
 	SCENARIO(R7_reclaimed_before),
 	SCENARIO(R7_dropped_before),
-	SCENARIO(R7_locked_by_a_migration),
 	SCENARIO(R7_refused_for_a_while),
 	SCENARIO(R8_read_by_the_cpu),
 	SCENARIO(R8_added_to_by_the_cpu),

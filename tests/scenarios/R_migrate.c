@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What meets a migration that is half-way: touches, changes of the mapping, evictions.
+ * What meets a migration that is half-way: touches, and changes of the mapping.
  *
  * The process that migrates holds its mmap_lock meanwhile, so the director is another.  What it
  * keeps from happening has to wait for it, and be right afterwards.
@@ -97,6 +97,56 @@ static void R1_threads_touch_what_is_collected(void)
 static void R1_threads_touch_what_is_copied(void)
 {
 	threads_fault_on_one_page("cpu-fault-copied");
+}
+
+static void *call_home(void *dev)
+{
+	TO_SYSTEM(dev, t.p, N);
+	return NULL;
+}
+
+/* A process that calls its pages home, and whose other threads touch one of them. */
+static void touch_what_is_called_home(struct actor *self)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	pthread_t threads[TOUCHERS], caller;
+
+	fill(t.p, N, t.tag, 0);
+	TO_VRAM(dev, t.p, N);
+	cue(self);
+	caller = thread_start(call_home, dev);
+	gate_wait(t.toucher->go);
+	for (unsigned int i = 0; i < TOUCHERS; i++)
+		threads[i] = thread_start(touch_first, NULL);
+	for (unsigned int i = 0; i < TOUCHERS; i++)
+		thread_join(threads[i]);
+	gate_open(t.toucher->done, 1);
+	thread_join(caller);
+	CHECK_PLACE(dev, t.p, N, IN_SYSTEM);
+	check_all();
+}
+
+/* It is a call that has the page: the threads wait for that, and all pages come home by it. */
+static void R1_threads_touch_what_is_called_home(void)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(steps); i++) {
+		struct arm arm;
+
+		set_up();
+		actor_start(t.mover, touch_what_is_called_home);
+		t.before = gpu_counters(t.dev);
+		arm = HOLD(t.dev, steps[i], .pid = t.mover->pid);
+		actor_go(t.mover);
+		AWAIT_HELD(arm);
+		actor_go(t.toucher);
+		CHECK(!actor_done(t.toucher, AWHILE));
+		arm_release(arm);
+		CHECK(actor_done(t.toucher, 5000));
+		actor_join(t.mover);
+		CHECK_COUNTED(t.dev, &t.before, .pages_to_system = N,
+			      .vram_used_bytes = -N * PAGE);
+		mockgpu_close(t.dev);
+	}
 }
 
 /* Who touches: a process that has the page since fork(). */
@@ -350,114 +400,69 @@ static void R3_unmap_of_what_is_half_migrated(void)
 	CHECK_FILL(AT(t.p, N / 2 + 1), N / 2 - 1, t.tag, N / 2 + 1);
 }
 
-static void come_back_and_look(struct actor *self)
+/* Anonymous memory with files between: what is a file's stays, and is unmapped beside the rest. */
+static int file;
+static uint16_t file_tag;
+
+static void *unmap_the_middle(void *unused)
 {
-	struct mockgpu_device *dev = gpu_open_private();
-
-	fill(t.p, N, t.tag, 0);
-	TO_VRAM(dev, t.p, N);
-	cue(self);
-	TO_SYSTEM(dev, t.p, N);
-	check_all();
-}
-
-/* Pages that are on their way are passed over, and are said to be busy. */
-static void R4_evicted_while_coming_back(void)
-{
-	struct mockgpu_evicted result;
-	struct arm arm;
-
-	set_up();
-	actor_start(t.mover, come_back_and_look);
-	t.before = gpu_counters(t.dev);
-	arm = HOLD(t.dev, "migrate-copied", .pid = t.mover->pid);
-	actor_go(t.mover);
-	AWAIT_HELD(arm);
-	CHECK_EQ(mockgpu_evict_all(t.dev, &result), 0);
-	CHECK_EQ(result.evicted, 0);
-	CHECK_EQ(result.busy, N);
-	arm_release(arm);
-	actor_join(t.mover);
-	CHECK_COUNTED(t.dev, &t.before, .pages_to_system = N, .vram_used_bytes = -N * PAGE);
-}
-
-static void touch_and_look(struct actor *self)
-{
-	struct mockgpu_device *dev = gpu_open_private();
-
-	fill(t.p, N, t.tag, 0);
-	TO_VRAM(dev, t.p, N);
-	cue(self);
-	check_all();
-}
-
-static void *evict_everything(void *unused)
-{
-	struct mockgpu_evicted result;
-
-	CHECK_EQ(mockgpu_evict_all(t.dev, &result), 0);
-	CHECK_EQ(result.busy, 0);
+	gate_wait(t.toucher->go);
+	CHECK_SYS(munmap(AT(t.p, 1), (N - 2) * PAGE));
+	gate_open(t.toucher->done, 1);
 	return NULL;
 }
 
-static void try_to_come_back(struct actor *self)
+static void migrate_between_files(struct actor *self)
 {
 	struct mockgpu_device *dev = gpu_open_private();
+	const int writable = PROT_READ | PROT_WRITE;
 	struct mockgpu_migrated result;
+	pthread_t thread;
 
-	fill(t.p, N, t.tag, 0);
-	TO_VRAM(dev, t.p, N);
+	map_fixed(AT(t.p, 2), 2, writable, MAP_SHARED, file);
+	map_fixed(AT(t.p, 4), 2, writable, MAP_PRIVATE, file);
+	fill(t.p, 2, t.tag, 0);
+	fill(AT(t.p, 4), N - 4, t.tag, 4);
+	CHECK_FILL(AT(t.p, 2), 2, file_tag, 0);
 	cue(self);
-	CHECK_EQ(mockgpu_migrate(dev, t.p, N * PAGE, MOCKGPU_TARGET_SYSTEM, 0, &result, NULL), 0);
-	CHECK_EQ(result.count[MOCKGPU_PAGE_MOVED], 0);
-	gate_open(self->done, 1);
-	check_all();
+	thread = thread_start(unmap_the_middle, NULL);
+	CHECK_EQ(mockgpu_migrate(dev, t.p, N * PAGE, MOCKGPU_TARGET_VRAM, 0, &result, NULL), 0);
+	thread_join(thread);
+	CHECK_EQ(result.count[MOCKGPU_PAGE_FILE], 2);
+	CHECK_EQ(result.count[MOCKGPU_PAGE_MOVED], N - 2);
+	CHECK(!can_read(AT(t.p, 1)) && !can_read(AT(t.p, N - 2)));
+	CHECK_PLACE(dev, t.p, 1, IN_VRAM);
+	CHECK_PLACE(dev, AT(t.p, N - 1), 1, IN_VRAM);
+	CHECK_FILL(t.p, 1, t.tag, 0);
+	CHECK_FILL(AT(t.p, N - 1), 1, t.tag, N - 1);
 }
 
-/* An eviction that is half-way: what is touched waits, what is migrated does not move. */
-static void R4_touched_and_migrated_while_evicted(void)
+static void R3_files_beside(void)
 {
-	static const char *const points[] = { "evict-collected", "evict-copied" };
-
-	for (unsigned int i = 0; i < 4; i++) {
-		pthread_t evictor;
+	for (unsigned int i = 0; i < ARRAY_SIZE(steps); i++) {
 		struct arm arm;
+		void *p;
 
 		set_up();
-		actor_start(t.toucher, i % 2 ? touch_and_look : try_to_come_back);
-		t.before = gpu_counters(t.dev);
-		arm = HOLD(t.dev, points[i / 2]);
-		evictor = thread_start(evict_everything, NULL);
+		file_tag = new_tag();
+		file = make_memfd(4, file_tag);
+		actor_start(t.mover, migrate_between_files);
+		arm = HOLD(t.dev, steps[i], .pid = t.mover->pid, .addr = AT(t.p, N - 1),
+			   .len = PAGE);
+		actor_go(t.mover);
 		AWAIT_HELD(arm);
 		actor_go(t.toucher);
-		CHECK_EQ(actor_done(t.toucher, i % 2 ? AWHILE : 5000), !(i % 2));
+		CHECK(!actor_done(t.toucher, AWHILE));
 		arm_release(arm);
-		actor_join(t.toucher);
-		thread_join(evictor);
-		CHECK_COUNTED(t.dev, &t.before, .pages_evicted = N, .vram_used_bytes = -N * PAGE);
+		CHECK(actor_done(t.toucher, 5000));
+		actor_join(t.mover);
+		/* What was written to the private mapping is not the file's. */
+		p = map_hole(4);
+		map_fixed(p, 4, PROT_READ, MAP_SHARED, file);
+		CHECK_FILL(p, 4, file_tag, 0);
+		close(file);
 		mockgpu_close(t.dev);
 	}
-}
-
-/* The CPU's fault has the page when the eviction comes: it is the fault that brings it home. */
-static void R4_evicted_while_touched(void)
-{
-	struct mockgpu_evicted result;
-	struct arm arm;
-
-	set_up();
-	actor_start(t.toucher, touch_and_look);
-	t.before = gpu_counters(t.dev);
-	arm = HOLD(t.dev, "cpu-fault-copied", .pid = t.toucher->pid, .count = 1);
-	actor_go(t.toucher);
-	AWAIT_HELD(arm);
-	CHECK_EQ(mockgpu_evict_all(t.dev, &result), 0);
-	CHECK_EQ(result.evicted, N - 1);
-	CHECK_EQ(result.busy, 1);
-	arm_release(arm);
-	actor_join(t.toucher);
-	CHECK_COUNTED(t.dev, &t.before, .pages_evicted = N - 1, .pages_cpu_fault = 1,
-		      .vram_used_bytes = -N * PAGE);
 }
 
 #define SCENARIO(name) { #name, name, 0, 0 }
@@ -466,6 +471,7 @@ const struct scenario scenarios[] = {
 	SCENARIO(R1_threads_touch_as_the_first_begins),
 	SCENARIO(R1_threads_touch_what_is_collected),
 	SCENARIO(R1_threads_touch_what_is_copied),
+	SCENARIO(R1_threads_touch_what_is_called_home),
 	SCENARIO(R2_child_touches),
 	SCENARIO(R2_child_writes),
 	SCENARIO(R2_grandchild_touches),
@@ -474,8 +480,6 @@ const struct scenario scenarios[] = {
 	SCENARIO(R3_part_is_unmapped),
 	SCENARIO(R3_process_forks),
 	SCENARIO(R3_unmap_of_what_is_half_migrated),
-	SCENARIO(R4_evicted_while_coming_back),
-	SCENARIO(R4_touched_and_migrated_while_evicted),
-	SCENARIO(R4_evicted_while_touched),
+	SCENARIO(R3_files_beside),
 	{ 0 }
 };

@@ -269,7 +269,8 @@ static void *drop_in_thread(void *unused)
 
 /*
  * Before the notifier has the lock the device reads what was there, as the CPU may; then it waits,
- * and sees what was made of it.  Who drops the pages is held with its mmap_lock, and so another process directs.
+ * and sees what was made of it.  Who drops the pages is held with his mmap_lock, so another process
+ * directs.
  */
 static bool too_late;
 

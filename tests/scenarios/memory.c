@@ -284,3 +284,9 @@ void write_number(const char *path, long long value)
 	if (!file || fprintf(file, "%lld\n", value) < 0 || fclose(file))
 		FAIL("%s: cannot write %lld: %s", path, value, strerror(errno));
 }
+
+void page_back_in_use(uint64_t pfn)
+{
+	if (!system("modprobe -q hwpoison-inject"))
+		write_number("/sys/kernel/debug/hwpoison/unpoison-pfn", (long long)pfn);
+}

@@ -77,4 +77,7 @@ struct pagemap pagemap_of(pid_t pid, const void *p);
 long long read_number(const char *path);
 void write_number(const char *path, long long value);
 
+/* A page that was taken out of use by way of a test may be used again, where the kernel can. */
+void page_back_in_use(uint64_t pfn);
+
 #endif

@@ -121,11 +121,12 @@ END
 # shellcheck disable=SC2046
 gcc -Wall -o faults faults.c $(pkg-config --cflags --libs libmockgpu) || exit 1
 
-# 204800 commands, as fast as a queue is.
+# 4096 commands as often as told, as fast as a queue is.
 cat >commands.c <<'END'
 #include <mockgpu.h>
+#include <stdlib.h>
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static struct drm_mockgpu_cmd nops[4096];
 	struct mockgpu_device *dev;
@@ -134,7 +135,7 @@ int main(void)
 
 	if (mockgpu_open(&dev, 0) || mockgpu_queue_create(dev, &queue))
 		return 1;
-	for (i = 0; i < 50; i++) {
+	for (i = 0; argc > 1 && i < atoi(argv[1]); i++) {
 		if (mockgpu_run(dev, queue, nops, 4096, NULL))
 			return 1;
 	}
@@ -264,12 +265,25 @@ trace_accounts_for_every_event()
 {
 	local entries written lost
 	for entries in 4K 64K; do
-		trace 0 --summary -o trace.json --kinds command --buffer $entries ./commands
+		trace 0 --summary -o trace.json --kinds command --buffer $entries ./commands 50
 		written=$(sed -n 's/^mockgpu: \([0-9]*\) events in .*/\1/p' err)
 		lost=$(sed -n 's/^mockgpu: \([0-9]*\) events were lost.*/\1/p' err)
 		[ $((written + ${lost:-0})) = 204800 ] ||
 			fail "$written events written and ${lost:-0} lost make no 204800"
 	done
+}
+
+# Events that come faster than they can be written, from a process that goes on.
+trace_ends_with_the_program_though_others_go_on()
+{
+	local flood
+	timeout -s KILL 60 mockgpu trace -o trace.json --kinds command \
+		sh -c './commands 1000000 & echo "flood $!"; sleep 1' >out 2>err ||
+		fail "it ended with $?"
+	flood=$(sed -n 's/^flood //p' out)
+	kill -KILL "$flood" || fail 'it does not go on'
+	expect 'what it says' "$(cat err)" 'left running was traced up to here'
+	expect 'what it says' "$(cat err)" 'mockgpu: [0-9]{4,} events in trace.json'
 }
 
 # field KEY: a number of `mockgpu info --json`
@@ -343,6 +357,7 @@ run_tests \
 	trace_takes_no_root_but_shows_no_frames \
 	trace_warns_of_lost_events \
 	trace_accounts_for_every_event \
+	trace_ends_with_the_program_though_others_go_on \
 	trace_summary_equals_the_counters \
 	trace_has_all_devices \
 	trace_goes_on_when_the_device_goes

@@ -4,8 +4,8 @@
  * names; without that the driver is one that has no logs.
  *
  * kinds: one event of each kind at least; lost: events are missing, as many as the log has
- * entries; many: thousands, and then the device goes; endless: many more as long as somebody
- * reads; ranges: faults on more ranges than a summary shows.
+ * entries; many: thousands, and then the device goes; ranges: faults on more ranges than a
+ * summary shows.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -67,7 +67,7 @@ static const struct drm_mockgpu_event cpu_fault = {
 };
 
 struct log {
-	int fd, reader;
+	int fd;
 	uint64_t now;
 	uint64_t seqno;
 	uint64_t kinds;
@@ -134,11 +134,6 @@ static void tell(struct log *l, const char *story, unsigned int entries)
 		tell_ranges(l);
 	else
 		tell_kinds(l);
-	/* In a process of its own, which the end of the reader ends. */
-	if (!strcmp(story, "endless") && !fork()) {
-		for (close(l->reader);;)
-			add(l, &cpu_fault, now());
-	}
 	for (i = 0; i < MANY && !strcmp(story, "many"); i++)
 		add(l, &cpu_fault, l->now + i);
 }
@@ -163,7 +158,6 @@ int fake_log_open(struct drm_mockgpu_log_open *l)
 	}
 	if (ends[0] < 0)
 		return -errno;
-	log.reader = ends[0];
 	tell(&log, story, l->entries);
 	lseek(ends[0], 0, SEEK_SET);
 	l->fd = ends[0];

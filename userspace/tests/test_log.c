@@ -244,6 +244,7 @@ int main(void)
 {
 	struct mockgpu_device *dev;
 
+	alarm(60);	/* who waits for ever has failed */
 	fake_nodes = nodes;
 	fake_nodes_len = 1;
 	fake_ioctl = answer;

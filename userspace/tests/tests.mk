@@ -3,7 +3,7 @@
 # Unit tests, which need no kernel module: `make -C userspace OUT=... check`.
 
 T := $(OUT)/tests
-UNIT_TESTS := $(addprefix $(T)/,test_open test_calls test_queue test_point test_log test_picture)
+UNIT_TESTS := $(addprefix $(T)/,test_open test_calls test_queue test_point test_log test_picture test_json)
 HAVE_CXX := $(shell command -v $(CXX) 2>/dev/null)
 # The kernel's headers are the same for both word sizes, but found under one name.
 M32 := -m32 $(addprefix -isystem ,/usr/include/$(shell $(CC) -print-multiarch 2>/dev/null))
@@ -29,10 +29,13 @@ $(T)/test_log: $(T)/test_log.o $(T)/fake_drm.o $(STATIC)
 $(T)/test_picture: $(T)/test_picture.o $(addprefix $(OUT)/mockgpu/,picture.o svg.o common.o) $(STATIC)
 	$(TEST_LINK)
 
+$(T)/test_json: $(T)/test_json.o $(OUT)/mockgpu/json.o
+	$(TEST_LINK)
+
 $(T)/mockgpu-fake: $(CMD_OBJS) $(addprefix $(T)/,fake_drm.o fake_device.o fake_log.o) $(STATIC)
 	$(TEST_LINK)
 
-$(T)/test_picture.o: EXTRA := -I$(SRC)/mockgpu
+$(T)/test_picture.o $(T)/test_json.o: EXTRA := -I$(SRC)/mockgpu
 
 # The headers: 64-bit, 32-bit and C++ see one layout.
 .PHONY: check-headers check-install check-cxx

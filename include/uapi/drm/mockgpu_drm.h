@@ -40,8 +40,10 @@
  * - -ENXIO: no memory is attached to this file yet.
  * - -EPERM: the caller's memory is not the memory that is attached to the
  *   file.  That is what a child has after fork() or a process after execve()
- *   or a process that was handed the file over a socket: it may close the file
- *   but do nothing with it that takes an address.  It opens the node anew.
+ *   or a process that was handed the file over a socket: it may close the file,
+ *   look up what QUERY tells, and wait for the file's queues and destroy them,
+ *   as whoever holds a file may, but do nothing with it that takes an address.
+ *   It opens the node anew.
  *
  * What happens on fork(): the child inherits the file but not the right to use
  * it (above).  Its pages are ordinary copy-on-write pages wherever they are,
@@ -478,7 +480,7 @@ struct drm_mockgpu_evict {
  * Closing the file ends its queues.
  *
  * When that process dies its queues execute nothing any more, even if others hold
- * the file.
+ * the file.  Until then those may wait for its queues, and destroy them.
  *
  * QUEUE_CREATE writes @id.  QUEUE_DESTROY waits until the command that is being
  * executed has come to a point where it can be left.  Submissions that are not

@@ -1,0 +1,526 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The event log: whom it shows, how it is read, and what becomes of it when it is full, or the
+ * device goes.  What each event says: V_events.c.
+ *
+ * Where just some events are wanted, they are commands that do nothing: one for each.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "events.h"
+#include "module.h"
+#include "points.h"
+#include "process.h"
+#include "queue.h"
+
+#define MOVES	(KIND(TO_VRAM) | KIND(TO_SYSTEM))
+#define LOGS_MAX 64
+
+/* @n events of the kind COMMAND. */
+static void run_nops(struct queue q, unsigned int n)
+{
+	struct drm_mockgpu_cmd *cmds = calloc(n, sizeof(*cmds));
+
+	CHECK(cmds);
+	FINISHES(q, submit(q, cmds, n, NULL), 0);
+	free(cmds);
+}
+
+static void expect_nops(struct log *log, unsigned int n)
+{
+	struct drm_mockgpu_event e;
+
+	while (n--) {
+		e = log_next(log);
+		CHECK_EQ(e.kind, MOCKGPU_EVENT_COMMAND);
+		CHECK_EQ(e.cause, MOCKGPU_CMD_NOP);
+	}
+}
+
+static void expect_lost(struct log *log, uint64_t count)
+{
+	struct drm_mockgpu_event e = log_next(log);
+
+	CHECK_EQ(e.kind, MOCKGPU_EVENT_LOST);
+	CHECK_EQ(e.value, count);
+	CHECK_EQ(e.pid | e.tid | e.owner | e.error | e.cause | (int)e.queue, 0);
+}
+
+static void lose_capability(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	CHECK_SYS(syscall(SYS_capget, &header, data));
+	data[0].effective &= ~(1U << CAP_SYS_ADMIN);
+	data[0].permitted &= ~(1U << CAP_SYS_ADMIN);
+	CHECK_SYS(syscall(SYS_capset, &header, data));
+}
+
+/* Malformed calls: each is refused and no log is open after it. */
+static void V3_bad_arguments(void)
+{
+	static const struct {
+		const char *what;
+		struct drm_mockgpu_log_open arg;
+		int error;
+	} bad[] = {
+#define SIZE .event_size = sizeof(struct drm_mockgpu_event)
+#define BAD(err, ...) { #__VA_ARGS__, { __VA_ARGS__ }, (err) }
+		BAD(EINVAL, .flags = 4, SIZE),
+		BAD(EINVAL, .flags = 1U << 31, SIZE),
+		BAD(EINVAL, .flags = MOCKGPU_LOG_DESCENDANTS | MOCKGPU_LOG_ALL, SIZE),
+		BAD(EINVAL, .entries = 3, SIZE),
+		BAD(EINVAL, .entries = ~0U, SIZE),
+		BAD(EINVAL, .entries = 2 * MOCKGPU_LOG_ENTRIES_MAX, SIZE),
+		BAD(EINVAL, .kinds = 1ULL << (MOCKGPU_EVENT_POINT + 1), SIZE),
+		BAD(EINVAL, .kinds = 1ULL << 63, SIZE),
+		BAD(EINVAL, .event_size = 0),
+		BAD(EINVAL, .event_size = sizeof(struct drm_mockgpu_event) - 8),
+		BAD(EINVAL, .event_size = sizeof(struct drm_mockgpu_event) + 8),
+		/* No memory is attached. */
+		BAD(ENXIO, SIZE),
+		BAD(0, .flags = MOCKGPU_LOG_ALL, SIZE, .entries = 1, .kinds = 1),
+		BAD(0, .flags = MOCKGPU_LOG_DESCENDANTS, SIZE),
+	};
+	struct mockgpu_device *dev = gpu_open(0);
+	int next = (int)CHECK_SYS(dup(0)), raw;
+
+	CHECK_SYS(close(next));
+	raw = (int)CHECK_SYS(open(mockgpu_path(dev), O_RDWR | O_CLOEXEC));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct drm_mockgpu_log_open arg = bad[i].arg;
+		int got = ioctl(raw, DRM_IOCTL_MOCKGPU_LOG_OPEN, &arg) ? errno : 0;
+
+		if (got != bad[i].error)
+			FAIL("%s: expected %s, got %s", bad[i].what, strerror(bad[i].error),
+			     strerror(got));
+		if (!got) {
+			CHECK(fcntl(arg.fd, F_GETFD) & FD_CLOEXEC);
+			CHECK_EQ(fcntl(arg.fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+			CHECK_SYS(close(arg.fd));
+		}
+		arg.fd = (int)CHECK_SYS(dup(0));
+		CHECK_EQ(arg.fd, raw == next ? next + 1 : next);
+		CHECK_SYS(close(arg.fd));
+	}
+	close(raw);
+}
+
+static void open_of_another(void *arg)
+{
+	struct mockgpu_device *dev = arg;
+	int fd = 77;
+
+	CHECK_EQ(mockgpu_log_open(dev, 0, 0, 0, &fd), -EPERM);
+	CHECK_EQ(fd, 77);
+}
+
+static void open_without_right(void *arg)
+{
+	struct mockgpu_device *prepared = arg, *own;
+	void *p = map_filled(1, new_tag());
+	struct log log, mine;
+	int fd = 77;
+
+	lose_capability();
+	own = gpu_open_private();
+	CHECK_EQ(mockgpu_log_open(own, MOCKGPU_LOG_ALL, 0, 0, &fd), -EACCES);
+	CHECK_EQ(fd, 77);
+	log = log_new(prepared, MOCKGPU_LOG_ALL, MOVES, 0);
+	mine = log_new(own, 0, MOVES, 0);
+	TO_VRAM(own, p, 1);
+	/* Frames are for those only who may know them. */
+	CHECK(NEXT(&log, .kind = MOCKGPU_EVENT_TO_VRAM, .cause = MOCKGPU_CAUSE_MIGRATE,
+		   .addr = addr_of(p), .len = PAGE).pfn);
+	CHECK_EQ(NEXT(&mine, .kind = MOCKGPU_EVENT_TO_VRAM, .cause = MOCKGPU_CAUSE_MIGRATE,
+		      .addr = addr_of(p), .len = PAGE).pfn, 0);
+}
+
+static void V3_rights(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+
+	join(spawn(open_of_another, dev));
+	join(spawn(open_without_right, gpu_open(0)));
+}
+
+static void V3_as_many_as_there_can_be(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	int fd[LOGS_MAX], one_more = 77;
+
+	for (unsigned int i = 0; i < LOGS_MAX; i++)
+		CHECK_EQ(mockgpu_log_open(dev, 0, 0, 16, &fd[i]), 0);
+	CHECK_EQ(mockgpu_log_open(dev, 0, 0, 16, &one_more), -ENOSPC);
+	CHECK_EQ(one_more, 77);
+	CHECK_SYS(close(fd[7]));
+	CHECK_EQ(mockgpu_log_open(dev, 0, 0, 16, &fd[7]), 0);
+	CHECK_EQ(mockgpu_log_open(dev, 0, 0, 16, &one_more), -ENOSPC);
+	for (unsigned int i = 0; i < LOGS_MAX; i++)
+		CHECK_SYS(close(fd[i]));
+}
+
+/* Each allocation fails once; what was begun is undone, so that all logs can be had after it. */
+static void V3_no_memory(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	unsigned int failed = 0;
+	int fd, ret;
+
+	do {
+		struct arm arm = BREAK(dev, "alloc", .first = failed + 1, .count = 1);
+
+		ret = mockgpu_log_open(dev, 0, 0, 0, &fd);
+		arm_release(arm);
+		if (ret) {
+			CHECK_EQ(ret, -ENOMEM);
+			failed++;
+		}
+		CHECK_LE(failed, 10);
+	} while (ret);
+	CHECK_GE(failed, 2);
+	CHECK_SYS(close(fd));
+	V3_as_many_as_there_can_be();
+}
+
+static void V3_full(void)
+{
+	struct queue q = queue_new(gpu_open_private());
+	struct log log = log_new(q.dev, 0, KIND(COMMAND), 16);
+
+	run_nops(q, 16);
+	expect_nops(&log, 16);
+	CHECK_QUIET(&log);
+	run_nops(q, 100);
+	expect_nops(&log, 16);
+	expect_lost(&log, 84);
+	CHECK_QUIET(&log);
+	run_nops(q, 5);
+	expect_nops(&log, 5);
+	CHECK_QUIET(&log);
+	CHECK_EQ(log.seqno, 121);
+
+	/* In between. */
+	run_nops(q, 20);
+	expect_nops(&log, 6);
+	run_nops(q, 3);
+	expect_nops(&log, 10);
+	expect_lost(&log, 4);
+	expect_nops(&log, 3);
+	CHECK_QUIET(&log);
+	CHECK_EQ(log.seqno, 144);
+}
+
+static void V3_kinds(void)
+{
+	struct queue q = queue_new(gpu_open_private());
+	struct log all = log_new(q.dev, 0, 0, 0);
+	struct log fences = log_new(q.dev, 0, KIND(FENCE) | KIND(LOST), 0);
+	uint64_t *p = map_filled(1, new_tag());
+
+	run_nops(q, 3);
+	TO_VRAM(q.dev, p, 1);
+	run_nops(q, 2);
+	/* Numbers have no gaps where others were not wanted. */
+	NEXT(&fences, .kind = MOCKGPU_EVENT_FENCE, .queue = q.id, .value = 1);
+	NEXT(&fences, .kind = MOCKGPU_EVENT_FENCE, .queue = q.id, .value = 2);
+	CHECK_QUIET(&fences);
+	CHECK_GE(log_skip(&all), 8);
+}
+
+static void V3_reads_that_fail_lose_nothing(void)
+{
+	struct queue q = queue_new(gpu_open_private());
+	struct log log = log_new(q.dev, 0, KIND(COMMAND), 0);
+	struct drm_mockgpu_event e[3];
+	char *nowhere = map_arena(2), *edge;
+
+	run_nops(q, 5);
+	CHECK_EQ(read(log.fd, e, sizeof(e[0]) - 1), -1);
+	CHECK_EQ(errno, EINVAL);
+	CHECK_EQ(read(log.fd, e, 0), -1);
+	CHECK_EQ(errno, EINVAL);
+	CHECK_EQ(read(log.fd, nowhere, 4096), -1);
+	CHECK_EQ(errno, EFAULT);
+	/* The first half can be written, and that of the event not. */
+	map_fixed(nowhere, 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	edge = AT(nowhere, 1);
+	CHECK_EQ(read(log.fd, edge - 48, sizeof(e[0])), -1);
+	CHECK_EQ(errno, EFAULT);
+	CHECK_EQ(write(log.fd, e, sizeof(e)), -1);
+	CHECK_EQ(errno, EBADF);
+
+	/* Whole events only. */
+	CHECK_EQ(read(log.fd, e, 2 * sizeof(e[0]) + 40), 2 * sizeof(e[0]));
+	CHECK_EQ(e[0].seqno, 1);
+	CHECK_EQ(e[1].seqno, 2);
+	log.seqno = 2;
+	expect_nops(&log, 3);
+	CHECK_QUIET(&log);
+	CHECK_EQ(read(log.fd, e, sizeof(e)), -1);
+	CHECK_EQ(errno, EAGAIN);
+}
+
+/* A file that waits: the library's does not. */
+static void block(struct log *log)
+{
+	CHECK_SYS(fcntl(log->fd, F_SETFL, O_RDONLY));
+}
+
+static void *read_one(void *arg)
+{
+	struct drm_mockgpu_event e = { 0 };
+
+	return (void *)(read(*(int *)arg, &e, sizeof(e)) < 0 ? (long)-errno : (long)e.seqno);
+}
+
+static void *poll_long(void *arg)
+{
+	struct pollfd p = { .fd = *(int *)arg, .events = POLLIN };
+
+	return (void *)(poll(&p, 1, 20000) == 1 ? (long)p.revents : -1L);
+}
+
+static long result_of(pthread_t thread)
+{
+	void *result;
+
+	CHECK_EQ(pthread_join(thread, &result), 0);
+	return (long)result;
+}
+
+static void nothing(int signal)
+{
+}
+
+static void V3_waiting(void)
+{
+	struct queue q = queue_new(gpu_open_private());
+	struct log log = log_new(q.dev, 0, KIND(COMMAND), 0);
+	struct sigaction action = { .sa_handler = nothing };
+	pthread_t poller, reader;
+	uint64_t start;
+
+	block(&log);
+	poller = thread_start(poll_long, &log.fd);
+	sleep_ms(50);
+	start = now_ns();
+	run_nops(q, 1);
+	CHECK_EQ(result_of(poller), POLLIN);
+	CHECK_LE(now_ns() - start, BOUND_NS);
+	CHECK_EQ((long)read_one(&log.fd), 1);
+
+	reader = thread_start(read_one, &log.fd);
+	sleep_ms(50);
+	run_nops(q, 1);
+	CHECK_EQ(result_of(reader), 2);
+
+	/* A signal ends it. */
+	CHECK_SYS(sigaction(SIGUSR1, &action, NULL));
+	reader = thread_start(read_one, &log.fd);
+	sleep_ms(50);
+	CHECK_EQ(pthread_kill(reader, SIGUSR1), 0);
+	CHECK_EQ(result_of(reader), -EINTR);
+}
+
+static void wait_for_ever(void *arg)
+{
+	struct drm_mockgpu_event e;
+
+	CHECK_EQ(read(*(int *)arg, &e, sizeof(e)), 0);
+}
+
+static void V3_reader_is_killed(void)
+{
+	struct queue q = queue_new(gpu_open_private());
+	struct log log = log_new(q.dev, 0, KIND(COMMAND), 0);
+	uint64_t start;
+	pid_t pid;
+
+	block(&log);
+	pid = spawn(wait_for_ever, &log.fd);
+	sleep_ms(50);
+	start = now_ns();
+	CHECK_SYS(kill(pid, SIGKILL));
+	join_killed(pid, SIGKILL);
+	CHECK_LE(now_ns() - start, BOUND_NS);
+	run_nops(q, 1);
+	expect_nops(&log, 1);
+}
+
+#define SHARED	3000U
+
+struct sharer {
+	int fd;
+	unsigned char *seen;	/* by number */
+	unsigned int *count;
+};
+
+/* Reads some at a time, until all were read by somebody. */
+static void read_share(void *arg)
+{
+	struct sharer *sharer = arg;
+	struct drm_mockgpu_event e[5];
+	uint64_t end = now_ns() + 10 * BOUND_NS;
+	int n;
+
+	while (__atomic_load_n(sharer->count, __ATOMIC_SEQ_CST) < SHARED) {
+		CHECK_LE(now_ns(), end);
+		n = mockgpu_log_read(sharer->fd, e, 1 + (unsigned int)getpid() % 5, 20000000);
+		for (int i = 0; i < n; i++) {
+			CHECK_EQ(e[i].kind, MOCKGPU_EVENT_COMMAND);
+			CHECK_LE(e[i].seqno, SHARED);
+			CHECK_EQ(__atomic_add_fetch(&sharer->seen[e[i].seqno], 1,
+						    __ATOMIC_SEQ_CST), 1);
+			__atomic_add_fetch(sharer->count, 1, __ATOMIC_SEQ_CST);
+		}
+		if (n < 0)
+			CHECK_EQ(n, -ETIME);
+	}
+}
+
+/* After fork() each event goes to one of the readers. */
+static void V3_fork_shares(void)
+{
+	struct queue q = queue_new(gpu_open_private());
+	struct log log = log_new(q.dev, 0, KIND(COMMAND), 0);
+	struct sharer sharer = { log.fd, map_shared(1), map_shared(1) };
+	pid_t pids[3];
+
+	for (unsigned int i = 0; i < 3; i++)
+		pids[i] = spawn(read_share, &sharer);
+	for (unsigned int i = 0; i < SHARED / 10; i++)
+		run_nops(q, 10);
+	for (unsigned int i = 0; i < 3; i++)
+		join(pids[i]);
+	for (unsigned int i = 1; i <= SHARED; i++)
+		CHECK_EQ(sharer.seen[i], 1);
+	CHECK_QUIET(&log);
+}
+
+#define DRIVER "/sys/bus/platform/drivers/mockgpu/"
+
+static int write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+/*
+ * The device leaves.  What was told of it until its end can be read, then it is the end; who waits
+ * is woken.  The other device's log goes on, and a log alone holds the module.
+ */
+static void V3_device_leaves(void)
+{
+	struct drm_mockgpu_event e;
+	struct mockgpu_device *dev, *second;
+	struct log log, idle, others;
+	pthread_t reader, poller;
+	struct pollfd p;
+	void *page;
+
+	module_reload(2, DEFAULT_VRAM_MB);
+	dev = gpu_open_private();
+	second = gpu_open(1);
+	page = map_filled(1, new_tag());
+	TO_VRAM(dev, page, 1);
+	log = log_new(dev, MOCKGPU_LOG_ALL, KIND(TO_VRAM) | KIND(EVICT), 0);
+	idle = log_new(dev, MOCKGPU_LOG_DESCENDANTS, KIND(SPLIT), 0);
+	others = log_new(second, MOCKGPU_LOG_ALL, KIND(TO_SYSTEM) | KIND(POINT), 0);
+	/* Points are of all devices. */
+	TALLY(dev, "migrate-copied", .pid = getpid());
+	TO_SYSTEM(dev, page, 1);
+	TO_VRAM(dev, page, 1);
+	CHECK_EQ(log_skip(&others), 2);
+	log_skip(&log);
+	block(&idle);
+	reader = thread_start(read_one, &idle.fd);
+	poller = thread_start(poll_long, &idle.fd);
+	sleep_ms(50);
+	CHECK_EQ(write_text(DRIVER "unbind", "mockgpu0"), 0);
+	CHECK_EQ(result_of(reader), 0);
+	CHECK(result_of(poller) & POLLHUP);
+
+	p = (struct pollfd){ .fd = log.fd, .events = POLLIN };
+	CHECK_EQ(poll(&p, 1, 0), 1);
+	CHECK_EQ(p.revents, POLLIN | POLLHUP);
+	e = log_next(&log);
+	CHECK_EQ(e.kind, MOCKGPU_EVENT_EVICT);
+	CHECK_EQ(e.cause, MOCKGPU_EVICTED_LEAVE);
+	CHECK_EQ(e.len, PAGE);
+	for (unsigned int i = 0; i < 2; i++) {
+		CHECK_EQ(mockgpu_log_read(log.fd, &e, 1, NS_PER_S), 0);
+		CHECK_EQ(read(log.fd, &e, sizeof(e)), 0);
+	}
+	CHECK_EQ(poll(&p, 1, 0), 1);
+	CHECK_EQ(p.revents, POLLIN | POLLHUP);
+	CHECK_EQ(mockgpu_log_open(dev, MOCKGPU_LOG_ALL, 0, 0, &(int){ 0 }), -ENODEV);
+
+	/* It comes back under the same number: that is another one. */
+	CHECK_EQ(write_text(DRIVER "bind", "mockgpu0"), 0);
+	mockgpu_close(dev);
+	dev = gpu_open_private();
+	TO_VRAM(dev, page, 1);
+	CHECK_EQ(read(log.fd, &e, sizeof(e)), 0);
+	TO_SYSTEM(dev, page, 1);
+	CHECK_QUIET(&others);
+	TO_VRAM(second, page, 1);
+	TO_SYSTEM(second, page, 1);
+	CHECK_EQ(log_next(&others).kind, MOCKGPU_EVENT_TO_SYSTEM);
+
+	mockgpu_close(dev);
+	mockgpu_close(second);
+	log_close(&log);
+	log_close(&idle);
+	CHECK_EQ(module_unload(), -EWOULDBLOCK);
+	log_close(&others);
+	module_reload(DEFAULT_DEVICES, DEFAULT_VRAM_MB);
+}
+
+/* The log stays when the file goes that it was opened on. */
+static void V3_file_is_closed(void)
+{
+	struct mockgpu_device *dev = gpu_open_private(), *other = gpu_open_private();
+	struct log log = log_new(dev, 0, MOVES, 0);
+	void *p = map_filled(1, new_tag());
+
+	mockgpu_close(dev);
+	TO_VRAM(other, p, 1);
+	NEXT(&log, .kind = MOCKGPU_EVENT_TO_VRAM, .cause = MOCKGPU_CAUSE_MIGRATE,
+	     .addr = addr_of(p), .len = PAGE);
+}
+
+#define SCENARIO(name) { #name, name, 0, 0 }
+
+const struct scenario scenarios[] = {
+	SCENARIO(V3_bad_arguments),
+	SCENARIO(V3_rights),
+	SCENARIO(V3_as_many_as_there_can_be),
+	SCENARIO(V3_no_memory),
+	SCENARIO(V3_full),
+	SCENARIO(V3_kinds),
+	SCENARIO(V3_reads_that_fail_lose_nothing),
+	SCENARIO(V3_waiting),
+	SCENARIO(V3_reader_is_killed),
+	SCENARIO(V3_fork_shares),
+	{ "V3_device_leaves", V3_device_leaves, 120, RELOADS },
+	SCENARIO(V3_file_is_closed),
+	{ 0 }
+};

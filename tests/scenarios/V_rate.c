@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+/* How many events a log takes, what one costs, and the same as tracepoints. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "events.h"
+#include "process.h"
+#include "queue.h"
+
+#define RATE	100000ULL
+#define JOB	20000U
+
+struct producer {
+	struct queue q;
+	uint64_t commands;
+	bool *stop;
+};
+
+/* Keeps a queue at work, a few submissions ahead. */
+static void *produce(void *arg)
+{
+	struct drm_mockgpu_cmd *cmds = calloc(JOB, sizeof(*cmds));
+	struct producer *p = arg;
+	uint64_t seqno = 0;
+
+	CHECK(cmds);
+	while (!__atomic_load_n(p->stop, __ATOMIC_SEQ_CST)) {
+		seqno = submit(p->q, cmds, JOB, NULL);
+		p->commands += JOB;
+		if (seqno > 2)
+			FINISHES(p->q, seqno - 2, 0);
+	}
+	FINISHES(p->q, seqno, 0);
+	free(cmds);
+	return NULL;
+}
+
+/* 100,000 events a second for more than a second, and none is lost, while somebody reads. */
+static void V4_rate(void)
+{
+	static struct drm_mockgpu_event events[1024];
+	struct mockgpu_device *dev = gpu_open_private();
+	struct log log = log_new(dev, 0, KIND(COMMAND), MOCKGPU_LOG_ENTRIES_MAX);
+	uint64_t first = 0, last = 0, count = 0, commands = 0, start = now_ns(), rate;
+	struct producer producers[2];
+	pthread_t threads[2];
+	bool stop = false;
+	int n;
+
+	for (unsigned int i = 0; i < 2; i++) {
+		producers[i] = (struct producer){ queue_new(dev), 0, &stop };
+		threads[i] = thread_start(produce, &producers[i]);
+	}
+	for (;;) {
+		n = mockgpu_log_read(log.fd, events, ARRAY_SIZE(events), NS_PER_S);
+		if (n == -ETIME && stop)
+			break;
+		CHECK_GE(n, 1);
+		for (int i = 0; i < n; i++) {
+			CHECK_EQ(events[i].kind, MOCKGPU_EVENT_COMMAND);
+			CHECK_EQ(events[i].seqno, ++count);
+			/* Two queues' may be told in another order than they are over. */
+			if (!first)
+				first = events[i].time_ns;
+			if (events[i].time_ns > last)
+				last = events[i].time_ns;
+		}
+		if (now_ns() - start > 2 * NS_PER_S * slowness())
+			__atomic_store_n(&stop, true, __ATOMIC_SEQ_CST);
+	}
+	for (unsigned int i = 0; i < 2; i++) {
+		thread_join(threads[i]);
+		commands += producers[i].commands;
+	}
+	CHECK_EQ(count, commands);
+	rate = count * NS_PER_S / (last - first);
+	note("%llu events in %llu ms: %llu a second", (unsigned long long)count,
+	     (unsigned long long)(last - first) / 1000000, (unsigned long long)rate);
+	CHECK_GE(last - first, NS_PER_S);
+	CHECK_GE(rate, RATE / slowness());
+}
+
+static uint64_t time_nops(struct queue q)
+{
+	struct drm_mockgpu_cmd *cmds = calloc(JOB, sizeof(*cmds));
+	uint64_t best = UINT64_MAX, start;
+
+	CHECK(cmds);
+	for (unsigned int i = 0; i < 5; i++) {
+		start = now_ns();
+		FINISHES(q, submit(q, cmds, JOB, NULL), 0);
+		if (now_ns() - start < best)
+			best = now_ns() - start;
+	}
+	free(cmds);
+	return best / JOB;
+}
+
+/* What an event costs who tells of it, beside what a command does. */
+static void V4_cost(void)
+{
+	struct queue q = queue_new(gpu_open_private());
+	uint64_t without, unwanted, with;
+	struct log log;
+
+	without = time_nops(q);
+	log = log_new(q.dev, 0, KIND(SPLIT), 16);
+	unwanted = time_nops(q);
+	log_close(&log);
+	log = log_new(q.dev, 0, KIND(COMMAND), 8 * 65536);
+	with = time_nops(q);
+	CHECK_EQ(log_next(&log).kind, MOCKGPU_EVENT_COMMAND);
+	log_close(&log);
+	note("a command takes %llu ns; %llu ns with a log that does not want it; %llu ns with one",
+	     (unsigned long long)without, (unsigned long long)unwanted, (unsigned long long)with);
+	CHECK_LE(with, 50000 * slowness());
+}
+
+static int write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC), ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+#define TRACING "/sys/kernel/tracing/instances/mockgpu-scenario"
+
+static bool trace_says(const char *event, const char *what)
+{
+	char line[512];
+	FILE *file = fopen(TRACING "/trace", "re");
+	bool found = false;
+
+	CHECK(file);
+	while (fgets(line, sizeof(line), file))
+		found |= strstr(line, event) && strstr(line, what);
+	fclose(file);
+	return found;
+}
+
+/* The same events as tracepoints: no log is open. */
+static void V5_tracepoints(void)
+{
+	struct queue q = queue_new(gpu_open_private());
+	uint64_t *p = map_filled(1, new_tag());
+	char text[64];
+
+	if (access("/sys/kernel/tracing/events", F_OK) &&
+	    system("mount -t tracefs tracefs /sys/kernel/tracing"))
+		skip("the kernel has no tracefs");
+	rmdir(TRACING);
+	CHECK_SYS(mkdir(TRACING, 0755));
+	CHECK_EQ(write_text(TRACING "/events/mockgpu/enable", "1"), 0);
+	TO_VRAM(q.dev, p, 1);
+	RUN(q, cmd_store(p, 8, 1), .done = 8);
+	(void)*(volatile uint64_t *)p;
+	CHECK_EQ(write_text(TRACING "/events/mockgpu/enable", "0"), 0);
+	TO_VRAM(q.dev, p, 1);
+
+	snprintf(text, sizeof(text), "device=0 owner=%d addr=%#llx ", (int)getpid(),
+		 (unsigned long long)addr_of(p));
+	CHECK(trace_says(" to_vram:", text));
+	CHECK(trace_says(" to_vram:", "len=4096"));
+	CHECK(trace_says(" to_vram:", "cause=migrate"));
+	CHECK(trace_says(" command:", "cause=store"));
+	CHECK(trace_says(" gpu_fault:", "cause=write"));
+	CHECK(trace_says(" to_system:", "cause=cpu-fault"));
+	CHECK(trace_says(" cpu_fault:", text));
+	CHECK(trace_says(" cpu_fault:", "cause=moved"));
+	CHECK(trace_says(" invalidate:", text));
+	CHECK(trace_says(" fence:", "queue=1 "));
+	CHECK_EQ(write_text(TRACING "/trace", ""), 0);
+	CHECK_SYS(rmdir(TRACING));
+}
+
+#define SCENARIO(name) { #name, name, 0, 0 }
+
+const struct scenario scenarios[] = {
+	SCENARIO(V4_rate),
+	SCENARIO(V4_cost),
+	SCENARIO(V5_tracepoints),
+	{ 0 }
+};
