@@ -36,12 +36,13 @@ static void device_empty(struct mockgpu_device *device)
  * @pdev: platform device that it stands on
  * @driver: what it can do
  * @index: its number
+ * @source: where its memory comes from
  * @vram_bytes: size of its memory, a multiple of VRAM_BLOCK_BYTES
  *
  * Return: 0 or a negative errno.
  */
 int device_bring_up(struct platform_device *pdev, const struct drm_driver *driver,
-		    unsigned int index, u64 vram_bytes)
+		    unsigned int index, const struct vram_source *source, u64 vram_bytes)
 {
 	struct mockgpu_device *device;
 	int ret;
@@ -52,7 +53,7 @@ int device_bring_up(struct platform_device *pdev, const struct drm_driver *drive
 	device->index = index;
 	platform_set_drvdata(pdev, device);
 
-	ret = vram_init(&device->vram, &vram_private, vram_bytes, device->index, migrate_to_ram,
+	ret = vram_init(&device->vram, source, vram_bytes, device->index, migrate_to_ram,
 			&device->stats);
 	if (ret)
 		return ret;

@@ -5,6 +5,7 @@
  * Parameters, the table of calls, and the way into and out of the kernel.
  */
 #include <linux/err.h>
+#include <linux/mod_devicetable.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
 #include <linux/uaccess.h>
@@ -16,6 +17,7 @@
 #include <drm/drm_print.h>
 
 #include "client.h"
+#include "compat/compat_drm.h"
 #include "device.h"
 #include "ioctl.h"
 #include "mockgpu_drm.h"
@@ -120,14 +122,17 @@ static void mockgpu_postclose(struct drm_device *drm, struct drm_file *file)
 	client_close(file);
 }
 
-static void mockgpu_show_fdinfo(struct drm_printer *p, struct drm_file *file)
+static void mockgpu_show_fdinfo(struct seq_file *m, struct file *filp)
 {
+	struct drm_printer p = drm_seq_file_printer(m);
+	struct drm_file *file = filp->private_data;
 	struct drm_memory_stats stats = {};
 
+	drm_show_fdinfo(m, filp);
 	/* All that a client has in VRAM is resident there, and nobody else's. */
 	stats.private = client_vram_bytes(file->driver_priv);
 	stats.resident = stats.private;
-	drm_print_memory_stats(p, &stats, DRM_GEM_OBJECT_RESIDENT, "vram");
+	drm_print_memory_stats(&p, &stats, DRM_GEM_OBJECT_RESIDENT, "vram");
 }
 
 static const struct file_operations mockgpu_fops = {
@@ -142,19 +147,19 @@ static const struct file_operations mockgpu_fops = {
 	.poll = drm_poll,
 	.read = drm_read,
 	.llseek = noop_llseek,
-	.show_fdinfo = drm_show_fdinfo,
-	.fop_flags = FOP_UNSIGNED_OFFSET,
+	.show_fdinfo = mockgpu_show_fdinfo,
+	COMPAT_FOP_UNSIGNED_OFFSET
 };
 
 static const struct drm_driver mockgpu_driver = {
 	.driver_features = DRIVER_RENDER,
 	.open = mockgpu_open,
 	.postclose = mockgpu_postclose,
-	.show_fdinfo = mockgpu_show_fdinfo,
 	.ioctls = mockgpu_ioctls,
 	.num_ioctls = ARRAY_SIZE(mockgpu_ioctls),
 	.fops = &mockgpu_fops,
 	.name = MOCKGPU_DRIVER_NAME,
+	COMPAT_DRM_DRIVER_DATE
 	.desc = "GPU without the hardware",
 	.major = DRIVER_MAJOR,
 	.minor = DRIVER_MINOR,
@@ -167,12 +172,14 @@ static int mockgpu_probe(struct platform_device *pdev)
 	/* Somebody else's device, bound to this driver by its override. */
 	if (!id)
 		return -ENODEV;
-	return device_bring_up(pdev, &mockgpu_driver, id->driver_data, (u64)vram_mb * SZ_1M);
+	return device_bring_up(pdev, &mockgpu_driver, id->driver_data, vram_default_source(),
+			       (u64)vram_mb * SZ_1M);
 }
 
-static void mockgpu_remove(struct platform_device *pdev)
+static COMPAT_REMOVE_TYPE mockgpu_remove(struct platform_device *pdev)
 {
 	device_tear_down(pdev);
+	return COMPAT_REMOVE_RESULT;
 }
 
 /*
@@ -210,6 +217,10 @@ static int __init check_parameters(void)
 		       VRAM_MB_MAX);
 		return -EINVAL;
 	}
+	if (!vram_default_source()) {
+		pr_err("mockgpu: this kernel has no device memory that this version can use: CONFIG_DEVICE_PRIVATE is off\n");
+		return -EOPNOTSUPP;
+	}
 	return 0;
 }
 
@@ -231,7 +242,7 @@ static int __init add_device(unsigned int index)
 		return PTR_ERR(pdev);
 	platform_devices[index] = pdev;
 	/* A probe that fails leaves a device without a driver, and says nothing. */
-	return device_is_bound(&pdev->dev) ? 0 : -ENODEV;
+	return pdev->dev.driver ? 0 : -ENODEV;
 }
 
 static int __init mockgpu_init(void)

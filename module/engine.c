@@ -25,6 +25,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
+#include "compat/compat_misc.h"
 #include "control.h"
 #include "engine.h"
 #include "engine_cmd.h"
@@ -205,7 +206,7 @@ int engine_barrier(struct engine_queue *queue, u64 order)
 static void engine_report(struct engine_queue *queue, struct engine_job *job)
 {
 	if (job->eventfd)
-		eventfd_signal(job->eventfd);
+		compat_eventfd_signal(job->eventfd);
 	wake_up_all(&queue->engine->progress);
 	engine_job_free(job);
 }

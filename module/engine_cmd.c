@@ -16,6 +16,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "compat/compat_misc.h"
 #include "control.h"
 #include "event.h"
 #include "engine.h"

@@ -25,7 +25,7 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
-#include "compat/compat.h"
+#include "compat/compat_mm.h"
 #include "control.h"
 #include "event.h"
 #include "event_ring.h"

@@ -31,6 +31,8 @@
 #include <linux/sched/signal.h>
 #include <linux/timer.h>
 
+#include "compat/compat_migrate.h"
+#include "compat/compat_misc.h"
 #include "control.h"
 #include "event.h"
 #include "exclusive.h"

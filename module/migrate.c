@@ -23,7 +23,8 @@
 #include <linux/sched/signal.h>
 #include <linux/userfaultfd_k.h>
 
-#include "compat/compat.h"
+#include "compat/compat_migrate.h"
+#include "compat/compat_mm.h"
 #include "control.h"
 #include "event.h"
 #include "migrate_internal.h"

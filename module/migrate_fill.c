@@ -16,6 +16,7 @@
 #include <linux/sched.h>
 #include <linux/uaccess.h>
 
+#include "compat/compat_mm.h"
 #include "control.h"
 #include "migrate_internal.h"
 #include "vram.h"
@@ -112,12 +113,15 @@ static void migrate_fill_system_huge(unsigned long src, unsigned long *dst,
 				     struct vm_area_struct *vma, unsigned long addr)
 {
 	struct page *from = migrate_pfn_to_page(src);
-	struct folio *to = NULL;
+	struct folio *to;
 	unsigned int i;
 
-	if (!control_hit(CONTROL_ALLOC_RAM, NULL, 0))
-		to = vma ? vma_alloc_folio(GFP_TRANSHUGE_LIGHT, VRAM_BLOCK_ORDER, vma, addr) :
-			   folio_alloc(GFP_TRANSHUGE_LIGHT, VRAM_BLOCK_ORDER);
+	if (control_hit(CONTROL_ALLOC_RAM, NULL, 0))
+		to = NULL;
+	else if (vma)
+		to = compat_vma_alloc_folio(GFP_TRANSHUGE_LIGHT, VRAM_BLOCK_ORDER, vma, addr);
+	else
+		to = folio_alloc(GFP_TRANSHUGE_LIGHT, VRAM_BLOCK_ORDER);
 	for (i = 0; to && i < VRAM_BLOCK_PAGES; i++) {
 		if (!migrate_copy_to_system(folio_page(to, i), from + i)) {
 			/* What has to be copied of it is none of a good page's business. */

@@ -5,6 +5,7 @@
 
 #include <linux/gfp.h>
 
+#include "compat/compat_migrate.h"
 #include "migrate.h"
 
 /* For calls that can say that there is no RAM: they are told, no OOM killer is called. */

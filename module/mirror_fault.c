@@ -23,7 +23,7 @@
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 
-#include "compat/compat.h"
+#include "compat/compat_mm.h"
 #include "control.h"
 #include "event.h"
 #include "mirror.h"

@@ -12,7 +12,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
-#include "compat/compat.h"
+#include "compat/compat_mm.h"
 #include "control.h"
 #include "mirror.h"
 #include "mirror_internal.h"

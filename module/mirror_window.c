@@ -14,7 +14,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
-#include "compat/compat.h"
+#include "compat/compat_misc.h"
 #include "control.h"
 #include "event.h"
 #include "mirror.h"

@@ -20,7 +20,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
-#include "compat/compat.h"
+#include "compat/compat_mm.h"
 #include "control.h"
 #include "migrate.h"
 #include "mockgpu_drm.h"

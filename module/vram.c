@@ -23,7 +23,8 @@
  */
 #include <linux/slab.h>
 
-#include "compat/compat.h"
+#include "compat/compat_misc.h"
+#include "compat/compat_mm.h"
 #include "control.h"
 #include "event.h"
 #include "mockgpu_drm.h"
@@ -88,6 +89,8 @@ static void vram_folio_free(struct folio *folio)
 	spin_unlock_irqrestore(&vram->lock, flags);
 }
 
+DEFINE_COMPAT_SET_FOLIO_FREE(vram_set_folio_free, vram_folio_free)
+
 /*
  * A huge folio is being split: called for each new folio, and at last for the first one,
  * with interrupts off.  They get what the kernel would have given them.
@@ -97,8 +100,7 @@ static void vram_folio_split(struct folio *head, struct folio *tail)
 	struct vram *vram = vram_of_page(folio_page(head, 0));
 
 	if (tail) {
-		tail->pgmap = head->pgmap;
-		tail->mapping = head->mapping;
+		compat_init_split_folio(head, tail);
 		return;
 	}
 	/* All of it: there is none that was split in part. */
@@ -535,8 +537,8 @@ int vram_init(struct vram *vram, const struct vram_source *source, u64 bytes, un
 	      vm_fault_t (*migrate_to_ram)(struct vm_fault *vmf), struct mockgpu_stats *stats)
 {
 	vram->source = source;
-	vram->pgmap_ops.folio_free = vram_folio_free;
-	vram->pgmap_ops.folio_split = vram_folio_split;
+	vram_set_folio_free(&vram->pgmap_ops);
+	compat_set_folio_split(&vram->pgmap_ops, vram_folio_split);
 	vram->pgmap_ops.migrate_to_ram = migrate_to_ram;
 	vram->stats = stats;
 	vram->index = index;

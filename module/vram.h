@@ -49,7 +49,18 @@ struct vram_source {
 	bool (*is_short)(void);
 };
 
+/* With CONFIG_DEVICE_PRIVATE only. */
 extern const struct vram_source vram_private;
+
+/**
+ * vram_default_source() - where VRAM comes from on this kernel, if nothing else is said
+ *
+ * Return: the source, or NULL where there is none.
+ */
+static inline const struct vram_source *vram_default_source(void)
+{
+	return IS_ENABLED(CONFIG_DEVICE_PRIVATE) ? &vram_private : NULL;
+}
 
 /**
  * struct vram_charge - how much VRAM one client's calls have taken

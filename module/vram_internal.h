@@ -7,6 +7,7 @@
 
 #include <linux/mmzone.h>
 
+#include "compat/compat_mm.h"
 #include "vram.h"
 
 static inline struct vram_chunk *vram_page_chunk(const struct page *page)

@@ -32,7 +32,7 @@ sources()
 {
 	(cd "$top_dir" && find "$@" -type f ! -name '.*' ! -name '*~' ! -name '*.o' \
 		! -name '*.ko' ! -name '*.mod' ! -name '*.mod.c' ! -name '*.a' ! -name '*.so*' \
-		! -name Module.symvers ! -name modules.order -print | LC_ALL=C sort)
+		! -name Module.symvers ! -name modules.order ! -name compat_probes.h -print | LC_ALL=C sort)
 }
 
 # A short name for the contents (and modes) of the given paths and for the words

@@ -1,28 +1,113 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * The only place that knows that kernels differ.
+ * Pages, folios and page maps, on all kernels.
  *
- * The rest of the module is written for the newest kernel that is supported;
- * what an older one spells differently gets its new spelling here.
+ * Only the files of this folder know that kernels differ.  The rest of the module is
+ * written for the newest that is supported; what an older one spells differently gets
+ * its new spelling here, or where that cannot be, a name with compat_ on all of them.
+ * HAVE_* comes from compat_probes.h, which probe.sh makes: 0 or 1.
  */
-#ifndef MOCKGPU_COMPAT_H
-#define MOCKGPU_COMPAT_H
+#ifndef MOCKGPU_COMPAT_MM_H
+#define MOCKGPU_COMPAT_MM_H
 
 #include <linux/hmm.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
-#include <linux/workqueue.h>
+
+#include "compat_probes.h"
+
+#if !HAVE_PAGE_PGMAP
+static inline struct dev_pagemap *page_pgmap(const struct page *page)
+{
+	return page->pgmap;
+}
+#endif
+
+#if !HAVE_ZONE_DEVICE_FOLIO_INIT
+/* All folios of device memory are single pages there, which know their page map. */
+static inline void zone_device_folio_init(struct folio *folio, struct dev_pagemap *pgmap,
+					  unsigned int order)
+{
+	zone_device_page_init(&folio->page);
+}
+#endif
 
 /**
- * compat_unbound_wq() - the system's workqueue for work that may run on any CPU
- *
- * It has a new name since 6.17; its old one makes newer kernels complain.
+ * DEFINE_COMPAT_SET_FOLIO_FREE() - define a function that sets a callback of page maps
+ * @set: name of the function, which takes a &struct dev_pagemap_ops
+ * @callback: what is to be called with a folio that has become free
  */
-static inline struct workqueue_struct *compat_unbound_wq(void)
+#if HAVE_OPS_FOLIO_FREE
+#define DEFINE_COMPAT_SET_FOLIO_FREE(set, callback)		\
+static void set(struct dev_pagemap_ops *ops)			\
+{								\
+	ops->folio_free = callback;				\
+}
+#else
+#define DEFINE_COMPAT_SET_FOLIO_FREE(set, callback)		\
+static void set##_page(struct page *page)			\
+{								\
+	callback(page_folio(page));				\
+}								\
+								\
+static void set(struct dev_pagemap_ops *ops)			\
+{								\
+	ops->page_free = set##_page;				\
+}
+#endif
+
+/**
+ * compat_set_folio_split() - say what to call when a folio of device memory is split
+ * @ops: callbacks of page maps
+ * @callback: what to call; see compat_init_split_folio()
+ *
+ * On kernels without huge folios of device memory it never is.
+ */
+static inline void compat_set_folio_split(struct dev_pagemap_ops *ops,
+					  void (*callback)(struct folio *head,
+							   struct folio *tail))
 {
-	return system_dfl_wq;
+#if HAVE_OPS_FOLIO_SPLIT
+	ops->folio_split = callback;
+#endif
+}
+
+/**
+ * compat_init_split_folio() - give a folio that was split off what the kernel would have
+ * @head: folio that was split
+ * @tail: folio that came from it
+ *
+ * Context: the callback of compat_set_folio_split().
+ */
+static inline void compat_init_split_folio(struct folio *head, struct folio *tail)
+{
+#if HAVE_OPS_FOLIO_SPLIT
+	tail->pgmap = head->pgmap;
+	tail->mapping = head->mapping;
+#endif
+}
+
+/**
+ * compat_vma_alloc_folio() - allocate a folio of system memory for a mapping
+ * @gfp: how
+ * @order: log2 of the number of pages
+ * @vma: mapping, which says from which nodes
+ * @addr: address in it
+ *
+ * Context: mmap_lock held; may sleep as @gfp says.
+ * Return: the folio, or NULL.
+ */
+static inline struct folio *compat_vma_alloc_folio(gfp_t gfp, int order,
+						   struct vm_area_struct *vma,
+						   unsigned long addr)
+{
+#if HAVE_VMA_ALLOC_FOLIO_4
+	return vma_alloc_folio(gfp, order, vma, addr);
+#else
+	return vma_alloc_folio(gfp, order, vma, addr, false);
+#endif
 }
 
 /**
@@ -75,7 +160,7 @@ static inline bool compat_is_zero_page(struct page *page, unsigned int order)
  */
 static inline bool compat_has_huge_device_folios(void)
 {
-	return thp_migration_supported() && has_transparent_hugepage();
+	return HAVE_MIGRATE_COMPOUND && thp_migration_supported() && has_transparent_hugepage();
 }
 
 /**
@@ -83,12 +168,17 @@ static inline bool compat_has_huge_device_folios(void)
  * @vma: mapping
  *
  * What goes for mappings of which nothing was said, the kernel does not tell modules.
+ * Kernels without huge folios of device memory are not asked.
  *
  * Context: mmap_lock held.
  */
 static inline bool compat_wants_huge(struct vm_area_struct *vma)
 {
+#if HAVE_VMA_THP_DISABLED
 	return (vma->vm_flags & VM_HUGEPAGE) && !vma_thp_disabled(vma, vma->vm_flags, false);
+#else
+	return false;
+#endif
 }
 
 /**
@@ -102,6 +192,7 @@ static inline bool compat_wants_huge(struct vm_area_struct *vma)
  */
 static inline void compat_unmake_device_folio(struct folio *folio)
 {
+#if HAVE_MIGRATE_COMPOUND
 	unsigned long i, count = folio_nr_pages(folio);
 
 	for (i = 1; i < count; i++)
@@ -109,6 +200,7 @@ static inline void compat_unmake_device_folio(struct folio *folio)
 	folio_clear_large_rmappable(folio);
 	folio_clear_partially_mapped(folio);
 	ClearPageCompound(&folio->page);
+#endif
 }
 
 /**
