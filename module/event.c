@@ -3,7 +3,8 @@
  * The event log: what happens is told to every log that is open and wants to know, and
  * to the tracepoints.
  *
- * As long as there is neither, a step that would tell is a branch that is not taken.
+ * As long as there was neither, a step that would tell is a branch that is not taken; from
+ * then on, it is a look at whether there is one now.
  *
  * A log has a ring of its own.  Whoever tells comes from anywhere, often with locks of
  * the memory manager held: it takes one spinlock for a moment, allocates nothing, and
@@ -67,7 +68,10 @@ struct event_log {
 	wait_queue_head_t readers;
 };
 
+/* Once turned, the branches stay so, as those of the control points do. */
 DEFINE_STATIC_KEY_FALSE(event_wanted);
+/* Open logs, and tracepoints in use. */
+atomic_t event_users = ATOMIC_INIT(0);
 
 static DEFINE_SPINLOCK(event_lock);
 static LIST_HEAD(event_logs);
@@ -310,7 +314,7 @@ static int event_log_add(struct event_log *log)
 	}
 	spin_unlock(&event_lock);
 	if (!ret)
-		static_branch_inc(&event_wanted);
+		event_user_comes();
 	return ret;
 }
 
@@ -366,7 +370,7 @@ struct event_log *event_log_open(const struct event_log_spec *spec)
  */
 void event_log_close(struct event_log *log)
 {
-	static_branch_dec(&event_wanted);
+	event_user_goes();
 	spin_lock(&event_lock);
 	event_nr_logs--;
 	if (!log->ended)
@@ -467,20 +471,21 @@ void event_end_logs(int device)
 }
 
 /**
- * event_trace_start() - somebody begins to use a tracepoint
+ * event_user_comes() - a log is opened, or somebody begins to use a tracepoint
  *
  * Return: 0.
  */
-int event_trace_start(void)
+int event_user_comes(void)
 {
-	static_branch_inc(&event_wanted);
+	atomic_inc(&event_users);
+	static_branch_enable(&event_wanted);
 	return 0;
 }
 
 /**
- * event_trace_stop() - somebody ceases to use a tracepoint
+ * event_user_goes() - a log is closed, or somebody ceases to use a tracepoint
  */
-void event_trace_stop(void)
+void event_user_goes(void)
 {
-	static_branch_dec(&event_wanted);
+	atomic_dec(&event_users);
 }

@@ -2,6 +2,7 @@
 #ifndef MOCKGPU_EVENT_H
 #define MOCKGPU_EVENT_H
 
+#include <linux/atomic.h>
 #include <linux/jump_label.h>
 #include <linux/ktime.h>
 #include <linux/types.h>
@@ -45,6 +46,7 @@ struct event {
 };
 
 DECLARE_STATIC_KEY_FALSE(event_wanted);
+extern atomic_t event_users;
 
 void __cold event_tell(const struct event *event);
 void event_run_add(struct event *run, unsigned long addr, unsigned long pfn, unsigned long len);
@@ -60,7 +62,7 @@ static __always_inline bool event_on(void)
 #ifdef MOCKGPU_BARE
 	return false;
 #else
-	return static_branch_unlikely(&event_wanted);
+	return static_branch_unlikely(&event_wanted) && atomic_read(&event_users);
 #endif
 }
 
@@ -112,8 +114,8 @@ bool event_log_ended(const struct event_log *log);
 wait_queue_head_t *event_log_queue(struct event_log *log);
 void event_end_logs(int device);
 
-/* For trace.h: somebody begins, or ceases, to use a tracepoint. */
-int event_trace_start(void);
-void event_trace_stop(void);
+/* For trace.h as well: who uses a tracepoint. */
+int event_user_comes(void);
+void event_user_goes(void);
 
 #endif

@@ -50,7 +50,7 @@ TRACE_EVENT_FN(name,									\
 		  __entry->pfn,								\
 		  __print_symbolic(__entry->cause, __VA_ARGS__), __entry->value,	\
 		  __entry->queue, __entry->error, __entry->duration),			\
-	event_trace_start, event_trace_stop						\
+	event_user_comes, event_user_goes						\
 )
 
 MOCKGPU_TRACEPOINT(gpu_fault,
@@ -132,7 +132,7 @@ TRACE_EVENT_FN(point,
 	       TP_printk("point=%s owner=%d addr=%#llx len=%llu arm=%llu error=%d duration=%llu",
 			 __entry->name, __entry->owner, __entry->addr, __entry->len,
 			 __entry->value, __entry->error, __entry->duration),
-	       event_trace_start, event_trace_stop
+	       event_user_comes, event_user_goes
 );
 
 #endif

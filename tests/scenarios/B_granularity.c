@@ -283,8 +283,8 @@ static void was_held(struct held *h)
 
 	note("%llu ms, %llu faults held", (unsigned long long)(took / MS),
 	     (unsigned long long)held);
-	/* The kernel counts in ticks of up to 10 ms. */
-	CHECK_GE(took, (SLICE - 10) * MS);
+	/* The kernel counts in ticks of up to 10 ms, which a busy host delivers late. */
+	CHECK_GE(took, (SLICE - 50) * MS);
 	CHECK_LE(took, BOUND_NS);
 	CHECK_GE(held, 1);
 	CHECK_GE(now.cpu_faults_retried - h->before.cpu_faults_retried, (long long)held);

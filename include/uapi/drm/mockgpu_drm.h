@@ -971,7 +971,7 @@ struct drm_mockgpu_point_release {
  * The event log: what the driver did, step by step.  LOG_OPEN gives a file of its own,
  * to poll() and read(); it begins empty and holds what happens from then on.  As long
  * as no log is open, and no tracepoint of the driver is in use, nothing is recorded,
- * and a step costs a branch that is not taken.
+ * and a step costs a branch that is not taken; once there was one, a look at a number.
  */
 
 /* What an event tells of (drm_mockgpu_event.kind). */
