@@ -36,7 +36,8 @@ struct call {
 	int (*call)(void);
 	enum place place;
 	unsigned int may;
-	void (*begin)(void), (*end)(void);
+	void (*begin)(void);
+	void (*end)(void);
 	unsigned int step;	/* of those that have very many, each so-manieth; 0: each */
 };
 
