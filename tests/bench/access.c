@@ -70,13 +70,13 @@ static void all_invalidated(void)
 }
 
 const struct bench access_benches[] = {
-	{ "gpu-fault-system-4k", "fault", N, PAGE, .run = read_word_of_each,
+	{ "gpu-fault-system-4k", "fault", N, 0, .run = read_word_of_each,
 	  .check = each_faulted },
-	{ "gpu-fault-vram-4k", "fault", N, PAGE, .vram = true, .run = read_word_of_each,
+	{ "gpu-fault-vram-4k", "fault", N, 0, .vram = true, .run = read_word_of_each,
 	  .check = each_faulted },
-	{ "gpu-fault-system-2m", "fault", 1, HUGE, .huge = true, .run = read_word,
+	{ "gpu-fault-system-2m", "fault", 1, 0, .huge = true, .run = read_word,
 	  .check = one_faulted },
-	{ "gpu-fault-vram-2m", "fault", 1, HUGE, .huge = true, .vram = true, .run = read_word,
+	{ "gpu-fault-vram-2m", "fault", 1, 0, .huge = true, .vram = true, .run = read_word,
 	  .check = one_faulted },
 	{ "read-system-4k", "page", N, PAGE, .prepare = write_all, .run = read_each,
 	  .check = none_faulted },
@@ -86,9 +86,9 @@ const struct bench access_benches[] = {
 	  .run = write_each, .check = none_faulted },
 	{ "read-vram-2m", "call", 1, HUGE, .huge = true, .vram = true, .prepare = write_all,
 	  .run = read_all, .check = none_faulted },
-	{ "invalidate-4k", "page", N, PAGE, .prepare = write_all, .run = protect,
+	{ "invalidate-4k", "page", N, 0, .prepare = write_all, .run = protect,
 	  .check = all_invalidated },
-	{ "invalidate-2m", "folio", 1, HUGE, .huge = true, .prepare = write_all,
+	{ "invalidate-2m", "folio", 1, 0, .huge = true, .prepare = write_all,
 	  .run = protect, .check = all_invalidated },
 	{ 0 }
 };
