@@ -460,6 +460,20 @@ static int exec_cmd(struct engine_exec *exec, const struct engine_job *job,
 	}
 }
 
+/*
+ * Tell of a command (with its operation), or of a submission's fence.  Apart from them, as
+ * room for an event would keep a command from being executed in place.
+ */
+static noinline __cold void exec_tell(const struct engine_exec *exec,
+				      const struct engine_job *job, unsigned int kind,
+				      unsigned int op, u64 addr, int error, u64 began)
+{
+	event_emit(.kind = kind, .cause = op, .error = error,
+		   .device = exec->svm->vram->index, .mm = svm_mm(exec->svm),
+		   .owner = exec->svm->owner, .queue = engine_queue_id(exec->queue),
+		   .addr = addr, .value = job->seqno, .start = began);
+}
+
 /* One command between its two points. */
 static int exec_cmd_step(struct engine_exec *exec, const struct engine_job *job,
 			 const struct drm_mockgpu_cmd *cmd)
@@ -472,10 +486,8 @@ static int exec_cmd_step(struct engine_exec *exec, const struct engine_job *job,
 	if (!error)
 		error = exec_cmd(exec, job, cmd);
 	exec->result.error = error;
-	event_emit(.kind = MOCKGPU_EVENT_COMMAND, .cause = cmd->op, .error = error,
-		   .device = exec->svm->vram->index, .mm = mm, .owner = exec->svm->owner,
-		   .queue = engine_queue_id(exec->queue), .addr = cmd->addr,
-		   .value = job->seqno, .start = began);
+	if (event_on())
+		exec_tell(exec, job, MOCKGPU_EVENT_COMMAND, cmd->op, cmd->addr, error, began);
 	control_hit(CONTROL_COMMAND_DONE, mm, cmd->addr);
 	return error;
 }
@@ -517,9 +529,8 @@ int engine_exec_job(struct engine_exec *exec, const struct engine_job *job)
 	if (job->fence_addr)
 		fence = exec_store(exec, job->fence_addr, sizeof(job->fence_value),
 				   job->fence_value);
-	event_emit(.kind = MOCKGPU_EVENT_FENCE, .error = error ? : fence,
-		   .device = exec->svm->vram->index, .mm = svm_mm(exec->svm),
-		   .owner = exec->svm->owner, .queue = engine_queue_id(exec->queue),
-		   .addr = job->fence_addr, .value = job->seqno, .start = began);
+	if (event_on())
+		exec_tell(exec, job, MOCKGPU_EVENT_FENCE, 0, job->fence_addr, error ? : fence,
+			  began);
 	return error;
 }
