@@ -18,6 +18,7 @@
 #include <linux/rmap.h>
 #include <linux/slab.h>
 
+#include "compat/compat_mm.h"
 #include "migrate_internal.h"
 
 /* Nobody has a reference any more; somebody may be about to let go of its lock. */

@@ -25,6 +25,11 @@ static inline struct dev_pagemap *page_pgmap(const struct page *page)
 }
 #endif
 
+#if !HAVE_FOLIO_MAPPING
+#define FOLIO_MAPPING_ANON	PAGE_MAPPING_ANON
+#define FOLIO_MAPPING_FLAGS	PAGE_MAPPING_FLAGS
+#endif
+
 #if !HAVE_ZONE_DEVICE_FOLIO_INIT
 /* All folios of device memory are single pages there, which know their page map. */
 static inline void zone_device_folio_init(struct folio *folio, struct dev_pagemap *pgmap,
