@@ -9,6 +9,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifndef UFFDIO_MOVE
+/* Headers of before 6.8. */
+#define UFFD_FEATURE_MOVE	(1 << 16)
+#define UFFDIO_MOVE		_IOWR(UFFDIO, 0x05, struct uffdio_move)
+struct uffdio_move {
+	__u64 dst, src, len, mode;
+	__s64 move;
+};
+#endif
+
 struct uffd {
 	int fd;
 	uint64_t flags;		/* of the fault that was waited for last, UFFD_PAGEFAULT_FLAG_* */
