@@ -11,6 +11,8 @@ export override SHARE := $(value SHARE)
 # For another kernel than the running one: KVER=version, or KDIR=/path/to/headers
 export KVER ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KVER)/build
+# The guest's kernel: one of `make kernels`
+export MOCKGPU_KERNEL ?= $(KERNEL)
 # Everything generated; may be moved, and may be deleted at any time.
 export MOCKGPU_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mockgpu
 prefix ?= /usr/local

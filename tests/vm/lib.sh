@@ -26,6 +26,40 @@ die()
 	exit 1
 }
 
+# Sets what tests/vm/kernels says of the kernel that MOCKGPU_KERNEL names: series,
+# debian, suite, vram (a list) and newest, which is empty for all but the last.  What is
+# built step by step is built for one Debian.
+choose_kernel()
+{
+	local wanted=${MOCKGPU_KERNEL-} last
+	last=$(series_known | tail -n 1)
+	wanted=${wanted:-$last}
+	newest=''
+	[ "$wanted" != "$last" ] || newest=yes
+	while read -r series debian suite vram; do
+		if [ "$series" = "$wanted" ]; then
+			build_dir=$build_dir/$debian
+			mkdir -p "$build_dir"
+			return
+		fi
+	done <"$vm_dir/kernels"
+	die "KERNEL=$wanted: not one of $(series_known | paste -sd' '), see make kernels"
+}
+
+series_known() { sed '/^#/d; s/ .*//' "$vm_dir/kernels"; }
+
+# root_of FOLDER...: the root made of these layers, lowest first, as overlays have it
+root_of()
+{
+	local dir root=''
+	for dir; do
+		[ ! -d "$dir/root" ] || dir=$dir/root
+		[ ! -d "$dir/changes" ] || dir=$dir/changes
+		root=$dir${root:+:$root}
+	done
+	echo "$root"
+}
+
 # The files below the given paths that people write, as opposed to what a build
 # by hand left there; paths relative to the top of the tree, sorted.
 sources()
