@@ -8,6 +8,7 @@
 #include <linux/mod_devicetable.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
 
 #include <drm/drm_drv.h>
@@ -21,6 +22,7 @@
 #include "device.h"
 #include "ioctl.h"
 #include "mockgpu_drm.h"
+#include "vram_coherent.h"
 
 #define DEVICES_MAX	16U
 #define VRAM_MB_MAX	1048576U
@@ -46,7 +48,19 @@ module_param(vram_mb, uint, 0444);
 MODULE_PARM_DESC(vram_mb,
 		 "VRAM of each device in MiB, an even number, 2 to 1048576 (default 256)");
 
+static char *vram[DEVICES_MAX];
+static unsigned int vram_count;
+module_param_array(vram, charp, &vram_count, 0444);
+MODULE_PARM_DESC(vram,
+		 "type of each device's VRAM: auto, private or coherent; the last is that of all others (default auto)");
+
+static char *coherent_source = "auto";
+module_param(coherent_source, charp, 0444);
+MODULE_PARM_DESC(coherent_source,
+		 "memory for coherent VRAM: offline (blocks of the machine's memory, given back later), SIZE@ADDRESS (a range that the machine does not use) (default auto: offline, if coherent VRAM is asked for)");
+
 static struct platform_device *platform_devices[DEVICES_MAX];
+static const struct vram_source *sources[DEVICES_MAX];
 
 static const struct drm_ioctl_desc mockgpu_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(MOCKGPU_QUERY, ioctl_query, DRM_RENDER_ALLOW),
@@ -172,7 +186,7 @@ static int mockgpu_probe(struct platform_device *pdev)
 	/* Somebody else's device, bound to this driver by its override. */
 	if (!id)
 		return -ENODEV;
-	return device_bring_up(pdev, &mockgpu_driver, id->driver_data, vram_default_source(),
+	return device_bring_up(pdev, &mockgpu_driver, id->driver_data, sources[id->driver_data],
 			       (u64)vram_mb * SZ_1M);
 }
 
@@ -217,11 +231,64 @@ static int __init check_parameters(void)
 		       VRAM_MB_MAX);
 		return -EINVAL;
 	}
-	if (!vram_default_source()) {
-		pr_err("mockgpu: this kernel has no device memory that this version can use: CONFIG_DEVICE_PRIVATE is off\n");
-		return -EOPNOTSUPP;
+	if (vram_count > devices) {
+		pr_err("mockgpu: vram= has %u values for %u devices\n", vram_count, devices);
+		return -EINVAL;
 	}
 	return 0;
+}
+
+/*
+ * Where a device's VRAM comes from.  Memory is taken out of the machine only where that
+ * was asked for, by the one parameter or the other.
+ */
+static int __init choose_source(const char *type, const struct vram_source **source)
+{
+	bool any = sysfs_streq(type, "auto");
+
+	if (!any && !sysfs_streq(type, "private") && !sysfs_streq(type, "coherent")) {
+		pr_err("mockgpu: vram=%s is not auto, private or coherent\n", type);
+		return -EINVAL;
+	}
+#ifdef CONFIG_DEVICE_PRIVATE
+	if (any || sysfs_streq(type, "private")) {
+		*source = &vram_private;
+		return 0;
+	}
+#endif
+	if (sysfs_streq(type, "private")) {
+		pr_err("mockgpu: vram=private needs CONFIG_DEVICE_PRIVATE, which this kernel lacks\n");
+		return -EOPNOTSUPP;
+	}
+	if (any && sysfs_streq(coherent_source, "auto")) {
+		pr_err("mockgpu: this kernel lacks CONFIG_DEVICE_PRIVATE; vram=coherent takes memory out of the machine for VRAM\n");
+		return -EOPNOTSUPP;
+	}
+	*source = &vram_coherent;
+	return 0;
+}
+
+/* Choose every device's, and have real memory for those that need it. */
+static int __init open_sources(void)
+{
+	struct coherent_request request;
+	unsigned int i, coherent = 0;
+	int ret;
+
+	ret = coherent_parse(coherent_source, &request);
+	if (ret) {
+		pr_err("mockgpu: coherent_source=%s is not auto, offline, or SIZE@ADDRESS in multiples of 128M\n",
+		       coherent_source);
+		return ret;
+	}
+	for (i = 0; i < devices; i++) {
+		ret = choose_source(vram_count ? vram[min(i, vram_count - 1)] : "auto",
+				    &sources[i]);
+		if (ret)
+			return ret;
+		coherent += sources[i] == &vram_coherent;
+	}
+	return coherent_open(&request, coherent, (u64)vram_mb * SZ_1M);
 }
 
 static void remove_devices(void)
@@ -253,15 +320,23 @@ static int __init mockgpu_init(void)
 	ret = check_parameters();
 	if (ret)
 		return ret;
-	ret = platform_driver_register(&mockgpu_platform_driver);
+	ret = open_sources();
 	if (ret)
 		return ret;
+	ret = platform_driver_register(&mockgpu_platform_driver);
+	if (ret)
+		goto err_close_sources;
 	for (i = 0; i < devices && !ret; i++)
 		ret = add_device(i);
-	if (ret) {
-		remove_devices();
-		platform_driver_unregister(&mockgpu_platform_driver);
-	}
+	if (ret)
+		goto err_remove;
+	return 0;
+
+err_remove:
+	remove_devices();
+	platform_driver_unregister(&mockgpu_platform_driver);
+err_close_sources:
+	coherent_close();
 	return ret;
 }
 
@@ -269,6 +344,7 @@ static void __exit mockgpu_exit(void)
 {
 	remove_devices();
 	platform_driver_unregister(&mockgpu_platform_driver);
+	coherent_close();
 }
 
 module_init(mockgpu_init);

@@ -138,6 +138,14 @@ out:
 }
 
 /**
+ * exclusive_is_possible() - whether this kernel lets a device have a page exclusively
+ */
+bool exclusive_is_possible(void)
+{
+	return IS_ENABLED(CONFIG_DEVICE_PRIVATE);
+}
+
+/**
  * exclusive_atomic() - do some atomic operations
  * @svm: memory; the address space is in use by the caller
  * @atomic: what; on return @atomic->count says how many are left, and

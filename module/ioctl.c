@@ -30,6 +30,7 @@
 #include "control.h"
 #include "device.h"
 #include "evict.h"
+#include "exclusive.h"
 #include "ioctl.h"
 #include "mockgpu_drm.h"
 #include "svm.h"
@@ -69,12 +70,16 @@ static struct svm *file_svm(struct drm_file *file)
 
 static void query_device(struct mockgpu_device *device, struct drm_mockgpu_device_info *info)
 {
+	bool coherent = vram_is_coherent(&device->vram);
+
 	info->index = device->index;
-	info->vram_type = MOCKGPU_VRAM_PRIVATE;
+	info->vram_type = coherent ? MOCKGPU_VRAM_COHERENT : MOCKGPU_VRAM_PRIVATE;
 	info->vram_bytes = device->vram.bytes;
 	info->vram_block_bytes = VRAM_BLOCK_BYTES;
-	info->caps = MOCKGPU_CAP_PRIVATE | MOCKGPU_CAP_EXCLUSIVE;
-	if (vram_can_huge())
+	info->caps = coherent ? MOCKGPU_CAP_COHERENT : MOCKGPU_CAP_PRIVATE;
+	if (exclusive_is_possible())
+		info->caps |= MOCKGPU_CAP_EXCLUSIVE;
+	if (vram_can_huge(&device->vram))
 		info->caps |= MOCKGPU_CAP_HUGE;
 	info->atomic_max_bytes = SVM_ATOMIC_PAGES * PAGE_SIZE;
 	info->page_bytes = MOCKGPU_PAGE_SIZE;

@@ -86,7 +86,7 @@ int migrate_run_start(struct migrate_run *run, bool to_vram)
 
 	run->began = event_start();
 	run->args.pgmap_owner = vram_owner();
-	run->args.flags = to_vram ? MIGRATE_VMA_SELECT_SYSTEM : MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+	run->args.flags = to_vram ? MIGRATE_VMA_SELECT_SYSTEM : MIGRATE_SELECT_VRAM;
 	if (run->huge && run->args.end - run->args.start == VRAM_BLOCK_BYTES)
 		run->args.flags |= MIGRATE_VMA_SELECT_COMPOUND;
 	ret = migrate_vma_setup(&run->args);

@@ -67,7 +67,7 @@ bool migrate_copy_to_vram(struct page *to, struct page *from)
 		memset(vram_page_data(to), 0, PAGE_SIZE);
 		return true;
 	}
-	if (is_device_private_page(from))
+	if (vram_has_page(from))
 		return migrate_copy(vram_page_data(to), vram_page_data(from));
 
 	data = kmap_local_page(from);

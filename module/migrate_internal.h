@@ -14,6 +14,9 @@
 /* For pages that may as well stay where they are. */
 #define MIGRATE_GFP_SPARE	(GFP_HIGHUSER_MOVABLE | __GFP_NORETRY | __GFP_NOWARN)
 
+/* What lies in VRAM of any device. */
+#define MIGRATE_SELECT_VRAM	(MIGRATE_VMA_SELECT_DEVICE_PRIVATE | MIGRATE_VMA_SELECT_DEVICE_COHERENT)
+
 /**
  * migrate_entry_pages() - how many pages an entry stands for
  * @src: entry of a page, or of a huge folio; the entries that follow are then empty

@@ -186,7 +186,7 @@ static unsigned int mirror_count_shared(const unsigned long *pfns, unsigned int 
 	unsigned int i, shared = 0;
 
 	for (i = 0; i < npages; i++) {
-		if ((pfns[i] & HMM_PFN_VALID) && is_device_private_page(hmm_pfn_to_page(pfns[i])))
+		if ((pfns[i] & HMM_PFN_VALID) && vram_has_page(hmm_pfn_to_page(pfns[i])))
 			shared++;
 	}
 	return shared;
@@ -197,7 +197,7 @@ static bool mirror_is_local(const struct mirror *mirror, unsigned long pfn)
 {
 	struct page *page = hmm_pfn_to_page(pfn);
 
-	return is_device_private_page(page) && vram_of_page(page) == mirror->vram;
+	return vram_has_page(page) && vram_of_page(page) == mirror->vram;
 }
 
 /* The entry for a page that the process has. */
@@ -209,7 +209,7 @@ static u64 mirror_make_entry(const struct mirror *mirror, const struct mirror_fa
 
 	if (pfn & HMM_PFN_WRITE)
 		pte |= GPU_PTE_WRITE;
-	if (is_device_private_page(page))
+	if (vram_has_page(page))
 		pte |= GPU_PTE_VRAM;
 	if (!mirror_is_local(mirror, pfn))
 		pte |= fault->counts;

@@ -42,7 +42,7 @@ static u32 mirror_describe(const struct mirror *mirror, unsigned long pfn, u64 p
 	res |= MOCKGPU_RES_PRESENT | MOCKGPU_RES_READ | (order << 16);
 	if (pfn & HMM_PFN_WRITE)
 		res |= MOCKGPU_RES_WRITE;
-	if (is_device_private_page(page)) {
+	if (vram_has_page(page)) {
 		owner = vram_of_page(page)->index;
 		res |= MOCKGPU_RES_VRAM | (owner << 24);
 		if (owner == mirror->vram->index)

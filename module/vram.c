@@ -21,6 +21,7 @@
  * those that it did not need are put back.  &vram.lock is for who has which
  * page; the free callback takes it under page table locks.
  */
+#include <linux/module.h>
 #include <linux/slab.h>
 
 #include "compat/compat_misc.h"
@@ -53,6 +54,7 @@ static void vram_put_pages(struct vram *vram, struct vram_part *part, unsigned i
 {
 	struct vram_charge *charge;
 	unsigned int i;
+	bool whole;
 
 	lockdep_assert_held(&vram->lock);
 
@@ -63,14 +65,17 @@ static void vram_put_pages(struct vram *vram, struct vram_part *part, unsigned i
 			kfree(charge);
 	}
 
-	if (!vram_alloc_put(&vram->alloc, &part->block, first, count))
+	whole = vram_alloc_put(&vram->alloc, &part->block, first, count);
+	if (!vram->alloc.used && vram->source->holds_module)
+		module_put(THIS_MODULE);
+	if (!whole)
 		return;
 	if (!part->data) {
 		vram_alloc_remove(&vram->alloc, &part->block);
 		list_add(&part->block.node, &vram->spent);
 	}
 	mod_delayed_work(compat_unbound_wq(), &vram->shrink,
-			 vram->source->is_short() ? 0 : VRAM_SHRINK_DELAY);
+			 vram->source->is_short && vram->source->is_short() ? 0 : VRAM_SHRINK_DELAY);
 }
 
 static void vram_folio_free(struct folio *folio)
@@ -126,6 +131,7 @@ static int vram_add_chunk(struct vram *vram)
 	if (!chunk)
 		return -ENOMEM;
 	chunk->vram = vram;
+	chunk->nid = numa_mem_id();
 	chunk->pgmap.type = vram->source->type;
 	chunk->pgmap.ops = &vram->pgmap_ops;
 	chunk->pgmap.owner = vram_owner();
@@ -136,7 +142,7 @@ static int vram_add_chunk(struct vram *vram)
 		goto err_free;
 	chunk->first_pfn = PHYS_PFN(chunk->pgmap.range.start);
 
-	addr = memremap_pages(&chunk->pgmap, numa_mem_id());
+	addr = memremap_pages(&chunk->pgmap, chunk->nid);
 	if (IS_ERR(addr)) {
 		ret = PTR_ERR(addr);
 		goto err_release;
@@ -221,7 +227,7 @@ static int vram_grow_locked(struct vram *vram, bool whole)
 	part->slots = kcalloc(VRAM_BLOCK_PAGES, sizeof(*part->slots), GFP_KERNEL);
 	if (!part->slots)
 		return -ENOMEM;
-	part->data = vram->source->back(whole);
+	part->data = vram->source->back(part, whole);
 	if (!part->data) {
 		kfree(part->slots);
 		part->slots = NULL;
@@ -230,7 +236,7 @@ static int vram_grow_locked(struct vram *vram, bool whole)
 
 	list_del_init(&part->block.node);
 	spin_lock_irq(&vram->lock);
-	vram_alloc_add(&vram->alloc, &part->block, vram->source->folio(part->data));
+	vram_alloc_add(&vram->alloc, &part->block, vram_can_huge(vram) && vram->source->folio(part->data));
 	vram->backed_blocks++;
 	spin_unlock_irq(&vram->lock);
 	return 0;
@@ -296,6 +302,9 @@ static void vram_took(struct vram *vram, struct vram_charge *charge, struct vram
 		pages[i] = pfn_to_page(pfn + i);
 	}
 	charge->pages += count;
+	/* These are the first. */
+	if (vram->alloc.used == count && vram->source->holds_module)
+		__module_get(THIS_MODULE);
 }
 
 /* Take up to @want pages that are free now. */
@@ -355,11 +364,12 @@ unsigned int vram_get_pages(struct vram *vram, struct vram_charge *charge, unsig
 }
 
 /**
- * vram_can_huge() - whether folios of 2 MiB can be in VRAM on this kernel
+ * vram_can_huge() - whether folios of 2 MiB can be in VRAM
+ * @vram: VRAM
  */
-bool vram_can_huge(void)
+bool vram_can_huge(const struct vram *vram)
 {
-	return compat_has_huge_device_folios();
+	return vram->source->folio && compat_has_huge_device_folios();
 }
 
 /* Take a block that is empty now. */
@@ -392,7 +402,7 @@ bool vram_get_huge(struct vram *vram, struct vram_charge *charge, struct page **
 {
 	int ret = -ENODEV;
 
-	if (!vram_can_huge() || control_hit(CONTROL_ALLOC_VRAM, NULL, 0))
+	if (!vram_can_huge(vram) || control_hit(CONTROL_ALLOC_VRAM, NULL, 0))
 		return false;
 	if (vram_take_huge(vram, charge, pages))
 		return true;
@@ -470,56 +480,6 @@ void vram_read_usage(struct vram *vram, struct vram_usage *usage)
 	usage->backing = vram->backed_blocks * VRAM_BLOCK_BYTES;
 	usage->mapped = min(vram->nr_chunks * VRAM_CHUNK_BYTES, vram->bytes);
 	spin_unlock_irqrestore(&vram->lock, flags);
-}
-
-/**
- * vram_charge_create() - an account for a new client
- *
- * Return: the account, or NULL where there is no memory.
- */
-struct vram_charge *vram_charge_create(void)
-{
-	struct vram_charge *charge = NULL;
-
-	if (!control_no_memory())
-		charge = kzalloc(sizeof(*charge), GFP_KERNEL);
-	if (charge)
-		charge->open = true;
-	return charge;
-}
-
-/**
- * vram_charge_close() - the client of an account has gone
- * @vram: VRAM that it took pages of
- * @charge: account; not to be used any more
- *
- * The client's pages stay where they are, and the account until they have gone.
- */
-void vram_charge_close(struct vram *vram, struct vram_charge *charge)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&vram->lock, flags);
-	charge->open = false;
-	if (!charge->pages)
-		kfree(charge);
-	spin_unlock_irqrestore(&vram->lock, flags);
-}
-
-/**
- * vram_charge_pages() - how many pages a client has in VRAM
- * @vram: VRAM
- * @charge: account
- */
-u64 vram_charge_pages(struct vram *vram, struct vram_charge *charge)
-{
-	unsigned long flags;
-	u64 pages;
-
-	spin_lock_irqsave(&vram->lock, flags);
-	pages = charge->pages;
-	spin_unlock_irqrestore(&vram->lock, flags);
-	return pages;
 }
 
 /**

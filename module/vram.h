@@ -14,6 +14,7 @@
 struct mockgpu_stats;
 struct resource;
 struct vram_chunk;
+struct vram_part;
 
 #define VRAM_BLOCK_BYTES	(VRAM_BLOCK_PAGES * PAGE_SIZE)
 
@@ -28,22 +29,24 @@ struct vram_chunk;
 /**
  * struct vram_source - where the memory of a kind of VRAM comes from
  * @type: MEMORY_DEVICE_*
+ * @holds_module: the module cannot be unloaded while a page is in use
  * @claim: find a physical range of VRAM_CHUNK_BYTES and set it in the chunk's
- *	page map; may sleep; returns 0 or a negative errno
+ *	page map, and the node if it is known; may sleep; returns 0 or a negative errno
  * @release: give that range back; may sleep
- * @back: get memory that holds VRAM_BLOCK_BYTES, with @whole only if it is one folio;
- *	may sleep; returns its address, or NULL where there is none
+ * @back: get memory that holds VRAM_BLOCK_BYTES, for a block, with @whole only if it is one
+ *	folio; may sleep; returns its address, or NULL where there is none
  * @unback: give that memory back; may sleep
  * @folio: the folio of system memory that is memory which @back() returned, or NULL
- *	where that is not one folio; any context
+ *	where that is not one folio; any context; NULL where it never is
  * @is_short: whether memory behind empty blocks is wanted back at once; any
- *	context
+ *	context; NULL where it never is
  */
 struct vram_source {
 	enum memory_type type;
+	bool holds_module;
 	int (*claim)(struct vram_chunk *chunk);
 	void (*release)(struct vram_chunk *chunk);
-	void *(*back)(bool whole);
+	void *(*back)(struct vram_part *part, bool whole);
 	void (*unback)(void *data);
 	struct folio *(*folio)(void *data);
 	bool (*is_short)(void);
@@ -51,16 +54,7 @@ struct vram_source {
 
 /* With CONFIG_DEVICE_PRIVATE only. */
 extern const struct vram_source vram_private;
-
-/**
- * vram_default_source() - where VRAM comes from on this kernel, if nothing else is said
- *
- * Return: the source, or NULL where there is none.
- */
-static inline const struct vram_source *vram_default_source(void)
-{
-	return IS_ENABLED(CONFIG_DEVICE_PRIVATE) ? &vram_private : NULL;
-}
+extern const struct vram_source vram_coherent;
 
 /**
  * struct vram_charge - how much VRAM one client's calls have taken
@@ -112,6 +106,7 @@ struct vram_part {
  * @pgmap: what the memory manager knows of it
  * @vram: VRAM that it is part of; fixed
  * @res: physical range, for the source
+ * @nid: node that it is on
  * @first_pfn: page frame number of the first page; fixed
  * @parts: its blocks
  */
@@ -119,6 +114,7 @@ struct vram_chunk {
 	struct dev_pagemap pgmap;
 	struct vram *vram;
 	struct resource *res;
+	int nid;
 	unsigned long first_pfn;
 	struct vram_part parts[VRAM_CHUNK_BLOCKS];
 };
@@ -188,7 +184,7 @@ u64 vram_charge_pages(struct vram *vram, struct vram_charge *charge);
 
 unsigned int vram_get_pages(struct vram *vram, struct vram_charge *charge, unsigned int want,
 			    struct page **pages, int *why);
-bool vram_can_huge(void);
+bool vram_can_huge(const struct vram *vram);
 bool vram_get_huge(struct vram *vram, struct vram_charge *charge, struct page **pages);
 void vram_put_unused(struct vram *vram, struct page **pages, unsigned int count);
 void vram_folio_init(struct page *page, unsigned int order, u8 granularity,
@@ -197,6 +193,8 @@ struct folio *vram_lend_backing(struct page *page);
 void vram_give_backing(struct page *page, struct folio *to);
 
 void *vram_owner(void);
+bool vram_has_page(const struct page *page);
+bool vram_is_coherent(const struct vram *vram);
 struct vram *vram_of_page(const struct page *page);
 void *vram_page_data(const struct page *page);
 u8 vram_page_granularity(const struct page *page);

@@ -23,6 +23,27 @@ static struct vram_slot *vram_page_slot(const struct page *page)
 }
 
 /**
+ * vram_has_page() - whether a page that is mapped is one of this driver's VRAM
+ * @page: page that the caller holds, or whose mapping it keeps from being invalidated
+ *
+ * Coherent memory is mapped like any other: it may be another driver's.
+ */
+bool vram_has_page(const struct page *page)
+{
+	return (is_device_private_page(page) || is_device_coherent_page(page)) &&
+	       page_pgmap(page)->owner == vram_owner();
+}
+
+/**
+ * vram_is_coherent() - whether the CPU reaches VRAM like RAM
+ * @vram: VRAM
+ */
+bool vram_is_coherent(const struct vram *vram)
+{
+	return vram->source->type == MEMORY_DEVICE_COHERENT;
+}
+
+/**
  * vram_of_page() - the VRAM that a device page belongs to
  * @page: page of this driver's; the caller holds a reference on it, or keeps
  *	its mapping from being invalidated

@@ -47,7 +47,7 @@ static bool vram_private_ram_is_short(void)
 	return si_mem_available() < (long)(floor + VRAM_BLOCK_PAGES);
 }
 
-static void *vram_private_back(bool whole)
+static void *vram_private_back(struct vram_part *part, bool whole)
 {
 	struct folio *folio;
 
