@@ -33,6 +33,7 @@
 
 #include "compat/compat_migrate.h"
 #include "compat/compat_misc.h"
+#include "compat/compat_mm.h"
 #include "control.h"
 #include "event.h"
 #include "exclusive.h"
@@ -142,7 +143,7 @@ out:
  */
 bool exclusive_is_possible(void)
 {
-	return IS_ENABLED(CONFIG_DEVICE_PRIVATE);
+	return compat_has_device_exclusive();
 }
 
 /**

@@ -4,7 +4,11 @@
  *
  * An entry allows them if its page lies in VRAM and may be written, or if the page
  * was made exclusive.  In both cases no CPU reaches the page while the entry is
- * there.  Other devices may, so the operations are real ones.
+ * there, unless the VRAM is coherent.  CPUs may then, and other devices always, so
+ * the operations are real ones.
+ *
+ * Coherent VRAM of another device counts as system memory where a page can be made
+ * exclusive at all.
  *
  * Locking: as in mirror.c, whose lock makes an entry true.
  */
@@ -86,9 +90,7 @@ static void mirror_atomic_one(u64 pte, struct mirror_atomic *atomic)
 
 static bool atomic_allowed(u64 pte)
 {
-	if (!(pte & GPU_PTE_VALID))
-		return false;
-	return (pte & GPU_PTE_ATOMIC) || ((pte & GPU_PTE_VRAM) && (pte & GPU_PTE_WRITE));
+	return (pte & GPU_PTE_VALID) && (pte & GPU_PTE_ATOMIC);
 }
 
 /*

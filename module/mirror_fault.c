@@ -200,6 +200,21 @@ static bool mirror_is_local(const struct mirror *mirror, unsigned long pfn)
 	return vram_has_page(page) && vram_of_page(page) == mirror->vram;
 }
 
+/*
+ * Whether an atomic operation on a page just happens.  On another device's coherent VRAM it
+ * would be one for that device alone, not for the CPUs that reach it as well.
+ */
+static bool mirror_may_do_atomics(const struct mirror *mirror, const struct page *page)
+{
+	struct vram *vram;
+
+	if (!vram_has_page(page))
+		return false;
+	vram = vram_of_page(page);
+	return vram == mirror->vram || !vram_is_coherent(vram) ||
+	       !compat_has_device_exclusive();
+}
+
 /* The entry for a page that the process has. */
 static u64 mirror_make_entry(const struct mirror *mirror, const struct mirror_fault *fault,
 			     unsigned long pfn)
@@ -211,6 +226,8 @@ static u64 mirror_make_entry(const struct mirror *mirror, const struct mirror_fa
 		pte |= GPU_PTE_WRITE;
 	if (vram_has_page(page))
 		pte |= GPU_PTE_VRAM;
+	if ((pfn & HMM_PFN_WRITE) && mirror_may_do_atomics(mirror, page))
+		pte |= GPU_PTE_ATOMIC;
 	if (!mirror_is_local(mirror, pfn))
 		pte |= fault->counts;
 	return pte;

@@ -340,6 +340,18 @@ static u8 svm_explain_system_page(unsigned long addr, u8 *guess)
 	return answer;
 }
 
+/* The same of one in VRAM, where it is mapped: coherent VRAM can be pinned. */
+static void svm_explain_vram_page(unsigned long addr, u8 *guess)
+{
+	struct page *page;
+
+	if (get_user_pages_fast_only(addr, 1, 0, &page) != 1)
+		return;
+	if (folio_maybe_dma_pinned(page_folio(page)))
+		*guess = MOCKGPU_PAGE_PINNED;
+	put_page(page);
+}
+
 /*
  * A page of an anonymous mapping that is neither there nor a hole is swapped out,
  * or somebody else is moving it.  Waits for no more than that: should the page
@@ -368,6 +380,8 @@ static int svm_explain_page(struct svm_migration *mig, unsigned long addr, u32 r
 		*status = svm_place_answer(res, mig->to_vram);
 		if (*status == MIGRATE_PENDING && mig->to_vram)
 			*status = svm_explain_system_page(addr, guess);
+		else if (*status == MIGRATE_PENDING)
+			svm_explain_vram_page(addr, guess);
 	} else if (*guess == MOCKGPU_PAGE_BUSY && mig->to_vram) {
 		ret = svm_swap_in(mig->svm, addr);
 	} else {

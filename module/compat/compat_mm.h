@@ -169,6 +169,16 @@ static inline bool compat_has_huge_device_folios(void)
 }
 
 /**
+ * compat_has_device_exclusive() - can a device have a page exclusively?
+ *
+ * The kernel has that along with device-private memory, though it is not about that.
+ */
+static inline bool compat_has_device_exclusive(void)
+{
+	return IS_ENABLED(CONFIG_DEVICE_PRIVATE);
+}
+
+/**
  * compat_wants_huge() - has the process asked for huge pages there?
  * @vma: mapping
  *

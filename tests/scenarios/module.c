@@ -18,15 +18,34 @@
 
 #define KO "/run/mockgpu-scenarios.ko"
 
-unsigned int module_default(const char *name, unsigned int otherwise)
+/* What MOCKGPU_PARAMS says of a parameter, up to a blank; or NULL. */
+static const char *parameter(const char *name)
 {
-	const char *p = getenv("MOCKGPU_PARAMS");
+	const char *p = getenv("MOCKGPU_PARAMS"), *value = NULL;
 	size_t n = strlen(name);
 
 	for (; p && *p; p += strcspn(p, " "), p += strspn(p, " "))
 		if (!strncmp(p, name, n) && p[n] == '=')
-			otherwise = (unsigned int)strtoul(p + n + 1, NULL, 0);
-	return otherwise;
+			value = p + n + 1;
+	return value;
+}
+
+unsigned int module_default(const char *name, unsigned int otherwise)
+{
+	const char *value = parameter(name);
+
+	return value ? (unsigned int)strtoul(value, NULL, 0) : otherwise;
+}
+
+/* The type of device 0 is that of all; it is what the scenarios are run for. */
+static const char *vram_parameter(void)
+{
+	static char text[32];
+	const char *value = parameter("vram");
+
+	if (value)
+		snprintf(text, sizeof(text), "vram=%.*s", (int)strcspn(value, " ,"), value);
+	return text;
 }
 
 int module_vram_used(uint64_t *bytes)
@@ -99,11 +118,12 @@ static int unload_when_idle(void)
 
 void module_reload(unsigned int devices, unsigned int vram_mb)
 {
-	char parameters[64];
+	char parameters[96];
 
 	module_prepare();
 	CHECK_EQ(unload_when_idle(), 0);
-	snprintf(parameters, sizeof(parameters), "devices=%u vram_mb=%u", devices, vram_mb);
+	snprintf(parameters, sizeof(parameters), "devices=%u vram_mb=%u %s", devices, vram_mb,
+		 vram_parameter());
 	CHECK_EQ(module_load(parameters, NULL), 0);
 	CHECK_EQ(mockgpu_count(), devices);
 }

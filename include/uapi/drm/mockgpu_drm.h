@@ -152,8 +152,8 @@ struct drm_mockgpu_query {
 #define MOCKGPU_VRAM_COHERENT	2	/* the CPU reaches it like RAM */
 
 /* What this device on this kernel can do (drm_mockgpu_device_info.caps). */
-#define MOCKGPU_CAP_PRIVATE	(1ULL << 0)	/* VRAM is device-private memory */
-#define MOCKGPU_CAP_COHERENT	(1ULL << 1)	/* VRAM is device-coherent memory */
+#define MOCKGPU_CAP_PRIVATE	(1ULL << 0)	/* device-private memory: CPU accesses fault */
+#define MOCKGPU_CAP_COHERENT	(1ULL << 1)	/* device-coherent memory: they do not */
 #define MOCKGPU_CAP_EXCLUSIVE	(1ULL << 2)	/* device-exclusive atomics on system memory */
 #define MOCKGPU_CAP_HUGE	(1ULL << 3)	/* 2 MiB folios go to VRAM and back whole */
 
@@ -191,7 +191,10 @@ struct drm_mockgpu_device_info {
 struct drm_mockgpu_counters {
 	/** @vram_used_bytes: VRAM that holds somebody's data now, on this device */
 	__u64 vram_used_bytes;
-	/** @vram_backing_bytes: RAM that stands behind VRAM now */
+	/**
+	 * @vram_backing_bytes: RAM that stands behind VRAM now; of coherent VRAM, which is
+	 * RAM itself, the blocks in use
+	 */
 	__u64 vram_backing_bytes;
 	/** @vram_mapped_bytes: VRAM that has page structures now */
 	__u64 vram_mapped_bytes;
