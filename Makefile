@@ -32,10 +32,16 @@ demo: guest-needs ## show mockgpu at work in a guest with a stock Debian kernel
 	@tests/vm/demo
 
 check: guest-needs ## run all tests; T=A1 or T=a1,b6: those of these rows; REPEAT=200: so many times
-	@tests/vm/check $(if $(REPEAT),-r '$(REPEAT)') $(T)
+	@tests/vm/check $(if $(REPEAT),-r '$(REPEAT)') $(if $(VRAM),-v '$(VRAM)') $(T)
+
+check-matrix: guest-needs ## check on every kernel of `make kernels`, and the README's table of them
+	@tests/vm/check-matrix $(T)
+
+kernels: guest-needs ## the kernels that KERNEL= can name, for check, bench, demo, vm and vm-run
+	@tests/vm/list-kernels
 
 check-debug: guest-needs ## the same on a kernel with all its checks on, and unit tests; T=, REPEAT= as well
-	@tests/vm/check -d $(if $(REPEAT),-r '$(REPEAT)') $(T)
+	@tests/vm/check -d $(if $(REPEAT),-r '$(REPEAT)') $(if $(VRAM),-v '$(VRAM)') $(T)
 
 coverage: guest-needs ## check-debug, and which lines of the module it did not execute; T= as well
 	@tests/vm/check -g $(T)
@@ -96,6 +102,12 @@ dkms-tree:
 	@rm -rf $(DKMS_TREE) && mkdir -p $(DKMS_TREE)
 	@cp -R $(DKMS_SOURCES) $(DKMS_TREE)/
 
+deb: guest-needs ## Debian's packages, built in the guest's Debian; TO=folder
+	@tests/vm/deb "$${TO:-$(BUILD)/deb}"
+
+check-deb: guest-needs ## install them in a guest by apt, upgrade its kernel, remove them
+	@tests/vm/check -p $(T)
+
 ##@ Clean up
 
 clean: ## remove what was built for this machine
@@ -113,5 +125,6 @@ help: ## this list
 guest-needs:
 	@tests/vm/needs guest
 
-.PHONY: all module userspace install demo check check-debug coverage bench vm vm-run lint \
-	dkms-install dkms-remove dkms-tree clean distclean help guest-needs
+.PHONY: all module userspace install demo check check-matrix kernels \
+	check-debug coverage bench vm vm-run lint \
+	dkms-install dkms-remove dkms-tree deb check-deb clean distclean help guest-needs

@@ -13,7 +13,8 @@ top_dir=$(cd "$vm_dir/../.." && pwd)
 cache_dir=${MOCKGPU_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mockgpu}
 guest_dir=$cache_dir/guest
 # Images are shared by all checkouts; what is built step by step is not.
-build_dir=$cache_dir/build/$(printf %s "$top_dir" | sha256sum | cut -c1-12)
+build_top=$cache_dir/build/$(printf %s "$top_dir" | sha256sum | cut -c1-12)
+build_dir=$build_top
 
 mkdir -p "$guest_dir" "$build_dir"
 cache_dir=$(cd "$cache_dir" && pwd)
@@ -38,7 +39,7 @@ choose_kernel()
 	[ "$wanted" != "$last" ] || newest=yes
 	while read -r series debian suite vram; do
 		if [ "$series" = "$wanted" ]; then
-			build_dir=$build_dir/$debian
+			build_dir=$build_top/$debian
 			mkdir -p "$build_dir"
 			return
 		fi
