@@ -1,0 +1,45 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# Debian's packages, installed by apt, in a guest that boots the kernel that was there
+# before them or the one that came later.
+
+# shellcheck source=tests/tap/tap.sh
+. "$(dirname "$0")/../tap/tap.sh"
+
+kernel=$(uname -r)
+
+deb_dkms_built_the_module_for_this_kernel()
+{
+	expect 'dkms status' "$(dkms status -m mockgpu -k "$kernel")" ': installed$'
+	expect 'the module' "$(modinfo -F filename mockgpu)" "^/lib/modules/$kernel/updates/dkms/"
+	grep -q '^mockgpu ' /proc/modules || fail 'the module is not loaded'
+}
+
+deb_the_command_finds_the_device()
+{
+	local out version
+	expect 'where it is' "$(command -v mockgpu)" '^/usr/bin/mockgpu$'
+	out=$(mockgpu info)
+	version=$(dpkg-query --show --showformat '${Version}' mockgpu-dkms)
+	expect 'mockgpu info' "$out" "${version//./\\.}"
+	expect 'mockgpu info' "$out" '256 MiB'
+}
+
+# With libmockgpu-dev, linked with libmockgpu0.
+deb_an_example_builds_and_runs()
+{
+	local program
+	program=$(mktemp)
+	# shellcheck disable=SC2046 # several words are meant
+	gcc -Wall -Wextra -Werror -o "$program" "$(dirname "$0")/../deb/atomic.c" \
+		$(pkg-config --cflags --libs libmockgpu)
+	expect 'its library' "$(ldd "$program")" 'libmockgpu\.so\.0 => (/usr)?/lib/'
+	expect 'what it prints' "$("$program")" '^101000$'
+	rm -f "$program"
+}
+
+run_tests \
+	deb_dkms_built_the_module_for_this_kernel \
+	deb_the_command_finds_the_device \
+	deb_an_example_builds_and_runs
