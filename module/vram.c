@@ -48,6 +48,11 @@ void *vram_owner(void)
 	return &vram_owner_cookie;
 }
 
+static unsigned long vram_shrink_delay(const struct vram *vram)
+{
+	return vram->source->is_short && vram->source->is_short() ? 0 : VRAM_SHRINK_DELAY;
+}
+
 /* Pages of @part have become free, or were never used.  Caller holds the lock. */
 static void vram_put_pages(struct vram *vram, struct vram_part *part, unsigned int first,
 			   unsigned int count)
@@ -74,8 +79,7 @@ static void vram_put_pages(struct vram *vram, struct vram_part *part, unsigned i
 		vram_alloc_remove(&vram->alloc, &part->block);
 		list_add(&part->block.node, &vram->spent);
 	}
-	mod_delayed_work(compat_unbound_wq(), &vram->shrink,
-			 vram->source->is_short && vram->source->is_short() ? 0 : VRAM_SHRINK_DELAY);
+	mod_delayed_work(compat_unbound_wq(), &vram->shrink, vram_shrink_delay(vram));
 }
 
 static void vram_folio_free(struct folio *folio)
@@ -236,7 +240,8 @@ static int vram_grow_locked(struct vram *vram, bool whole)
 
 	list_del_init(&part->block.node);
 	spin_lock_irq(&vram->lock);
-	vram_alloc_add(&vram->alloc, &part->block, vram_can_huge(vram) && vram->source->folio(part->data));
+	vram_alloc_add(&vram->alloc, &part->block,
+		       vram->source->folio && vram->source->folio(part->data));
 	vram->backed_blocks++;
 	spin_unlock_irq(&vram->lock);
 	return 0;
