@@ -37,6 +37,8 @@ lint_every_file_has_its_licence()
 		tag=$(sed -n '1,3s/.*SPDX-License-Identifier: *\(.*[^ */]\).*/\1/p' "$file")
 		case $file in
 		./module/* | ./Kbuild) want='GPL-2.0 OR MIT' ;;
+		./debian/rules) want=MIT ;;
+		./debian/*) continue ;;
 		./include/uapi/*) want='(GPL-2.0 WITH Linux-syscall-note) OR MIT' ;;
 		*.patterns | */packages | */modules | *.map | *.scd | *.pc.in) continue ;;
 		*) want=MIT ;;
@@ -60,6 +62,7 @@ lint_version_is_the_same_everywhere()
 	expect 'PACKAGE_VERSION' "$version" '^[0-9]+\.[0-9]+\.[0-9]+$'
 	grep -rn '^VERSION *:= *[0-9]' Makefile userspace/Makefile |
 		grep -v "= *$version\$" && fail "is not $version"
+	expect 'debian/changelog' "$(head -n 1 debian/changelog)" "\\(${version//./\\.}\\)"
 	return 0
 }
 
