@@ -18,33 +18,33 @@
 
 #define KO "/run/mockgpu-scenarios.ko"
 
-/* What MOCKGPU_PARAMS says of a parameter, up to a blank; or NULL. */
-static const char *parameter(const char *name)
+unsigned int module_default(const char *name, unsigned int otherwise)
 {
-	const char *p = getenv("MOCKGPU_PARAMS"), *value = NULL;
+	const char *p = getenv("MOCKGPU_PARAMS");
 	size_t n = strlen(name);
 
 	for (; p && *p; p += strcspn(p, " "), p += strspn(p, " "))
 		if (!strncmp(p, name, n) && p[n] == '=')
-			value = p + n + 1;
-	return value;
+			otherwise = (unsigned int)strtoul(p + n + 1, NULL, 0);
+	return otherwise;
 }
 
-unsigned int module_default(const char *name, unsigned int otherwise)
-{
-	const char *value = parameter(name);
+/* Where modprobe finds what the module is loaded with; insmod does not look there. */
+#define OPTIONS "/etc/modprobe.d/mockgpu.conf"
 
-	return value ? (unsigned int)strtoul(value, NULL, 0) : otherwise;
-}
-
-/* The type of device 0 is that of all; it is what the scenarios are run for. */
-static const char *vram_parameter(void)
+const char *module_vram(void)
 {
 	static char text[32];
-	const char *value = parameter("vram");
+	char line[512], *value = NULL;
+	FILE *file = fopen(OPTIONS, "re");
 
-	if (value)
-		snprintf(text, sizeof(text), "vram=%.*s", (int)strcspn(value, " ,"), value);
+	if (file && fgets(line, sizeof(line), file))
+		value = strstr(line, " vram=");
+	/* The type of device 0 is the one that scenarios are run for. */
+	snprintf(text, sizeof(text), "%.*s", value ? 1 + (int)strcspn(value + 1, " ,\n") : 0,
+		 value ? value : "");
+	if (file)
+		fclose(file);
 	return text;
 }
 
@@ -122,8 +122,8 @@ void module_reload(unsigned int devices, unsigned int vram_mb)
 
 	module_prepare();
 	CHECK_EQ(unload_when_idle(), 0);
-	snprintf(parameters, sizeof(parameters), "devices=%u vram_mb=%u %s", devices, vram_mb,
-		 vram_parameter());
+	snprintf(parameters, sizeof(parameters), "devices=%u vram_mb=%u%s", devices, vram_mb,
+		 module_vram());
 	CHECK_EQ(module_load(parameters, NULL), 0);
 	CHECK_EQ(mockgpu_count(), devices);
 }

@@ -10,6 +10,9 @@
 #define DEFAULT_VRAM_MB	module_default("vram_mb", 256)
 unsigned int module_default(const char *name, unsigned int otherwise);
 
+/* " vram=TYPE", as modprobe gives it to the module, for module_load(); or "". */
+const char *module_vram(void);
+
 /* VRAM in use, on all devices; 0 or a negative errno. */
 int module_vram_used(uint64_t *bytes);
 
