@@ -23,6 +23,7 @@ build_and_run()
 examples_pingpong()
 {
 	local out
+	needs private
 	out=$(build_and_run pingpong)
 	expect pingpong "$out" 'after the migration, 16 pages are in VRAM'
 	expect pingpong "$out" 'after the CPU.s read, 15'

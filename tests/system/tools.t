@@ -22,6 +22,8 @@ tools_modinfo_states_the_range_of_each_parameter()
 	parameters=$(modinfo -F parm mockgpu)
 	expect devices "$(grep '^devices:' <<<"$parameters")" '1.*16'
 	expect vram_mb "$(grep '^vram_mb:' <<<"$parameters")" '2.*1048576'
+	expect vram "$(grep '^vram:' <<<"$parameters")" 'auto.*private.*coherent.*default'
+	expect coherent_source "$(grep '^coherent_source:' <<<"$parameters")" 'offline.*default'
 }
 
 tools_lsmod_shows_it_unused()

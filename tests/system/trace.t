@@ -195,6 +195,7 @@ trace_has_a_track_for_each_thread_and_queue()
 # shellcheck disable=SC2016
 trace_has_faults_at_the_right_addresses()
 {
+	needs private
 	trace 42 -o trace.json ./doings
 	json 'my ($v) = named("to-vram migrate"); is $v->{args}{address}, at(0);
 		my $n = 0; $n += $_->{args}{bytes} for named("to-vram migrate");
@@ -211,6 +212,7 @@ trace_has_faults_at_the_right_addresses()
 # shellcheck disable=SC2016
 trace_sees_a_grandchild()
 {
+	needs private
 	trace 42 -o trace.json ./doings
 	json 'my ($t) = grep { $_->{pid} == $said{grandchild} } named("cpu-fault moved");
 		is "$t->{args}{address} $t->{args}{owner}", at(2) . " $said{grandchild}"'
@@ -228,6 +230,7 @@ trace_names_points_and_shows_frames_to_root()
 # shellcheck disable=SC2016
 trace_takes_no_root_but_shows_no_frames()
 {
+	needs private
 	local nobody=(setpriv --reuid nobody --regid nogroup --clear-groups)
 	local node render
 	node=$(find /dev/dri -name 'renderD*' | head -n 1)
@@ -249,6 +252,7 @@ trace_takes_no_root_but_shows_no_frames()
 # shellcheck disable=SC2016
 trace_warns_of_lost_events()
 {
+	needs private
 	trace 0 -o trace.json --buffer 1 ./faults
 	expect 'the warning' "$(cat err)" 'mockgpu: [0-9]+ events were lost'
 	json 'my @n = grep { $_->{ph} =~ /[Xi]/ } @e; my $next = 1;
@@ -309,6 +313,7 @@ compare_sums()
 
 trace_summary_equals_the_counters()
 {
+	needs private
 	mockgpu info --json >before
 	trace 0 --summary ./faults
 	compare_sums <<-END
@@ -346,6 +351,7 @@ trace_has_all_devices()
 # shellcheck disable=SC2016
 trace_goes_on_when_the_device_goes()
 {
+	needs private
 	trace 3 -o trace.json sh -c './doings
 		echo mockgpu0 >/sys/bus/platform/drivers/mockgpu/unbind; exit 3'
 	json 'is scalar(named("cpu-fault moved")), 2'

@@ -25,6 +25,13 @@ skip()
 	exit 77
 }
 
+# needs CAPABILITY: the test is for devices that have it, as `mockgpu info` names it.
+needs()
+{
+	mockgpu info --json | grep -q "\"capabilities\": .*\"$1\"" ||
+		skip "the device has not the capability $1"
+}
+
 # expect WHAT ACTUAL PATTERN: ACTUAL matches the extended regular expression
 expect()
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The smallest useful program: memory goes to VRAM, the device works on it
- * there, the CPU reads the result and thereby brings it home.
+ * there, the CPU reads the result and thereby brings it home (unless VRAM is coherent).
  *
  *	cc pingpong.c -o pingpong $(pkg-config --cflags --libs libmockgpu)
  */
