@@ -20,7 +20,7 @@
 
 static void A1_cpu_touch_brings_back(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = map_filled(N, tag);
 	struct drm_mockgpu_counters c = gpu_counters(dev);
@@ -38,19 +38,19 @@ static void A1_cpu_touch_brings_back(void)
 	/* One page comes back for each that is touched, and no other. */
 	CHECK_FILL(AT(p, 7), 1, tag, 7);
 	CHECK_PLACE(dev, p, 7, IN_VRAM);
-	CHECK_PLACE(dev, AT(p, 7), 1, IN_SYSTEM);
+	CHECK_PLACE(dev, AT(p, 7), 1, TOUCHED(dev));
 	CHECK_PLACE(dev, AT(p, 8), N - 8, IN_VRAM);
 	CHECK_COUNTED(dev, &c, .pages_cpu_fault = 1, .vram_used_bytes = -PAGE);
 
 	CHECK_FILL(p, N, tag, 0);
-	CHECK_PLACE(dev, p, N, IN_SYSTEM);
+	CHECK_PLACE(dev, p, N, TOUCHED(dev));
 	CHECK_EQ(rss_of(p), N);
 	CHECK_COUNTED(dev, &c, .pages_cpu_fault = N - 1, .vram_used_bytes = -(N - 1) * PAGE);
 }
 
 static void A1_device_writes_come_back(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t old = new_tag(), new = new_tag();
 	void *p = map_filled(N, old);
 	struct drm_mockgpu_counters c;
@@ -67,7 +67,7 @@ static void A1_device_writes_come_back(void)
 
 static void A1_migrate_back(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = map_filled(N, tag);
 	struct drm_mockgpu_counters c = gpu_counters(dev);
@@ -86,7 +86,7 @@ static void A1_migrate_back(void)
 
 static void A1_evict(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = map_filled(N, tag);
 	struct mockgpu_evicted evicted;
@@ -113,7 +113,7 @@ static void A1_evict(void)
 
 static void A1_there_already(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = map_hole(6);
 	uint8_t want[6];
@@ -138,7 +138,7 @@ static void A1_there_already(void)
 /* Transparent huge pages are what a program has by default. */
 static void A1_huge_page(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	char *p = map_huge(tag);
 	struct drm_mockgpu_counters c;
@@ -152,13 +152,14 @@ static void A1_huge_page(void)
 	c = gpu_counters(dev);
 	GPU_CHECK_FILL(dev, p, 512, tag, 0);
 	CHECK_FILL(p, 512, tag, 0);
-	CHECK_PLACE(dev, p, 512, IN_SYSTEM);
-	CHECK_EQ(gpu_counters(dev).vram_used_bytes, c.vram_used_bytes - HUGE);
+	CHECK_PLACE(dev, p, 512, TOUCHED(dev));
+	if (gpu_has(dev, MOCKGPU_CAP_PRIVATE))
+		CHECK_EQ(gpu_counters(dev).vram_used_bytes, c.vram_used_bytes - HUGE);
 }
 
 static void A2_hole(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	void *p = map_hole(N);
 	struct drm_mockgpu_counters c = gpu_counters(dev);
 	size_t total;
@@ -181,7 +182,7 @@ static void A2_hole(void)
 
 static void A2_zero_page(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = map_hole(N);
 	struct drm_mockgpu_counters c = gpu_counters(dev);
@@ -204,7 +205,7 @@ static void A2_zero_page(void)
 
 static void A2_hole_filled_in_vram_read_only(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	void *p = map_hole(8);
 	uint64_t word = 1;
 
@@ -252,7 +253,7 @@ static void A6_larger_than_vram(void)
 
 static void A6_batches_and_alignment(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	enum { PAGES = 3 * 512 + 17 };
 	uint16_t tag = new_tag();
 	void *p = map_hole(PAGES + 512);
@@ -288,7 +289,7 @@ static void A6_batches_and_alignment(void)
 /* All that the process has, its stack too, and the room between. */
 static void A6_whole_address_space(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	size_t len = (1UL << 47) - PAGE;
 	uint16_t tag = new_tag();
 	void *p = map_filled(100, tag);

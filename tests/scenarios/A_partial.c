@@ -96,7 +96,7 @@ static void A3_each_page_says_why(void)
 /* A range that ends exactly at a VMA's edge, one page at each edge, and a range of nothing. */
 static void A3_vma_edges(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = map_mixture(tag);
 	uint8_t want[40];
@@ -118,7 +118,7 @@ static void A3_vma_edges(void)
 
 static void A3_hugetlb(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	const char *knob = "/proc/sys/vm/nr_hugepages";
 	long long had = read_number(knob);
 	uint16_t tag = new_tag();
@@ -147,7 +147,7 @@ static void A3_hugetlb(void)
 /* [vvar] is there in every process: pages of the kernel's, without a struct page to speak of. */
 static void A3_special_mapping(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	FILE *maps = fopen("/proc/self/maps", "re");
 	unsigned long start = 0, end = 0;
 	uint8_t want[16];
@@ -168,7 +168,7 @@ static void A3_special_mapping(void)
 /* Pages of a private mapping of a file: the file's own stay, and no copy ever reaches the file. */
 static void A3_private_file_mapping(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t in_file = new_tag(), tag = new_tag();
 	int fd = make_memfd(8, in_file);
 	uint64_t buffer[8 * WORDS];
@@ -199,7 +199,7 @@ static void A3_private_file_mapping(void)
 
 static void A4_best_effort_and_all_or_nothing(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = map_filled(N, tag);
 	struct drm_mockgpu_counters c = gpu_counters(dev);
@@ -238,7 +238,7 @@ static void A4_best_effort_and_all_or_nothing(void)
 static void A4_pinned_page(void)
 {
 	struct io_uring_params parameters = { 0 };
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = map_filled(16, tag);
 	struct iovec pinned = { AT(p, 5), PAGE };
@@ -267,7 +267,7 @@ static void A4_pinned_page(void)
 /* A page that lies in a pipe is held by a reference that nobody can see the reason of. */
 static void A4_page_in_a_pipe(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = map_filled(16, tag);
 	struct iovec held = { AT(p, 9), PAGE };
@@ -331,7 +331,7 @@ static void A4_no_room_for_all(void)
 
 static void A4_too_long_for_all_or_nothing(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	struct drm_mockgpu_device_info info;
 	struct drm_mockgpu_counters c;
 	size_t pages;
@@ -433,7 +433,7 @@ struct mover {
 
 static void move_to_and_fro(void *arg)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	struct mover *mover = arg;
 	bool vram = true;
 

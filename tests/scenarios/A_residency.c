@@ -49,7 +49,7 @@ static void *map_kinds(struct mockgpu_device *dev, uint16_t tag)
 
 static void A5_each_kind_of_page(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	void *p = map_kinds(dev, new_tag());
 	struct drm_mockgpu_device_info info;
 
@@ -90,7 +90,7 @@ static void A5_agrees_with_pagemap(void)
 static void A5_random_mixture(void)
 {
 	static const unsigned int kinds[] = { HOLE, ZERO, SYSTEM_RW, VRAM_RW };
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	enum { PAGES = 2000 };
 	uint32_t *want = calloc(PAGES, sizeof(*want)), *got = calloc(PAGES, sizeof(*got));
 	uint16_t tag = new_tag();
@@ -121,7 +121,7 @@ static void A5_random_mixture(void)
 /* Every VRAM page has a page frame of its own, and looking changes nothing. */
 static void A5_looking_moves_nothing(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	enum { PAGES = 1024 };
 	uint32_t *res = calloc(PAGES, sizeof(*res));
 	uint16_t tag = new_tag();

@@ -333,7 +333,7 @@ static void B4_a_child_waits_as_well(void)
 
 static void B4_without_a_slice(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	struct held h = hold(dev, 8);
 	uint64_t start;
 
@@ -350,7 +350,7 @@ static void B4_without_a_slice(void)
 /* The device's owner may take the page away at any time. */
 static void B4_migrate_and_evict_are_not_held(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	struct held h = hold(dev, 60);
 	struct mockgpu_evicted evicted;
 

@@ -16,7 +16,7 @@
 /* A fault for each page at the first access, none at the second; both see the same bytes. */
 static void C1_read_and_write_fault(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t old = new_tag(), cpu = new_tag(), gpu = new_tag();
 	void *p = map_filled(N, old);
 	struct drm_mockgpu_counters c = gpu_counters(dev);
@@ -36,7 +36,7 @@ static void C1_read_and_write_fault(void)
 
 static void C1_hole(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = map_hole(N);
 	struct drm_mockgpu_counters c = gpu_counters(dev);
@@ -55,7 +55,7 @@ static void C1_hole(void)
 /* A write that runs from writable memory into read-only memory stops at the edge, to the byte. */
 static void C1_write_to_read_only(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	char *p = map_filled(8, tag), *edge = AT(p, 4), byte = 0x5a;
 	char buffer[1000];
@@ -88,7 +88,7 @@ static void C1_write_to_read_only(void)
 
 static void C1_shared_memory_and_files(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t old = new_tag(), new = new_tag();
 	int fd = make_memfd(8, old), read_only;
 	uint64_t buffer[8 * WORDS], word = 1;
@@ -127,7 +127,7 @@ static void C1_shared_memory_and_files(void)
  */
 static void C3_many_faults_in_one_command(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t old = new_tag();
 	enum { PAGES = 48, START = 100, LEN = PAGES * PAGE - 300 };
 	char *p = map_arena(PAGES), *buffer = malloc(LEN);
@@ -170,7 +170,7 @@ static void expect_bad(struct mockgpu_device *dev, uintptr_t bad, void *good, ui
 
 static void C4_invalid_addresses(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = map_filled(4, tag);
 	static const uint64_t bad[] = {
@@ -197,7 +197,7 @@ static void C4_invalid_addresses(void)
 
 static void C4_runs_into_a_hole(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	char *p = map_filled(8, tag), *hole = AT(p, 4);
 	uint64_t buffer[8 * WORDS];
@@ -223,7 +223,7 @@ static void C4_runs_into_a_hole(void)
 /* The caller's buffer is bad: no address of the device's failed. */
 static void C4_bad_buffer(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = map_filled(8, tag), *buffer = map_filled(2, tag);
 	struct mockgpu_access access;
@@ -283,7 +283,7 @@ static void C8_small_accesses(void)
 
 static void C8_any_length_and_alignment(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	enum { PAGES = 20, SIZE = PAGES * 4096 };
 	uint8_t *p = map_hole(PAGES), *model = malloc(SIZE), *buffer = malloc(SIZE + 8);
 	struct drm_mockgpu_counters c;
@@ -295,7 +295,7 @@ static void C8_any_length_and_alignment(void)
 		size_t shift = random_below(8);
 
 		if (round % 20 == 0)
-			TO_VRAM(dev, AT(p, random_below(PAGES)), 1);
+			CHECK_EQ(mockgpu_to_vram(dev, AT(p, random_below(PAGES)), PAGE), 0);
 		c = gpu_counters(dev);
 		if (round & 1) {
 			for (size_t i = 0; i < len; i++)

@@ -153,7 +153,7 @@ static void map_ours(struct target *t)
 
 static void race(void *(*device)(void *), void (*round)(struct target *))
 {
-	struct target t = { .dev = gpu_open_private(), .pages = map_arena(PAGES) };
+	struct target t = { .dev = gpu_open(0), .pages = map_arena(PAGES) };
 	uint64_t end = now_ns() + LONG;
 	unsigned int rounds = 0;
 	pthread_t thread;
@@ -304,7 +304,7 @@ static void *fork_on(void *arg)
  */
 static void C5_forks_while_device_writes(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	struct forker forkers[3];
 	pthread_t threads[3];
 	unsigned int good = 0, busy = 0;

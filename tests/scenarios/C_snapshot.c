@@ -15,7 +15,7 @@
 /* The device's page table fills by its own accesses, page by page. */
 static void C2_device_entries(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = map_filled(N, tag);
 
@@ -73,7 +73,7 @@ static void C2_invalidated(void)
 
 static void C2_read_only_mapping(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = map_filled(20, tag);
 
@@ -87,7 +87,7 @@ static void C2_read_only_mapping(void)
 
 static void C2_zero_page(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	void *p = map_hole(10);
 
 	CHECK_ZERO(p, 5);
@@ -104,7 +104,7 @@ static void C2_zero_page(void)
 
 static void C2_huge_page(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	char *p = map_huge(tag);
 	uint32_t first = gpu_res(dev, p);
@@ -126,7 +126,7 @@ static void C2_huge_page(void)
 /* The device maps 2 MiB at once where the CPU does, and no longer than that. */
 static void C2_huge_entries(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	const uint32_t huge = MOCKGPU_RES_GPU_HUGE, all = GPU_RW | huge;
 	uint16_t tag = new_tag();
 	uint64_t *p = map_huge(tag);
@@ -156,7 +156,7 @@ static void C2_huge_entries(void)
 /* Where only a part is advised so, what is true of one page is not true of all. */
 static void C2_advice_about_a_part_of_a_huge_page(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	uint64_t *p = map_huge(tag);
 
@@ -189,7 +189,7 @@ static void C2_local_and_remote(void)
 	void *p;
 
 	module_reload(2, 16);
-	dev[0] = gpu_open_private();
+	dev[0] = gpu_open(0);
 	dev[1] = gpu_open(1);
 	p = map_filled(N, tag);
 	TO_VRAM(dev[0], p, N / 2);

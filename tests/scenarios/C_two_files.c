@@ -12,7 +12,7 @@
 /* Each has a page table of its own: what one moves, the other faults in anew. */
 static void C6_the_second_faults_after_the_first_migrates(void)
 {
-	struct queue a = queue_new(gpu_open_private()), b = queue_new(gpu_open_private());
+	struct queue a = queue_new(gpu_open(0)), b = queue_new(gpu_open(0));
 	struct drm_mockgpu_result result;
 	uint8_t *p = map_hole(N);
 
@@ -43,7 +43,7 @@ static void contend(bool vram)
 {
 	enum { TIMES = 200, EACH = 100 };
 	static struct drm_mockgpu_cmd cmds[TIMES];
-	struct queue a = queue_new(gpu_open_private()), b = queue_new(gpu_open_private());
+	struct queue a = queue_new(gpu_open(0)), b = queue_new(gpu_open(0));
 	volatile uint64_t *word = map_filled(1, new_tag());
 	uint64_t one, two;
 
@@ -74,7 +74,7 @@ static void C6_atomics_of_both_in_vram(void)
 /* What the one has exclusively the other has to ask for, also to read it. */
 static void C6_exclusive_for_the_one(void)
 {
-	struct queue a = queue_new(gpu_open_private()), b = queue_new(gpu_open_private());
+	struct queue a = queue_new(gpu_open(0)), b = queue_new(gpu_open(0));
 	struct drm_mockgpu_result result;
 	uint64_t *word = map_filled(1, new_tag());
 
@@ -93,7 +93,7 @@ static void C6_exclusive_for_the_one(void)
 /* The one is closed while the other is at work. */
 static void C6_the_first_is_closed(void)
 {
-	struct queue a = queue_new(gpu_open_private()), b = queue_new(gpu_open_private());
+	struct queue a = queue_new(gpu_open(0)), b = queue_new(gpu_open(0));
 	uint16_t tag = new_tag();
 	uint64_t *p = map_filled(N, tag);
 
@@ -111,7 +111,7 @@ static void C6_the_first_is_closed(void)
 static void C7_above_47_bits(void)
 {
 	const uintptr_t hint = 3UL << 48;
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint16_t tag = new_tag();
 	uint64_t *p;
 

@@ -111,7 +111,7 @@ static void check_sums(struct contest *c, uint64_t sum)
 /* The words in one page, or each at the end of a page of its own. */
 static struct contest contest(bool apart)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	struct contest c = { .npages = apart ? 4 : 1 };
 
 	c.q[0] = queue_new(dev);
@@ -156,6 +156,7 @@ static void D2_in_vram_as_often_as_it_comes_home(void)
 	struct contest c = contest(false);
 	struct drm_mockgpu_counters before = gpu_counters(c.q[0].dev), after;
 
+	gpu_needs(c.q[0].dev, MOCKGPU_CAP_PRIVATE);
 	to_vram(&c);
 	contend(&c, add, to_vram);
 	check_sums(&c, 4 * ADDS);

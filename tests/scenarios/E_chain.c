@@ -34,7 +34,7 @@ struct chain {
  */
 static void generation(struct chain *chain, unsigned int depth)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	size_t half = chain->count / 2;
 	void *p = chain->pages;
 	struct mockgpu_migrated moved;
@@ -90,7 +90,7 @@ struct heir {
 static void inherit(void *arg)
 {
 	struct heir *heir = arg;
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	char byte;
 
 	CHECK(!can_read(heir->dontfork) && !can_read(AT(heir->dontfork, N - 1)));
@@ -107,7 +107,7 @@ static void inherit(void *arg)
 
 static void E5_dontfork_and_wipeonfork(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t one = new_tag(), two = new_tag();
 	struct heir heir = { map_filled(N, one), map_filled(N, two), new_tag() };
 	struct drm_mockgpu_counters c;
@@ -156,7 +156,7 @@ static int run_twin(void *arg)
 
 static void E6_a_process_with_the_same_memory(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t old = new_tag(), new = new_tag();
 	struct twin twin = { dev, map_filled(N + 1, old), new };
 	char *stack = map_hole(64);
@@ -244,7 +244,7 @@ __attribute__((constructor)) static void run_after_exec(void)
  */
 static void E6_vfork_and_exec(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = map_filled(N, tag);
 	struct drm_mockgpu_counters c;
@@ -314,7 +314,7 @@ struct peer {
 static void trade_files(void *arg)
 {
 	struct peer *peer = arg;
-	struct mockgpu_device *own = gpu_open_private(), *got;
+	struct mockgpu_device *own = gpu_open(0), *got;
 
 	fill(peer->pages, N, peer->tag, 0);
 	TO_VRAM(own, peer->pages, N);
@@ -343,7 +343,7 @@ static void E6_files_passed_over_a_socket(void)
 	got = handle_of(receive_file(sockets[0]));
 	CHECK(got != NULL);
 	/* The child has pages of its own by now. */
-	dev = gpu_open_private();
+	dev = gpu_open(0);
 	TO_VRAM(dev, peer.pages, N);
 	CHECK_EQ(first_not_refused(got, peer.pages), 0);
 	send_file(sockets[0], mockgpu_fd(dev));

@@ -39,7 +39,7 @@ static void child_runs(void *arg)
 			fill(child->pages, N, child->new, 0);
 			break;
 		case MIGRATE:
-			dev = gpu_open_private();
+			dev = gpu_open(0);
 			TO_VRAM(dev, child->pages, N);
 			CHECK_PLACE(dev, child->pages, N, IN_VRAM);
 			break;
@@ -252,7 +252,7 @@ static void E2_device_writes_first(void)
 
 static void E2_device_writes_system_pages_first(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t old = new_tag(), new = new_tag();
 	void *p = map_filled(N, old);
 	struct drm_mockgpu_counters c;
@@ -277,7 +277,7 @@ static void E2_device_writes_system_pages_first(void)
 /* A few bytes: the writer's copy has all the others from the shared page. */
 static void E2_device_writes_a_word(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t old = new_tag();
 	uint64_t *p = map_filled(N, old), word = 0x1234567890abcdef;
 	struct child *child;
@@ -376,7 +376,7 @@ static void E2_both_migrate_their_own(void)
 /* What the child does with the parent's file is refused, and changes nothing. */
 static void E2_childs_copy_of_the_file(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t old = new_tag();
 	void *p = map_filled(N, old);
 	struct drm_mockgpu_counters c;

@@ -27,7 +27,7 @@ static void *in_vram(struct mockgpu_device *dev, uint16_t tag)
 
 static void F5_dontneed(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag(), new = new_tag();
 	void *p = in_vram(dev, tag);
 	struct drm_mockgpu_counters c = gpu_counters(dev);
@@ -50,7 +50,7 @@ static void F5_dontneed(void)
  */
 static void leaves_alone(int advice, unsigned int times)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	struct drm_mockgpu_counters c;
 	void *p;
@@ -89,7 +89,7 @@ static void F5_cold(void)
 /* Mixed with pages in RAM, which the advice is for. */
 static void F5_pageout_of_a_mixture(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	struct drm_mockgpu_counters c;
 	void *p;
@@ -115,7 +115,7 @@ static void F5_pageout_of_a_mixture(void)
 /* What was given up and written again by the device before it went to VRAM is not lost. */
 static void F5_free_before_vram(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag(), new = new_tag();
 	void *p = map_filled(N, tag);
 
@@ -131,7 +131,7 @@ static void F5_free_before_vram(void)
 /* For files only: refused, and nothing has happened. */
 static void F5_remove(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = in_vram(dev, tag);
 	struct drm_mockgpu_counters c = gpu_counters(dev);
@@ -146,7 +146,7 @@ static void F5_remove(void)
 /* Of shared memory, a hole is punched under the device's entries. */
 static void F5_remove_of_shared_memory(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = map_shared(N);
 	struct drm_mockgpu_counters c;
@@ -166,7 +166,7 @@ static void F5_remove_of_shared_memory(void)
 static void F5_populate(void)
 {
 	static const int advice[] = { MADV_POPULATE_READ, MADV_POPULATE_WRITE };
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(advice); i++) {
 		uint16_t tag = new_tag();
@@ -175,7 +175,7 @@ static void F5_populate(void)
 
 		CHECK_SYS(madvise(p, 100 * PAGE, advice[i]));
 		CHECK_COUNTED(dev, &c, .pages_cpu_fault = 100, .vram_used_bytes = -100 * PAGE);
-		CHECK_PLACE(dev, p, 100, IN_SYSTEM);
+		CHECK_PLACE(dev, p, 100, TOUCHED(dev));
 		CHECK_PLACE(dev, AT(p, 100), N - 100, IN_VRAM);
 		CHECK_FILL(p, N, tag, 0);
 	}
@@ -184,7 +184,7 @@ static void F5_populate(void)
 /* Guard pages take the place of pages in VRAM; the device may not touch them either. */
 static void F5_guard_pages(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = in_vram(dev, tag);
 	struct drm_mockgpu_counters c = gpu_counters(dev);

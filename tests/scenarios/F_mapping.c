@@ -28,7 +28,7 @@ static void punch(struct mockgpu_device *dev, void *p, size_t from, size_t n)
 
 static void F1_partial_munmap(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	/* Pages from @from on for @n, of N: head, middle, tail, one page; across 2 MiB. */
 	static const struct { size_t from, n; } holes[] = {
 		{ 0, 100 }, { 300, 400 }, { 1100, 100 }, { 800, 1 },
@@ -49,6 +49,8 @@ static void F1_partial_munmap(void)
 		CHECK_PLACE(dev, q, rest[i].n, IN_VRAM);
 		GPU_CHECK_FILL(dev, q, rest[i].n, tag, rest[i].from);
 		CHECK_FILL(q, rest[i].n, tag, rest[i].from);
+		if (!gpu_has(dev, MOCKGPU_CAP_PRIVATE))
+			TO_SYSTEM(dev, q, rest[i].n);
 	}
 	CHECK_EQ(gpu_counters(dev).client_used_bytes, 0);
 }
@@ -56,7 +58,7 @@ static void F1_partial_munmap(void)
 /* The device works its way up to the hole, and no further. */
 static void F1_access_across_the_hole(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	uint64_t buffer[20 * WORDS];
 	void *p = map_filled(20, tag);
@@ -75,7 +77,7 @@ static void F1_access_across_the_hole(void)
 
 static void F1_dontneed_frees_at_once(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = map_filled(N, tag);
 	struct drm_mockgpu_counters c;
@@ -94,7 +96,7 @@ static void F1_dontneed_frees_at_once(void)
 /* The RAM behind VRAM that nobody uses any more goes back to the system, within a moment. */
 static void F1_ram_behind_vram_is_given_back(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint64_t end;
 	uint16_t tag = new_tag();
 	void *p = map_filled(8 * 512, tag);
@@ -127,7 +129,7 @@ static void check_new_mapping(struct mockgpu_device *dev, void *p, size_t pages)
 
 static void F4_unmapped_and_mapped_anew(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	void *p = map_arena(600);
 
 	for (unsigned int round = 0; round < 10; round++) {
@@ -146,7 +148,7 @@ static void F4_unmapped_and_mapped_anew(void)
 
 static void F4_mapped_over(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	void *p = map_arena(600);
 
 	for (unsigned int round = 0; round < 10; round++) {
@@ -170,7 +172,7 @@ static void F4_mapped_over(void)
 /* The new mapping is of another kind, and read-only. */
 static void F4_a_file_mapped_over(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t old = new_tag(), in_file = new_tag();
 	int fd = make_memfd(100, in_file);
 	void *p = map_arena(100);
@@ -194,7 +196,7 @@ static void F4_a_file_mapped_over(void)
 /* Random pieces of a range come, go, are moved and written; a model knows what each page holds. */
 static void F4_random_mappings(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	enum { PAGES = 256, UNMAPPED = 0, EMPTY = 1 };
 	uint16_t model[PAGES] = { UNMAPPED };
 	void *p = map_arena(PAGES);
@@ -241,7 +243,7 @@ static void F4_random_mappings(void)
 /* Pages and addresses have nothing to do with each other: two ranges change places in VRAM. */
 static void F3_swapped_by_mremap(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	enum { PAGES = 300 };
 	uint16_t one = new_tag(), two = new_tag();
 	void *a = map_arena(PAGES), *b = map_arena(PAGES), *aside = map_arena(PAGES);

@@ -53,7 +53,7 @@ static void move(void *from, void *to, size_t pages)
 /* To an address @offset pages off the one that would fit the old page tables. */
 static void move_there_and_back(size_t offset)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = in_vram(dev, N, tag), *q = AT(map_arena(N + offset), offset);
 	struct drm_mockgpu_counters c = gpu_counters(dev);
@@ -88,7 +88,7 @@ static void F2_moved_across_2_mib(void)
 /* The middle goes elsewhere; what is left stays as it was, the device's entries included. */
 static void F2_a_part_is_moved(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = in_vram(dev, N, tag), *q = map_arena(N);
 	struct drm_mockgpu_counters c = gpu_counters(dev);
@@ -107,7 +107,7 @@ static void F2_a_part_is_moved(void)
 /* Where it is: the old pages stay, the new ones are holes. */
 static void F2_grown_in_place(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = in_vram(dev, N, tag);
 	struct drm_mockgpu_counters c = gpu_counters(dev);
@@ -126,7 +126,7 @@ static void F2_grown_in_place(void)
 /* There is something behind it, so it goes elsewhere. */
 static void F2_grown_and_moved(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag(), other = new_tag();
 	void *p = in_vram(dev, N, tag), *q;
 	struct drm_mockgpu_counters c;
@@ -150,7 +150,7 @@ static void F2_grown_and_moved(void)
 /* The tail's VRAM is free at once; the head has not noticed. */
 static void F2_shrunk(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = in_vram(dev, N, tag);
 	struct drm_mockgpu_counters c = gpu_counters(dev);
@@ -166,7 +166,7 @@ static void F2_shrunk(void)
 
 static void F2_shrunk_and_moved(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = in_vram(dev, N, tag), *q = map_arena(N);
 	struct drm_mockgpu_counters c = gpu_counters(dev);
@@ -181,7 +181,7 @@ static void F2_shrunk_and_moved(void)
 /* The old addresses stay mapped, with nothing there: they are not what they were. */
 static void F2_dontunmap(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag(), new = new_tag();
 	void *p = in_vram(dev, N, tag), *q = map_arena(N);
 	struct drm_mockgpu_counters c = gpu_counters(dev);
@@ -202,7 +202,7 @@ static void F2_dontunmap(void)
 /* What was there before is gone, its VRAM too, and the device does not go on seeing it. */
 static void F2_over_another_mapping(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t one = new_tag(), two = new_tag(), three = new_tag();
 	void *p = in_vram(dev, N, one), *q = in_vram(dev, N, two);
 	struct drm_mockgpu_counters c = gpu_counters(dev);
@@ -224,7 +224,7 @@ static void F2_over_another_mapping(void)
 /* Over a file, and with a protection of its own: what counts is what came, not what was. */
 static void F2_over_a_file(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag(), in_file = new_tag();
 	int fd = make_memfd(N, in_file);
 	void *p = in_vram(dev, N, tag), *q = map_arena(N);
@@ -259,7 +259,7 @@ static void move_in_child(void *arg)
 
 static void F2_moved_by_a_child(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	struct movee m = { .tag = new_tag(), .to = map_arena(N) };
 
 	m.from = in_vram(dev, N, m.tag);
@@ -289,7 +289,7 @@ static void *move_to_and_fro(void *arg)
 /* The device uses either address all the time: it finds the data there, or nothing. */
 static void F2_moved_while_the_device_uses_it(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	struct mover mover = { in_vram(dev, 64, tag), map_arena(64), false, 0 };
 	uint64_t end = now_ns() + 2 * NS_PER_S, found = 0;

@@ -72,7 +72,7 @@ static void transfer(const struct way *way, bool in, void *to, void *from, size_
  */
 static void check_way(const struct way *way)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t old = new_tag(), new = new_tag();
 	char *p = map_filled(N, old), *buffer = map_shared(N);
 	char *model = map_filled(N, old), *other = map_filled(N, new);
@@ -245,7 +245,7 @@ static void H3_ptrace(void)
 /* A debugger writes to what the process itself may only read. */
 static void H3_debugger_writes_to_read_only_memory(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	uint64_t *p = map_filled(4, tag), word = 0x1122334455667788;
 	static const struct way way = { .in = poke, .remote = true };
@@ -257,7 +257,7 @@ static void H3_debugger_writes_to_read_only_memory(void)
 	transfer(&way, true, p + WORDS, &word, 8);
 	CHECK_EQ(p[WORDS], word);
 	CHECK_PLACE(dev, p, 1, IN_VRAM);
-	CHECK_PLACE(dev, p + WORDS, 1, IN_SYSTEM);
+	CHECK_PLACE(dev, p + WORDS, 1, TOUCHED(dev));
 	CHECK_WRITE(dev, p + WORDS, &tag, 1, -EPERM, .fault_addr = (uintptr_t)(p + WORDS));
 	CHECK_READ(dev, &word, p + WORDS + 1, 8, 0, .done = 8, .faults = 1);
 	CHECK_EQ(word, fill_word(tag, 1, 1));
@@ -382,7 +382,7 @@ static void crash(void *arg)
 {
 	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
 	struct victim *victim = arg;
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 
 	victim->pages = map_arena(N);
 	map_fixed(victim->pages, N, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
@@ -421,7 +421,7 @@ static void crash_huge(void *arg)
 {
 	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
 	struct victim *victim = arg;
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 
 	victim->pages = map_huge(victim->tag);
 	TO_VRAM(dev, victim->pages, HUGE / PAGE);
@@ -439,14 +439,11 @@ static void crash_huge(void *arg)
 static void H3_core_dump_of_a_huge_folio(void)
 {
 	struct victim *victim = map_shared(1);
-	struct drm_mockgpu_device_info info;
 	char old[256] = "";
 	FILE *file = fopen(CORE_PATTERN, "re");
 	const uint64_t *core;
 
-	CHECK_EQ(mockgpu_info(gpu_open_private(), &info), 0);
-	if (!(info.caps & MOCKGPU_CAP_HUGE))
-		skip("2 MiB do not go to VRAM whole");
+	gpu_needs(gpu_open(0), MOCKGPU_CAP_HUGE);
 	CHECK(file && fgets(old, sizeof(old), file) && !fclose(file));
 	write_text(CORE_PATTERN, CORE_FILE);
 	victim->tag = new_tag();

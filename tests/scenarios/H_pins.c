@@ -58,7 +58,7 @@ static void H1_long_term_pin(void)
 /* A hole in VRAM's place: pages that the device made are pinned with what it wrote. */
 static void H1_long_term_pin_of_what_the_device_wrote(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	struct uring ring = uring_new();
 	uint16_t tag = new_tag();
 	void *p = map_hole(N), *copy = map_hole(N);
@@ -92,7 +92,7 @@ static void look_when_told(void *arg)
 /* Pages shared after fork(): who pins gets copies, and what lands there is not the child's. */
 static void H1_long_term_pin_after_fork(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	struct uring ring = uring_new();
 	uint16_t old = new_tag(), new = new_tag();
 	void *p = map_filled(N, old), *source = map_filled(N, new);
@@ -145,7 +145,7 @@ static void H1_short_reference(void)
  */
 static void H2_io_lands_after_the_attempt(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	struct uring ring = uring_new();
 	uint16_t old = new_tag(), in = new_tag(), out = new_tag();
 	void *p = map_filled(N, old), *other = map_filled(N, in);

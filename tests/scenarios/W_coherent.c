@@ -24,11 +24,8 @@
 static struct mockgpu_device *open_coherent(unsigned int index)
 {
 	struct mockgpu_device *dev = gpu_open(index);
-	struct drm_mockgpu_device_info info;
 
-	CHECK_EQ(mockgpu_info(dev, &info), 0);
-	if (!(info.caps & MOCKGPU_CAP_COHERENT))
-		skip("the device has not the capability coherent");
+	gpu_needs(dev, MOCKGPU_CAP_COHERENT);
 	return dev;
 }
 
@@ -286,7 +283,6 @@ static void W4_atomics_of_both_sides(void)
  */
 static void W5_coherent_and_exclusive(void)
 {
-	struct drm_mockgpu_device_info info;
 	struct mockgpu_device *owner, *other;
 	struct queue q;
 	uint64_t *word;
@@ -301,9 +297,7 @@ static void W5_coherent_and_exclusive(void)
 	module_reload(2, 64);
 	owner = open_coherent(0);
 	other = gpu_open(1);
-	CHECK_EQ(mockgpu_info(other, &info), 0);
-	if (!(info.caps & MOCKGPU_CAP_EXCLUSIVE))
-		skip("the device has not the capability exclusive");
+	gpu_needs(other, MOCKGPU_CAP_EXCLUSIVE);
 	q = queue_new(other);
 	word = map_filled(N, new_tag());
 	*word = 0;

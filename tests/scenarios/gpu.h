@@ -11,8 +11,12 @@
 #include "harness.h"
 #include "memory.h"
 
-/* Device @index; fails where there is none.  Skips on coherent VRAM where @need_private. */
+/* Device @index; fails where there is none. */
 struct mockgpu_device *gpu_open(unsigned int index);
+/* Whether the device has a capability; skips the scenario, by its name, where it has not. */
+bool gpu_has(struct mockgpu_device *dev, uint64_t cap);
+void gpu_needs(struct mockgpu_device *dev, uint64_t cap);
+/* Device 0, for what CPU faults on VRAM do, which there are none of with coherent VRAM. */
 struct mockgpu_device *gpu_open_private(void);
 uint64_t gpu_vram_pages(struct mockgpu_device *dev);
 
@@ -22,6 +26,8 @@ uint64_t gpu_vram_pages(struct mockgpu_device *dev);
 #define IN_SYSTEM	MOCKGPU_RES_PRESENT
 #define IN_VRAM		(MOCKGPU_RES_PRESENT | MOCKGPU_RES_VRAM | MOCKGPU_RES_LOCAL)
 #define NOWHERE		0U
+/* Where a page of VRAM is when a CPU has touched it. */
+#define TOUCHED(dev)	(gpu_has((dev), MOCKGPU_CAP_PRIVATE) ? IN_SYSTEM : IN_VRAM)
 #define RW		(MOCKGPU_RES_READ | MOCKGPU_RES_WRITE)
 
 /* Of each of @pages: the bits of @mask are @want. */
@@ -78,12 +84,15 @@ struct drm_mockgpu_counters gpu_counters(struct mockgpu_device *dev);
  * pages_cpu_fault, cpu_faults_failed, gpu_faults, gpu_cow_breaks, gpu_bytes_read,
  * gpu_bytes_written, copy_failures, no_vram, no_ram, huge_to_vram, huge_to_system; and CPU faults
  * that moved something: .cpu_faults, if that is not one for each of .pages_cpu_fault.
+ *
+ * On coherent VRAM there are no CPU faults: what they would have brought home, .pages_cpu_fault, is
+ * still in use there.
  */
 #define CHECK_COUNTED(dev, before, ...) \
 	check_counted(__FILE__, __LINE__, (dev), (before), \
 		      &(const struct drm_mockgpu_counters){ __VA_ARGS__ })
 void check_counted(const char *file, int line, struct mockgpu_device *dev,
 		   struct drm_mockgpu_counters *before,
-		   const struct drm_mockgpu_counters *want);
+		   const struct drm_mockgpu_counters *expected);
 
 #endif

@@ -14,12 +14,9 @@
 
 struct mockgpu_device *gpu_open_huge(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
-	struct drm_mockgpu_device_info info;
+	struct mockgpu_device *dev = gpu_open(0);
 
-	CHECK_EQ(mockgpu_info(dev, &info), 0);
-	if (!(info.caps & MOCKGPU_CAP_HUGE))
-		skip("the device has no huge folios");
+	gpu_needs(dev, MOCKGPU_CAP_HUGE);
 	return dev;
 }
 
