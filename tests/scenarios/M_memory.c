@@ -309,6 +309,94 @@ static void M4_pinned_pages(void)
 	machine_is_whole();
 }
 
+/* Of which blocks there are, those that are in use. */
+#define BLOCKS_MAX 1024
+
+static void blocks_look(bool online[BLOCKS_MAX])
+{
+	char path[64], state[16];
+
+	for (unsigned int i = 0; i < BLOCKS_MAX; i++) {
+		FILE *file;
+
+		snprintf(path, sizeof(path), BLOCKS "/memory%u/state", i);
+		file = fopen(path, "re");
+		online[i] = file && fgets(state, sizeof(state), file) &&
+			    !strcmp(state, "online\n");
+		if (file)
+			fclose(file);
+	}
+}
+
+/* The @nth of those blocks from the top that are in use before and not after. */
+static unsigned int block_gone(const bool *before, const bool *after, unsigned int nth)
+{
+	for (unsigned int i = BLOCKS_MAX; i--; )
+		if (before[i] && !after[i] && !--nth)
+			return i;
+	FAIL("not as many blocks were taken");
+}
+
+/*
+ * Of four blocks the third cannot be had, as a page of it is held: it is passed over, is in use all
+ * the while, and another is taken in its place, or the three are given back.
+ */
+static void M4_the_third_block_is_held(void)
+{
+	static const char four[] = "vram=coherent vram_mb=512";
+	bool before[BLOCKS_MAX], during[BLOCKS_MAX], again[BLOCKS_MAX];
+	size_t pages = much_mb() * MB / PAGE, i;
+	unsigned int third, now;
+	uint16_t tag = new_tag();
+	uint64_t word;
+	int err, ends[2];
+	void *p;
+
+	machine_look();
+	if (block_mb() > 128)
+		skip("the memory blocks of this machine are larger than 128 MiB");
+	blocks_look(before);
+	err = load(four);
+	if (err) {
+		CHECK_EQ(err, -EBUSY);
+		machine_is_whole();
+		skip("too few memory blocks of this machine can be taken");
+	}
+	blocks_look(during);
+	unload();
+	machine_is_whole();
+	third = block_gone(before, during, 3);
+
+	p = map_filled(pages, tag);
+	for (i = 0; i < pages; i++)
+		if (pagemap_of(0, AT(p, i)).pfn * PAGE / MB / block_mb() == third)
+			break;
+	if (i == pages)
+		skip("no page of that block was to be had");
+	CHECK_SYS(pipe(ends));
+	CHECK_EQ(vmsplice(ends[1], &(struct iovec){ AT(p, i), 8 }, 1, 0), 8);
+	if (i + 1 < pages)
+		CHECK_SYS(munmap(AT(p, i + 1), (pages - i - 1) * PAGE));
+	if (i)
+		CHECK_SYS(munmap(p, i * PAGE));
+
+	err = load(four);
+	blocks_look(again);
+	CHECK(again[third]);
+	if (err) {
+		CHECK(err == -EBUSY || err == -ETIME);
+	} else {
+		now = 0;
+		for (unsigned int n = 0; n < BLOCKS_MAX; n++)
+			now += before[n] && !again[n];
+		CHECK_EQ(now, 4);
+		unload();
+	}
+	machine_is_whole();
+	CHECK_EQ(read(ends[0], &word, 8), 8);
+	CHECK_EQ(word, fill_word(tag, i, 0));
+}
+
 /*
  * More than can be had, though not more than the machine could spare: where the kernel is and what
  * it has made for itself cannot be moved.  What was taken before that became clear is back.
@@ -497,6 +585,7 @@ const struct scenario scenarios[] = {
 	SCENARIO(M2_page_cache_full),
 	SCENARIO(M3_anonymous_memory_in_use),
 	SCENARIO(M4_pinned_pages),
+	SCENARIO(M4_the_third_block_is_held),
 	SCENARIO(M5_not_all_can_be_had),
 	SCENARIO(M5_the_machine_keeps_some),
 	SCENARIO(M6_interrupted),
