@@ -23,7 +23,7 @@ deb_module_is_there_for_both_kernels()
 deb_module_goes_with_its_kernel()
 {
 	apt-get purge --yes "linux-headers-$old" "linux-image-$old"
-	expect "dkms status for $old" "$(built "$old")" '^$'
+	expect "dkms status for $old" "$(built "$old")" '^mockgpu/[^,]*: added$'
 	expect "dkms status for $new" "$(built "$new")" ': installed$'
 	expect 'what is left of it' "$(find "/lib/modules/$old" -name '*mockgpu*' 2>&1)" \
 		'^$|No such file'
