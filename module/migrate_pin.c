@@ -13,11 +13,11 @@
  * Locking: RCU, over the look at a page that is mapped.
  */
 #include <linux/mm.h>
-#include <linux/page-flags.h>
 #include <linux/rcupdate.h>
 #include <linux/rmap.h>
 #include <linux/slab.h>
 
+#include "compat/compat_mm.h"
 #include "migrate_internal.h"
 
 /* Nobody has a reference any more; somebody may be about to let go of its lock. */
