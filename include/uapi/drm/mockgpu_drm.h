@@ -1020,13 +1020,15 @@ struct drm_mockgpu_point_release {
 #define MOCKGPU_EVENT_EXCLUSIVE		8
 /*
  * A command of @queue is finished.  @cause is its MOCKGPU_CMD_*, @addr its address, @value
- * the number of its submission.
+ * the number of its submission.  Those that are cancelled as one before them in the same
+ * submission failed have none.
  */
 #define MOCKGPU_EVENT_COMMAND		9
 /*
  * A submission of @queue is finished, its number is @value, and its fence at @addr, if it
  * has one, was stored.  @error is that of the first command that failed, or of the fence;
- * -ECANCELED as well where the queue has gone before it was finished.
+ * -ECANCELED as well where the queue has gone before it was finished; one that had not
+ * begun by then has no event.
  */
 #define MOCKGPU_EVENT_FENCE		10
 /*
