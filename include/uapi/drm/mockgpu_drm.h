@@ -1134,9 +1134,9 @@ struct drm_mockgpu_event {
  * The log stays when the file that it was opened on is closed, and the module with it.
  *
  * Errors: -EINVAL (also: both flags, a kind that there is not, @event_size, @entries above
- * MOCKGPU_LOG_ENTRIES_MAX), -EACCES (MOCKGPU_LOG_ALL), -ENOSPC (64 logs are open, or 48 and the
- * caller has not CAP_SYS_ADMIN), -EMFILE,
- * -ENFILE, -ENOMEM, -ENODEV; -ENXIO and -EPERM without flags.
+ * MOCKGPU_LOG_ENTRIES_MAX), -EACCES (MOCKGPU_LOG_ALL), -ENOSPC (64 logs are open, or 48
+ * and the caller has not CAP_SYS_ADMIN), -EMFILE, -ENFILE, -ENOMEM, -ENODEV; -ENXIO and
+ * -EPERM without flags.
  */
 struct drm_mockgpu_log_open {
 	/** @flags: in: MOCKGPU_LOG_* */
