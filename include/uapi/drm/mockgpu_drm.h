@@ -201,7 +201,10 @@ struct drm_mockgpu_counters {
 	__u64 pages_to_vram;
 	/** @pages_hole: the part of @pages_to_vram that was a hole or the zero page before */
 	__u64 pages_hole;
-	/** @pages_to_system: pages that MIGRATE or PREFETCH moved to system memory */
+	/**
+	 * @pages_to_system: pages that MIGRATE or PREFETCH, of any device, moved from this one's
+	 * VRAM to system memory
+	 */
 	__u64 pages_to_system;
 	/** @pages_evicted: pages that EVICT, unplug or unload moved to system memory */
 	__u64 pages_evicted;
