@@ -331,11 +331,13 @@ int control_arm(const struct control_spec *spec, const void *owner, u64 *id)
 	}
 	spin_unlock(&control_lock);
 
-	if (ret)
+	if (ret) {
 		control_put(arm);
-	else
-		static_branch_enable(&control_armed);
-	return ret;
+		return ret;
+	}
+	static_branch_enable(&control_armed);
+	event_watch();
+	return 0;
 }
 
 /* An arm of an owner's, referenced, or NULL. */

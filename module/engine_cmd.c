@@ -46,6 +46,7 @@
  * @svm: memory; fixed
  * @result: of the command that is being executed
  * @moved: bytes of the last access that were read or written
+ * @began: when the command began, where somebody wants to know
  * @piece: room for PIECE_BYTES
  * @piece2: likewise, where a command needs two
  */
@@ -54,6 +55,7 @@ struct engine_exec {
 	struct svm *svm;
 	struct drm_mockgpu_result result;
 	size_t moved;
+	u64 began;
 	void *piece;
 	void *piece2;
 };
@@ -474,21 +476,41 @@ static noinline __cold void exec_tell(const struct engine_exec *exec,
 		   .addr = addr, .value = job->seqno, .start = began);
 }
 
+/*
+ * What is done before a command and after it where a point is armed, or somebody wants to
+ * know: apart from it, and behind one branch each, as a command takes few instructions.
+ * Once there was a beginning there is an end: the branches stay turned.
+ */
+static noinline __cold int exec_cmd_begins(struct engine_exec *exec,
+					   const struct drm_mockgpu_cmd *cmd)
+{
+	exec->began = event_start();
+	return control_hit(CONTROL_COMMAND, svm_mm(exec->svm), cmd->addr);
+}
+
+static noinline __cold void exec_cmd_ends(struct engine_exec *exec, const struct engine_job *job,
+					  const struct drm_mockgpu_cmd *cmd)
+{
+	if (event_on())
+		exec_tell(exec, job, MOCKGPU_EVENT_COMMAND, cmd->op, cmd->addr,
+			  exec->result.error, exec->began);
+	exec->began = 0;
+	control_hit(CONTROL_COMMAND_DONE, svm_mm(exec->svm), cmd->addr);
+}
+
 /* One command between its two points. */
 static int exec_cmd_step(struct engine_exec *exec, const struct engine_job *job,
 			 const struct drm_mockgpu_cmd *cmd)
 {
-	const struct mm_struct *mm = svm_mm(exec->svm);
-	u64 began = event_start();
-	int error;
+	int error = 0;
 
-	error = control_hit(CONTROL_COMMAND, mm, cmd->addr);
+	if (event_is_watched())
+		error = exec_cmd_begins(exec, cmd);
 	if (!error)
 		error = exec_cmd(exec, job, cmd);
 	exec->result.error = error;
-	if (event_on())
-		exec_tell(exec, job, MOCKGPU_EVENT_COMMAND, cmd->op, cmd->addr, error, began);
-	control_hit(CONTROL_COMMAND_DONE, mm, cmd->addr);
+	if (event_is_watched())
+		exec_cmd_ends(exec, job, cmd);
 	return error;
 }
 

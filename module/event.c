@@ -471,6 +471,16 @@ void event_end_logs(int device)
 }
 
 /**
+ * event_watch() - from now on event_is_watched()
+ *
+ * Context: may sleep.
+ */
+void event_watch(void)
+{
+	static_branch_enable(&event_wanted);
+}
+
+/**
  * event_user_comes() - a log is opened, or somebody begins to use a tracepoint
  *
  * Return: 0.
@@ -478,7 +488,7 @@ void event_end_logs(int device)
 int event_user_comes(void)
 {
 	atomic_inc(&event_users);
-	static_branch_enable(&event_wanted);
+	event_watch();
 	return 0;
 }
 

@@ -67,6 +67,21 @@ static __always_inline bool event_on(void)
 }
 
 /**
+ * event_is_watched() - may anybody want to know of events, or is a point armed?
+ *
+ * One branch for both, for what takes few instructions itself.  Never false where
+ * event_on() or control_is_armed() is true; once true it stays so.
+ */
+static __always_inline bool event_is_watched(void)
+{
+#ifdef MOCKGPU_BARE
+	return false;
+#else
+	return static_branch_unlikely(&event_wanted);
+#endif
+}
+
+/**
  * event_start() - the time, for &event.start; 0 if nobody wants to know
  */
 static inline u64 event_start(void)
@@ -113,6 +128,8 @@ bool event_log_has_news(struct event_log *log);
 bool event_log_ended(const struct event_log *log);
 wait_queue_head_t *event_log_queue(struct event_log *log);
 void event_end_logs(int device);
+
+void event_watch(void);
 
 /* For trace.h as well: who uses a tracepoint. */
 int event_user_comes(void);

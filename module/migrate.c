@@ -248,6 +248,7 @@ static void migrate_run_tell(struct migrate_run *run, bool to_vram)
 		.mm = args->vma->vm_mm,
 		.start = run->began,
 	};
+	int device = event.device;
 	unsigned long i;
 	bool hole;
 
@@ -255,14 +256,31 @@ static void migrate_run_tell(struct migrate_run *run, bool to_vram)
 		if (!migrate_entry_moved(args->src[i], args->dst[i]))
 			continue;
 		hole = !(args->src[i] & MIGRATE_PFN_VALID);
-		if (hole != event.value)
+		if (!to_vram)
+			device = run->guess[i];
+		if (hole != event.value || device != event.device)
 			event_run_end(&event);
 		event.value = hole;
+		event.device = device;
 		event_run_add(&event, args->start + i * PAGE_SIZE,
 			      page_to_pfn(migrate_pfn_to_page(args->dst[i])),
 			      migrate_entry_pages(args->src[i]) * PAGE_SIZE);
 	}
 	event_run_end(&event);
+}
+
+/*
+ * An entry has moved to system memory: book it where it was, which may be another device's
+ * VRAM.
+ */
+static void migrate_run_left(struct migrate_run *run, unsigned long i)
+{
+	struct vram *vram = vram_of_page(migrate_pfn_to_page(run->args.src[i]));
+	unsigned int count = migrate_left_vram(run->args.src[i], run->args.dst[i]);
+
+	run->guess[i] = vram->index;
+	stats_add(vram->stats, STAT_PAGES_TO_SYSTEM, count);
+	stats_add(vram->stats, STAT_HUGE_TO_SYSTEM, count > 1);
 }
 
 /**
@@ -289,8 +307,11 @@ void migrate_run_commit(struct migrate_run *run, bool to_vram)
 		if (!migrate_entry_moved(args->src[i], args->dst[i]))
 			continue;
 		migrate_answer(run, i, MOCKGPU_PAGE_MOVED);
-		count = to_vram ? migrate_entry_pages(args->src[i]) :
-				  migrate_left_vram(args->src[i], args->dst[i]);
+		if (!to_vram) {
+			migrate_run_left(run, i);
+			continue;
+		}
+		count = migrate_entry_pages(args->src[i]);
 		moved += count;
 		huge += count > 1;
 		if (!(args->src[i] & MIGRATE_PFN_VALID))
@@ -299,8 +320,8 @@ void migrate_run_commit(struct migrate_run *run, bool to_vram)
 	migrate_vma_finalize(args);
 	migrate_run_tell(run, to_vram);
 
-	stats_add(run->vram->stats, to_vram ? STAT_PAGES_TO_VRAM : STAT_PAGES_TO_SYSTEM, moved);
-	stats_add(run->vram->stats, to_vram ? STAT_HUGE_TO_VRAM : STAT_HUGE_TO_SYSTEM, huge);
+	stats_add(run->vram->stats, STAT_PAGES_TO_VRAM, moved);
+	stats_add(run->vram->stats, STAT_HUGE_TO_VRAM, huge);
 	stats_add(run->vram->stats, STAT_PAGES_HOLE, holes);
 }
 

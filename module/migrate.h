@@ -42,7 +42,8 @@ void migrate_pool_drain(struct migrate_pool *pool);
  * @args: what the memory manager knows of it; @args.src and @args.dst have a
  *	slot for each page
  * @status: a byte for each page: MIGRATE_PENDING until its fate is known
- * @guess: a byte for each page: what to report if a page stays pending
+ * @guess: a byte for each page: what to report if a page stays pending; of an entry that
+ *	has moved to system memory, which device it was in
  * @huge: if it is the run, move a huge folio whole; towards VRAM, only with a pool for it
  * @vram: that of the device that asked
  * @granularity: log2 of how many pages a CPU fault will bring home from VRAM

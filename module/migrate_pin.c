@@ -13,7 +13,6 @@
  * Locking: RCU, over the look at a page that is mapped.
  */
 #include <linux/mm.h>
-#include <linux/page-flags.h>
 #include <linux/rcupdate.h>
 #include <linux/rmap.h>
 #include <linux/slab.h>

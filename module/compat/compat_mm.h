@@ -13,6 +13,7 @@
 #include <linux/hmm.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
+#include <linux/page-flags.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 
@@ -25,7 +26,7 @@ static inline struct dev_pagemap *page_pgmap(const struct page *page)
 }
 #endif
 
-#if !HAVE_FOLIO_MAPPING
+#if !HAVE_FOLIO_MAPPING_FLAGS
 #define FOLIO_MAPPING_ANON	PAGE_MAPPING_ANON
 #define FOLIO_MAPPING_FLAGS	PAGE_MAPPING_FLAGS
 #endif

@@ -34,6 +34,11 @@ void event_tell(const struct event *event)
 	nr_told++;
 }
 
+void event_watch(void)
+{
+	static_branch_enable(&event_wanted);
+}
+
 static struct mm_struct *new_mm(struct kunit *test)
 {
 	struct mm_struct *mm = kunit_kzalloc(test, sizeof(*mm), GFP_KERNEL);
@@ -385,7 +390,7 @@ static void a_log_is_told_of_what_acted(struct kunit *test)
 	hit(test);
 	KUNIT_EXPECT_EQ(test, nr_told, 0);
 	atomic_inc(&event_users);
-	static_branch_enable(&event_wanted);
+	event_watch();
 	f->logging = true;
 
 	fails = arm(test, &f->one, SPEC(.action = MOCKGPU_POINT_FAIL, .error = -EIO, .first = 2));

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -384,6 +385,37 @@ static void *wait_for_ever(void *arg)
 	return (void *)(intptr_t)mockgpu_point_wait(arm->dev, arm->id, 0, -1, NULL);
 }
 
+struct hits {
+	struct arm arm;
+	uint64_t wanted;
+	atomic_bool came;
+};
+
+static void *wait_for_hits(void *arg)
+{
+	struct hits *hits = arg;
+
+	CHECK_EQ(AWAIT_HITS(hits->arm, hits->wanted).hits, hits->wanted);
+	atomic_store(&hits->came, true);
+	return NULL;
+}
+
+/* Hits count whether or not it acts on them. */
+static void P3_wait_for_hits(void)
+{
+	struct queue q = queue_new(gpu_open_private());
+	struct hits hits = { BREAK(q.dev, "command", .first = 10), 3, false };
+	pthread_t waiter = thread_start(wait_for_hits, &hits);
+
+	sleep_ms(100);
+	CHECK_EQ(run_many(q, 2, 0), 0);
+	sleep_ms(100);
+	CHECK(!atomic_load(&hits.came));
+	CHECK_EQ(run_many(q, 1, 0), 0);
+	thread_join(waiter);
+	CHECK_EQ(arm_look(hits.arm).acted, 0);
+}
+
 static void P3_wait_ends_with_the_arm(void)
 {
 	struct arm arm = HOLD(gpu_open(0), "command");
@@ -491,6 +523,24 @@ static void P4_file_is_closed(void)
 	CHECK(t.page[0] == 5 || t.page[0] == fill_word(t.tag, 0, 0));
 }
 
+static void open_and_exit(void *unused)
+{
+	gpu_open(0);
+}
+
+/* No signal could reach a process that exits: it is not held. */
+static void P4_process_exits(void)
+{
+	struct mockgpu_device *dev = gpu_open(0);
+	struct arm arm = HOLD(dev, "close", .time_ns = 60 * NS_PER_S);
+	uint64_t start = now_ns();
+
+	join(spawn(open_and_exit, NULL));
+	CHECK_LE(now_ns() - start, BOUND);
+	CHECK_EQ(arm_look(arm).acted, 1);
+	CHECK_EQ(arm_look(arm).held, 0);
+}
+
 #define FREEZER "/sys/fs/cgroup/mockgpu-freezer"
 
 static bool is_frozen(void)
@@ -576,10 +626,12 @@ const struct scenario scenarios[] = {
 	SCENARIO(P3_held_and_let_go),
 	SCENARIO(P3_until_its_deadline),
 	SCENARIO(P3_wait_times_out),
+	SCENARIO(P3_wait_for_hits),
 	SCENARIO(P3_wait_ends_with_the_arm),
 	SCENARIO(P3_not_oneself),
 	SCENARIO(P4_killed_while_held),
 	SCENARIO(P4_file_is_closed),
+	SCENARIO(P4_process_exits),
 	SCENARIO(P4_frozen_while_held),
 	SCENARIO(P4_system_freezes),
 	{ 0 }

@@ -14,6 +14,7 @@
 
 #include "events.h"
 #include "huge.h"
+#include "module.h"
 #include "points.h"
 #include "process.h"
 #include "queue.h"
@@ -44,6 +45,36 @@ static void V1_migrate(void)
 }
 
 /* Pages that were not there are made; a run has either those or others. */
+/* One call brings the pages of two devices home: each tells of those that it had, and counts them. */
+static void V1_from_two_devices(void)
+{
+	struct mockgpu_device *dev[2];
+	struct drm_mockgpu_counters c[2];
+	struct log log[2];
+	void *p;
+
+	module_reload(2, DEFAULT_VRAM_MB);
+	p = map_filled(6, new_tag());
+	for (unsigned int i = 0; i < 2; i++)
+		dev[i] = i ? gpu_open(1) : gpu_open_private();
+	TO_VRAM(dev[0], p, 1);
+	TO_VRAM(dev[1], AT(p, 1), 2);
+	TO_VRAM(dev[0], AT(p, 3), 3);
+	for (unsigned int i = 0; i < 2; i++) {
+		log[i] = log_new(dev[i], 0, KIND(TO_SYSTEM), 0);
+		c[i] = gpu_counters(dev[i]);
+	}
+	TO_SYSTEM(dev[1], p, 6);
+	CHECK_RUNS(&log[0], MOCKGPU_EVENT_TO_SYSTEM, MOCKGPU_CAUSE_MIGRATE, p, 1, 0);
+	CHECK_RUNS(&log[0], MOCKGPU_EVENT_TO_SYSTEM, MOCKGPU_CAUSE_MIGRATE, AT(p, 3), 3, 0);
+	CHECK_RUNS(&log[1], MOCKGPU_EVENT_TO_SYSTEM, MOCKGPU_CAUSE_MIGRATE, AT(p, 1), 2, 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		CHECK_QUIET(&log[i]);
+		CHECK_COUNTED(dev[i], &c[i], .pages_to_system = i ? 2 : 4,
+			      .vram_used_bytes = i ? -2 * PAGE : -4 * PAGE);
+	}
+}
+
 static void V1_holes(void)
 {
 	struct mockgpu_device *dev = gpu_open_private();
@@ -525,6 +556,7 @@ static void V2_events_and_counters_agree(void)
 
 const struct scenario scenarios[] = {
 	SCENARIO(V1_migrate),
+	{ "V1_from_two_devices", V1_from_two_devices, 0, RELOADS },
 	SCENARIO(V1_holes),
 	SCENARIO(V1_prefetch_and_touch),
 	SCENARIO(V1_cpu_fault),

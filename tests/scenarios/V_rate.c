@@ -6,10 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "events.h"
+#include "huge.h"
+#include "points.h"
 #include "process.h"
 #include "queue.h"
 
@@ -148,12 +151,29 @@ static bool trace_says(const char *event, const char *what)
 	return found;
 }
 
+static bool has_huge_folios(struct mockgpu_device *dev)
+{
+	struct drm_mockgpu_device_info info;
+
+	CHECK_EQ(mockgpu_info(dev, &info), 0);
+	return info.caps & MOCKGPU_CAP_HUGE;
+}
+
+static void split_huge_folio(struct mockgpu_device *dev)
+{
+	char *p = huge_in_vram(dev, new_tag());
+
+	CHECK_SYS(munmap(AT(p, 100), PAGE));
+	(void)*(volatile char *)p;
+}
+
 /* The same events as tracepoints: no log is open. */
 static void V5_tracepoints(void)
 {
 	struct queue q = queue_new(gpu_open_private());
 	uint64_t *p = map_filled(1, new_tag());
 	char text[64];
+	struct arm arm;
 
 	if (access("/sys/kernel/tracing/events", F_OK) &&
 	    system("mount -t tracefs none /sys/kernel/tracing"))
@@ -164,6 +184,13 @@ static void V5_tracepoints(void)
 	TO_VRAM(q.dev, p, 1);
 	RUN(q, cmd_store(p, 8, 1), .done = 8);
 	(void)*(volatile uint64_t *)p;
+	RUN(q, cmd_add(p, 8, 1), .value = 1, .done = 1);
+	TO_VRAM(q.dev, p, 1);
+	arm = TALLY(q.dev, "evict");
+	CHECK_EQ(mockgpu_evict(q.dev, p, PAGE, NULL), 0);
+	arm_release(arm);
+	if (has_huge_folios(q.dev))
+		split_huge_folio(q.dev);
 	CHECK_EQ(write_text(TRACING "/events/mockgpu/enable", "0"), 0);
 	TO_VRAM(q.dev, p, 1);
 
@@ -179,6 +206,11 @@ static void V5_tracepoints(void)
 	CHECK(trace_says(" cpu_fault:", "cause=moved"));
 	CHECK(trace_says(" invalidate:", text));
 	CHECK(trace_says(" fence:", "queue=1 "));
+	CHECK(trace_says(" exclusive:", text));
+	CHECK(trace_says(" evict:", "cause=call"));
+	CHECK(trace_says(" point:", "point=evict "));
+	if (has_huge_folios(q.dev))
+		CHECK(trace_says(" split:", "len=2097152"));
 	CHECK_EQ(write_text(TRACING "/trace", ""), 0);
 	CHECK_SYS(rmdir(TRACING));
 }

@@ -187,13 +187,27 @@ static void lose_capability(void)
 	CHECK_SYS(syscall(SYS_capset, &header, data));
 }
 
+/* Each of the numbers that a stranger differs by: one of its users, or of its groups. */
+#define DIFFERENCES	6U
+
 struct stranger {
 	void *shared;
 	int ready, go, done;
 	int pid;
+	unsigned int difference;
 };
 
-/* Runs as another user; has a page in common with its parent, and one of its own. */
+static void change_id(unsigned int difference)
+{
+	uid_t id[DIFFERENCES];
+
+	for (unsigned int i = 0; i < DIFFERENCES; i++)
+		id[i] = i == difference ? 65534 : (uid_t)-1;
+	CHECK_SYS(setresgid(id[3], id[4], id[5]));
+	CHECK_SYS(setresuid(id[0], id[1], id[2]));
+}
+
+/* Runs as another; has a page in common with its parent, and one of its own. */
 static void be_a_stranger(void *arg)
 {
 	struct mockgpu_device *dev = gpu_open_private();
@@ -203,11 +217,13 @@ static void be_a_stranger(void *arg)
 
 	stranger->pid = getpid();
 	CHECK_EQ(mockgpu_read(dev, &value, stranger->shared, 1, NULL), 0);
-	CHECK_SYS(setresgid(65534, 65534, 65534));
-	CHECK_SYS(setresuid(65534, 65534, 65534));
+	change_id(stranger->difference);
 	gate_open(stranger->ready, 1);
 	gate_wait(stranger->go);
 	TO_VRAM(dev, own, 1);
+	gate_open(stranger->done, 1);
+	gate_wait(stranger->go);
+	touch(stranger->shared);
 	gate_open(stranger->done, 1);
 	gate_wait(stranger->go);
 }
@@ -217,9 +233,22 @@ static bool has_owner(struct log *log, int pid)
 	struct drm_mockgpu_event e;
 	bool found = false;
 
-	while (mockgpu_log_read(log->fd, &e, 1, 0) == 1)
+	while (mockgpu_log_read(log->fd, &e, 1, 0) == 1) {
 		found |= e.owner == pid || e.pid == pid;
+		log->seqno = e.seqno;
+	}
 	return found;
+}
+
+/* The next event is about this process's memory, and does not tell who did it. */
+static void check_nobody_did_it(struct log *log)
+{
+	struct drm_mockgpu_event e = log_next(log);
+
+	CHECK_EQ(e.owner, getpid());
+	CHECK_EQ(e.pid, 0);
+	CHECK_EQ(e.tid, 0);
+	CHECK(!*e.comm);
 }
 
 static void watch_a_stranger(void *arg)
@@ -227,8 +256,10 @@ static void watch_a_stranger(void *arg)
 	struct stranger *stranger = map_shared(1);
 	struct mockgpu_device *prepared = gpu_open_private(), *dev;
 	struct log all, log;
+	char value;
 	pid_t pid;
 
+	stranger->difference = *(unsigned int *)arg;
 	stranger->shared = map_filled(1, new_tag());
 	stranger->ready = gate_new();
 	stranger->go = gate_new();
@@ -249,8 +280,14 @@ static void watch_a_stranger(void *arg)
 	TO_VRAM(dev, stranger->shared, 1);
 	CHECK(has_owner(&all, pid));
 	CHECK(!has_owner(&log, pid));
-	TO_SYSTEM(dev, stranger->shared, 1);
+	CHECK_EQ(mockgpu_read(dev, &value, stranger->shared, 1, NULL), 0);
 	CHECK(has_owner(&log, getpid()));
+	/* What it does to the memory of this one, by the same page. */
+	gate_open(stranger->go, 1);
+	gate_wait(stranger->done);
+	CHECK(has_owner(&all, pid));
+	check_nobody_did_it(&log);
+	CHECK_QUIET(&log);
 	gate_open(stranger->go, 1);
 	join(pid);
 	CHECK(!has_owner(&log, pid));
@@ -258,7 +295,8 @@ static void watch_a_stranger(void *arg)
 
 static void V6_strangers(void)
 {
-	join(spawn(watch_a_stranger, NULL));
+	for (unsigned int i = 0; i < DIFFERENCES; i++)
+		join(spawn(watch_a_stranger, &i));
 }
 
 static void move_in_namespace(void *arg)

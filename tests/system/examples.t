@@ -36,10 +36,16 @@ examples_atomic()
 	[ "$(wc -l <"$examples/atomic.c")" -lt 30 ] || fail 'atomic.c has 30 lines or more'
 }
 
-# The manual shows its heart: mockgpu-points(7).
+# The manual shows their hearts: mockgpu-points(7).
 examples_race()
 {
 	expect race "$(build_and_run race)" '^killed half-way, and no byte was lost$'
 }
 
-run_tests examples_pingpong examples_atomic examples_race
+examples_race_evict()
+{
+	expect race_evict "$(build_and_run race_evict)" \
+		'^touched while it was evicted, and no byte was lost$'
+}
+
+run_tests examples_pingpong examples_atomic examples_race examples_race_evict

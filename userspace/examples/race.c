@@ -6,7 +6,7 @@
  *	cc race.c -o race $(pkg-config --cflags --libs libmockgpu)
  *
  * Run it as root.  For another race change the name of the point, or what is done while
- * the child is held; mockgpu-points(7) says what can be.
+ * the child is held; mockgpu-points(7) says what can be.  race_evict.c is such another.
  */
 #include <mockgpu.h>
 #include <signal.h>

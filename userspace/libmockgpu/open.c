@@ -21,13 +21,21 @@
 /* Called for each device of ours with an open @fd, which stays the caller's.  Stops at non-zero. */
 typedef int (*visit_fn)(int fd, const char *path, void *arg);
 
+/*
+ * 1, or 0 where it is another driver's, or what kept us from asking.  libdrm says why in errno;
+ * EFAULT where it had no memory for the kernel to write to.
+ */
 static int is_mockgpu(int fd)
 {
-	drmVersionPtr v = drmGetVersion(fd);
+	drmVersionPtr v;
 	int yes;
 
+	errno = 0;
+	v = drmGetVersion(fd);
+	if (!v && (errno == ENOMEM || errno == EFAULT))
+		return -ENOMEM;
 	if (!v)
-		return 0;
+		return errno == ENODEV ? -ENODEV : 0;
 	yes = v->name && !strcmp(v->name, MOCKGPU_DRIVER_NAME);
 	drmFreeVersion(v);
 	return yes;
@@ -43,7 +51,7 @@ static int open_node(const char *path)
 static int visit_node(const char *path, visit_fn visit, void *arg, int *denied)
 {
 	int fd = open_node(path);
-	int ret = 0;
+	int ret;
 
 	if (fd < 0) {
 		/* A node may vanish between the listing and here, or be somebody else's. */
@@ -51,8 +59,11 @@ static int visit_node(const char *path, visit_fn visit, void *arg, int *denied)
 			*denied = 1;
 		return fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -EINTR ? fd : 0;
 	}
-	if (is_mockgpu(fd))
+	ret = is_mockgpu(fd);
+	if (ret > 0)
 		ret = visit(fd, path, arg);
+	else if (ret == -ENODEV)	/* it is leaving: as if it had not been there */
+		ret = 0;
 	close(fd);
 	return ret;
 }
@@ -155,13 +166,14 @@ int mockgpu_open(struct mockgpu_device **dev, unsigned int index)
 
 int mockgpu_open_path(struct mockgpu_device **dev, const char *path)
 {
-	int fd = open_node(path);
+	int fd = open_node(path), ret;
 
 	if (fd < 0)
 		return fd;
-	if (!is_mockgpu(fd)) {
+	ret = is_mockgpu(fd);
+	if (ret <= 0) {
 		close(fd);
-		return -ENOTSUP;
+		return ret ? ret : -ENOTSUP;
 	}
 	return adopt(dev, fd, path);
 }

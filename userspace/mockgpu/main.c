@@ -15,7 +15,7 @@ static const char help[] =
 	"  points  the steps of the driver where a test can come in between\n"
 	"  trace   run a program and record what the devices do for it\n"
 	"\n"
-	"  mockgpu COMMAND --help    options of a command\n"
+	"  mockgpu COMMAND --help    options of a command; man mockgpu says more\n"
 	"  mockgpu --version\n"
 	"\n"
 	"Exit status: 0 fine, 1 failed, 2 wrong usage, 3 no device, 4 no permission;\n"

@@ -12,6 +12,9 @@ static const char help[] =
 	"  -j, --json            for programs\n"
 	"  -h, --help\n"
 	"\n"
+	"wait, fail: what a test can have it do. process, range: what that can be narrowed\n"
+	"to. errno: the error can be chosen. holds-mmap-lock: who is held there keeps the\n"
+	"process from changing its mappings.\n"
 	"mockgpu-points(7) says what each of them is.\n";
 
 /* What a point can do, in the order of the columns. */
@@ -29,14 +32,17 @@ static const struct {
 
 static void print_line(unsigned int number, const struct drm_mockgpu_point_info *info)
 {
+	int blanks = 21 - (int)strlen(info->name);
 	size_t i;
 
-	printf("%3u  %-20s", number, info->name);
+	printf("%3u  %s", number, info->name);
 	for (i = 0; i < ARRAY_SIZE(abilities); i++) {
-		if (info->flags & abilities[i].flag)
-			printf(" %s", abilities[i].name);
-		else if (i < 2)
-			printf("     ");
+		if (info->flags & abilities[i].flag) {
+			printf("%*s%s", blanks, "", abilities[i].name);
+			blanks = 1;
+		} else if (i < 2) {	/* these two have columns */
+			blanks += 5;
+		}
 	}
 	putchar('\n');
 }

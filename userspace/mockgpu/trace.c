@@ -189,7 +189,7 @@ static int parse(int argc, char **argv, struct trace *t)
 		return code ? EXIT_TRACE : EXIT_FINE;
 	t->words = argv + rest;
 	if (!*t->words) {
-		complain("trace: there is no program to run (mockgpu trace --help)");
+		complain("there is no program to run (mockgpu trace --help)");
 		return EXIT_TRACE;
 	}
 	if (!t->output && !t->summarize)

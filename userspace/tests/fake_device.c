@@ -30,8 +30,8 @@ struct page {
 };
 
 static const struct fake_node nodes[] = {
-	{ "renderD128", "vgem", 0 },
-	{ "renderD129", "mockgpu", 0 },
+	{ "renderD128", "vgem", 0, 0 },
+	{ "renderD129", "mockgpu", 0, 0 },
 };
 
 static struct page table[TABLE];

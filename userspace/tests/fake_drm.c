@@ -159,7 +159,8 @@ __attribute__((visibility("default"))) drmVersionPtr drmGetVersion(int fd)
 	int node = node_by_fd(fd);
 	drmVersionPtr v;
 
-	if (node < 0 || !fake_nodes[node].driver)
+	errno = node < 0 ? ENOTTY : fake_nodes[node].version_errno;
+	if (errno || !fake_nodes[node].driver)
 		return NULL;
 	v = calloc(1, sizeof(*v));
 	if (!v)

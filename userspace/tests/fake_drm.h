@@ -16,6 +16,7 @@ struct fake_node {
 	const char *name;	/* in /dev/dri, such as renderD128 */
 	const char *driver;	/* what drmGetVersion() says, or NULL: it fails */
 	int open_errno;		/* open() fails with it */
+	int version_errno;	/* drmGetVersion() fails with it */
 };
 
 extern const struct fake_node *fake_nodes;

@@ -11,8 +11,8 @@
 #include "tap.h"
 
 static const struct fake_node nodes[] = {
-	{ "renderD128", "mockgpu", 0 },
-	{ "renderD129", "mockgpu", 0 },
+	{ "renderD128", "mockgpu", 0, 0 },
+	{ "renderD129", "mockgpu", 0, 0 },
 };
 
 /* What the driver is to see, what it answers, and what it saw. */

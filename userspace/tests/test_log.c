@@ -17,7 +17,7 @@
 
 #define MS 1000000LL
 
-static const struct fake_node nodes[] = { { "renderD128", "mockgpu", 0 } };
+static const struct fake_node nodes[] = { { "renderD128", "mockgpu", 0, 0 } };
 
 /* What the driver answers, and what it was asked. */
 static struct {

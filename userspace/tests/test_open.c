@@ -82,17 +82,17 @@ static void test_find(void)
 	expect_open(0, -EACCES, NULL, "/dev/dri is closed");
 	ok(mockgpu_count() == -EACCES, "/dev/dri is closed: count says so");
 
-	MACHINE({ "renderD128", "i915", 0 }, { "renderD129", NULL, 0 },
-		{ "renderD130", "mockgpu2", 0 });
+	MACHINE({ "renderD128", "i915", 0, 0 }, { "renderD129", NULL, 0, 0 },
+		{ "renderD130", "mockgpu2", 0, 0 });
 	expect_open(0, -ENOENT, NULL, "other drivers only");
 	ok(mockgpu_count() == 0, "other drivers only: count 0");
 
-	MACHINE({ "card0", "mockgpu", 0 });
+	MACHINE({ "card0", "mockgpu", 0, 0 });
 	expect_open(0, -ENOENT, NULL, "no render node");
 
 	/* The index is the driver's word, not the order of nodes. */
-	MACHINE({ "renderD128", "amdgpu", 0 }, { "renderD129", "mockgpu", 0 },
-		{ "renderD130", "mockgpu", 0 });
+	MACHINE({ "renderD128", "amdgpu", 0, 0 }, { "renderD129", "mockgpu", 0, 0 },
+		{ "renderD130", "mockgpu", 0, 0 });
 	index_of[1] = 1;
 	index_of[2] = 0;
 	expect_open(0, 0, "/dev/dri/renderD130", "two devices");
@@ -103,25 +103,31 @@ static void test_find(void)
 
 static void test_denied(void)
 {
-	MACHINE({ "renderD128", "mockgpu", EACCES });
+	MACHINE({ "renderD128", "mockgpu", EACCES, 0 });
 	expect_open(0, -EACCES, NULL, "no permission");
 	ok(mockgpu_count() == -EACCES, "no permission: count says so");
 
 	index_of[1] = 0;
-	MACHINE({ "renderD128", "i915", EACCES }, { "renderD129", "mockgpu", 0 });
+	MACHINE({ "renderD128", "i915", EACCES, 0 }, { "renderD129", "mockgpu", 0, 0 });
 	expect_open(0, 0, "/dev/dri/renderD129", "somebody else's node is closed");
 	ok(mockgpu_count() == 1, "somebody else's node is closed: count 1");
 
-	MACHINE({ "renderD128", "mockgpu", ENODEV }, { "renderD129", "mockgpu", 0 });
+	MACHINE({ "renderD128", "mockgpu", ENODEV, 0 }, { "renderD129", "mockgpu", 0, 0 });
 	expect_open(0, 0, "/dev/dri/renderD129", "a node vanished after the listing");
 
-	MACHINE({ "renderD128", "mockgpu", EMFILE });
+	MACHINE({ "renderD128", "mockgpu", EMFILE, 0 });
 	expect_open(0, -EMFILE, NULL, "too many open files");
+
+	MACHINE({ "renderD128", "mockgpu", 0, ENOMEM });
+	expect_open(0, -ENOMEM, NULL, "no memory to ask for the driver");
+	ok(mockgpu_count() == -ENOMEM, "no memory to ask for the driver: count says so");
+	MACHINE({ "renderD128", "mockgpu", 0, ENODEV }, { "renderD129", "mockgpu", 0, 0 });
+	expect_open(0, 0, "/dev/dri/renderD129", "a device is leaving when it is asked");
 }
 
 static void test_driver_fails(void)
 {
-	MACHINE({ "renderD128", "mockgpu", 0 });
+	MACHINE({ "renderD128", "mockgpu", 0, 0 });
 	index_of[0] = 0;
 	query_ret = -ENODEV;
 	expect_open(0, -ENOENT, NULL, "the device is leaving");
@@ -143,8 +149,8 @@ static void test_path(void)
 	struct mockgpu_device *dev = NULL;
 	int before = open_files();
 
-	MACHINE({ "renderD128", "mockgpu", 0 }, { "renderD129", "i915", 0 },
-		{ "renderD130", "mockgpu", EACCES });
+	MACHINE({ "renderD128", "mockgpu", 0, 0 }, { "renderD129", "i915", 0, 0 },
+		{ "renderD130", "mockgpu", EACCES, 0 });
 	attached = 0;
 	ok(!mockgpu_open_path(&dev, "/dev/dri/renderD128") && attached == 1, "path: opened and attached");
 	ok(!strcmp(mockgpu_path(dev), "/dev/dri/renderD128"), "path: is kept");
@@ -156,6 +162,12 @@ static void test_path(void)
 	attach_ret = -EPERM;
 	ok(mockgpu_open_path(&dev, "/dev/dri/renderD128") == -EPERM, "path: attach refused");
 	attach_ret = 0;
+	MACHINE({ "renderD128", "mockgpu", 0, ENOMEM }, { "renderD129", "mockgpu", 0, EFAULT },
+		{ "renderD130", "mockgpu", 0, ENODEV }, { "renderD131", "mockgpu", 0, ENOTTY });
+	ok(mockgpu_open_path(&dev, "/dev/dri/renderD128") == -ENOMEM, "path: no memory to ask");
+	ok(mockgpu_open_path(&dev, "/dev/dri/renderD129") == -ENOMEM, "path: none in the library");
+	ok(mockgpu_open_path(&dev, "/dev/dri/renderD130") == -ENODEV, "path: the device is leaving");
+	ok(mockgpu_open_path(&dev, "/dev/dri/renderD131") == -ENOTSUP, "path: no DRM node at all");
 	ok(!dev, "path: the handle is untouched by errors");
 	mockgpu_close(NULL);
 	ok(open_files() == before, "path: no file left open");

@@ -9,7 +9,7 @@
 #include "mockgpu.h"
 #include "tap.h"
 
-static const struct fake_node nodes[] = { { "renderD128", "mockgpu", 0 } };
+static const struct fake_node nodes[] = { { "renderD128", "mockgpu", 0, 0 } };
 
 static const struct drm_mockgpu_point_info points[] = {
 	{ "start", MOCKGPU_POINT_CAN_WAIT | MOCKGPU_POINT_HAS_MM },

@@ -13,7 +13,7 @@
 
 #define CALLS_MAX 8
 
-static const struct fake_node nodes[] = { { "renderD128", "mockgpu", 0 } };
+static const struct fake_node nodes[] = { { "renderD128", "mockgpu", 0, 0 } };
 
 /* What the driver answers in turn, and what it was asked. */
 static struct {

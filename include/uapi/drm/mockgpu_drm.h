@@ -204,7 +204,10 @@ struct drm_mockgpu_counters {
 	__u64 pages_to_vram;
 	/** @pages_hole: the part of @pages_to_vram that was a hole or the zero page before */
 	__u64 pages_hole;
-	/** @pages_to_system: pages that MIGRATE or PREFETCH moved to system memory */
+	/**
+	 * @pages_to_system: pages that MIGRATE or PREFETCH, of any device, moved from this one's
+	 * VRAM to system memory
+	 */
 	__u64 pages_to_system;
 	/** @pages_evicted: pages that EVICT, unplug or unload moved to system memory */
 	__u64 pages_evicted;
@@ -1023,13 +1026,15 @@ struct drm_mockgpu_point_release {
 #define MOCKGPU_EVENT_EXCLUSIVE		8
 /*
  * A command of @queue is finished.  @cause is its MOCKGPU_CMD_*, @addr its address, @value
- * the number of its submission.
+ * the number of its submission.  Those that are cancelled as one before them in the same
+ * submission failed have none.
  */
 #define MOCKGPU_EVENT_COMMAND		9
 /*
  * A submission of @queue is finished, its number is @value, and its fence at @addr, if it
  * has one, was stored.  @error is that of the first command that failed, or of the fence;
- * -ECANCELED as well where the queue has gone before it was finished.
+ * -ECANCELED as well where the queue has gone before it was finished; one that had not
+ * begun by then has no event.
  */
 #define MOCKGPU_EVENT_FENCE		10
 /*
@@ -1135,9 +1140,9 @@ struct drm_mockgpu_event {
  * The log stays when the file that it was opened on is closed, and the module with it.
  *
  * Errors: -EINVAL (also: both flags, a kind that there is not, @event_size, @entries above
- * MOCKGPU_LOG_ENTRIES_MAX), -EACCES (MOCKGPU_LOG_ALL), -ENOSPC (64 logs are open, or 48 and the
- * caller has not CAP_SYS_ADMIN), -EMFILE,
- * -ENFILE, -ENOMEM, -ENODEV; -ENXIO and -EPERM without flags.
+ * MOCKGPU_LOG_ENTRIES_MAX), -EACCES (MOCKGPU_LOG_ALL), -ENOSPC (64 logs are open, or 48
+ * and the caller has not CAP_SYS_ADMIN), -EMFILE, -ENFILE, -ENOMEM, -ENODEV; -ENXIO and
+ * -EPERM without flags.
  */
 struct drm_mockgpu_log_open {
 	/** @flags: in: MOCKGPU_LOG_* */
