@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
  * What is different with coherent VRAM: a CPU reaches it, so it does not fault, so what brings
- * pages home is something else (rows A1, D9, E2, H1 and H2 of coherent memory).
+ * pages home is something else (rows A1, D9, E2, H1 and H2 of coherent memory), and a page that is
+ * shared after fork() and held by somebody can be written by all of them.
  *
  * Pages are told apart by their frames: who has which after a fork.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "disk.h"
 #include "module.h"
 #include "process.h"
 #include "queue.h"
@@ -361,6 +364,158 @@ static void W6_eviction_beside_a_writer(void)
 	CHECK_EQ(*word, TURNS);
 }
 
+/* Each writes a word of its own, in its own memory: the device does in the parent's. */
+static const uint64_t mark[] = { [PARENT] = 0x1111, [CHILD] = 0x2222, [DEVICE] = 0x3333 };
+
+struct family {
+	int go, done;
+	uint64_t *pages;
+	uint16_t tag;
+};
+
+static void check_words(const struct family *f, bool child)
+{
+	for (size_t i = 0; i < N; i++) {
+		const uint64_t *words = AT(f->pages, i);
+
+		for (size_t n = 0; n < WORDS; n++) {
+			bool written = n == CHILD ? child : n <= DEVICE && !child;
+
+			CHECK_EQ(words[n], written ? mark[n] : fill_word(f->tag, i, n));
+		}
+	}
+}
+
+static void write_words(const struct family *f, enum writer writer)
+{
+	for (size_t i = 0; i < N; i++)
+		*((uint64_t *)AT(f->pages, i) + writer) = mark[writer];
+}
+
+static void family_child(void *arg)
+{
+	const struct family *f = arg;
+
+	gate_wait(f->go);
+	write_words(f, CHILD);
+	gate_open(f->done, 1);
+	gate_wait(f->go);
+	check_words(f, true);
+}
+
+static void family_writes(struct mockgpu_device *dev, const struct family *f, enum writer writer)
+{
+	switch (writer) {
+	case PARENT:
+		write_words(f, PARENT);
+		break;
+	case CHILD:
+		gate_open(f->go, 1);
+		gate_wait(f->done);
+		break;
+	case DEVICE:
+		for (size_t i = 0; i < N; i++)
+			CHECK_EQ(mockgpu_write(dev, (uint64_t *)AT(f->pages, i) + DEVICE,
+					       &mark[DEVICE], 8, NULL), 0);
+		break;
+	}
+}
+
+static const enum writer orders[][3] = {
+	{ PARENT, CHILD, DEVICE }, { PARENT, DEVICE, CHILD }, { CHILD, PARENT, DEVICE },
+	{ CHILD, DEVICE, PARENT }, { DEVICE, PARENT, CHILD }, { DEVICE, CHILD, PARENT },
+};
+
+/* Pages in VRAM that somebody holds, a child, and then all three write, in this order. */
+static void write_in_order(struct mockgpu_device *dev, struct family *f, const enum writer order[3])
+{
+	pid_t pid;
+
+	f->go = gate_new();
+	f->done = gate_new();
+	pid = spawn(family_child, f);
+	for (unsigned int i = 0; i < 3; i++)
+		family_writes(dev, f, order[i]);
+	check_words(f, false);
+	gate_open(f->go, 1);
+	join(pid);
+	check_words(f, false);
+}
+
+/* A pipe holds the pages: it keeps what was in them, whoever writes first. */
+static void W7_written_in_each_order_beside_a_reference(void)
+{
+	struct mockgpu_device *dev = open_coherent(0);
+	void *copy = map_hole(N);
+	int fds[2];
+
+	pipe_new(fds);
+	for (unsigned int i = 0; i < ARRAY_SIZE(orders); i++) {
+		uint16_t tag = new_tag();
+		struct family f = { .pages = map_filled(N, tag), .tag = tag };
+		struct iovec all = { f.pages, N * PAGE };
+
+		TO_VRAM(dev, f.pages, N);
+		CHECK_EQ(vmsplice(fds[1], &all, 1, 0), N * PAGE);
+		write_in_order(dev, &f, orders[i]);
+		CHECK_EQ(read(fds[0], copy, N * PAGE), N * PAGE);
+		CHECK_FILL(copy, N, tag, 0);
+		unmap(f.pages, N);
+	}
+}
+
+static void *write_disk(void *pages)
+{
+	int fd = (int)CHECK_SYS(open(DISK, O_RDWR | O_DIRECT | O_CLOEXEC));
+
+	CHECK_EQ(pwrite(fd, pages, N * PAGE, 0), N * PAGE);
+	close(fd);
+	return NULL;
+}
+
+static bool disk_is_busy(void)
+{
+	unsigned int reads, writes;
+	FILE *file = fopen("/sys/block/nullb0/inflight", "re");
+
+	CHECK(file && fscanf(file, "%u %u", &reads, &writes) == 2);
+	fclose(file);
+	return writes;
+}
+
+/*
+ * Direct I/O has pinned the pages when fork() comes: the child has copies from the start, the
+ * parent keeps the pages, and they are still in VRAM.
+ */
+static void W7_written_in_each_order_beside_direct_io(void)
+{
+	struct mockgpu_device *dev = open_coherent(0);
+
+	disk_new(NS_PER_S);
+	for (unsigned int i = 0; i < ARRAY_SIZE(orders); i++) {
+		uint16_t tag = new_tag();
+		struct family f = { .pages = map_filled(N, tag), .tag = tag };
+		uint8_t want[N];
+		pthread_t thread;
+		bool busy;
+
+		TO_VRAM(dev, f.pages, N);
+		thread = thread_start(write_disk, f.pages);
+		while (!disk_is_busy())
+			sleep_ms(1);
+		memset(want, MOCKGPU_PAGE_PINNED, sizeof(want));
+		if (!i)
+			CHECK_MIGRATE(dev, f.pages, N, MOCKGPU_TARGET_SYSTEM, 0, 0, want);
+		write_in_order(dev, &f, orders[i]);
+		busy = disk_is_busy();
+		thread_join(thread);
+		if (busy)
+			CHECK_PLACE(dev, f.pages, N, IN_VRAM);
+		unmap(f.pages, N);
+	}
+	disk_gone();
+}
+
 #define SCENARIO(name) { #name, name, 0, 0 }
 #define RELOADING(name) { #name, name, 150, RELOADS }
 
@@ -375,5 +530,7 @@ const struct scenario scenarios[] = {
 	SCENARIO(W4_atomics_of_both_sides),
 	RELOADING(W5_coherent_and_exclusive),
 	SCENARIO(W6_eviction_beside_a_writer),
+	SCENARIO(W7_written_in_each_order_beside_a_reference),
+	SCENARIO(W7_written_in_each_order_beside_direct_io),
 	{ 0 }
 };

@@ -37,6 +37,7 @@
 struct shared {
 	pid_t leader;
 	bool failed;
+	bool skipped;
 	bool oom_report;
 	char skip_reason[256];
 };
@@ -131,6 +132,9 @@ void fail_at(const char *file, int line, const char *format, ...)
 void skip(const char *reason)
 {
 	snprintf(shared->skip_reason, sizeof(shared->skip_reason), "%s", reason);
+	shared->skipped = true;
+	if (getpid() != shared->leader)
+		kill(0, SIGKILL);
 	_exit(SKIP_STATUS);
 }
 
@@ -289,11 +293,11 @@ static bool run_round(const struct scenario *s, bool *skipped)
 	status = run_forked(s, &timed_out);
 	if (shared->oom_report)
 		klogctl(7, NULL, 0);
-	*skipped = WIFEXITED(status) && WEXITSTATUS(status) == SKIP_STATUS && !shared->failed;
-	ok = WIFEXITED(status) && (!WEXITSTATUS(status) || *skipped) && !shared->failed;
+	*skipped = shared->skipped && !shared->failed && !timed_out;
+	ok = !shared->failed && (*skipped || (WIFEXITED(status) && !WEXITSTATUS(status)));
 	if (timed_out)
 		note("no end within %u s", deadline_s(s));
-	else if (WIFSIGNALED(status) && !shared->failed)
+	else if (WIFSIGNALED(status) && !shared->failed && !*skipped)
 		note("killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
 	if ((s->flags & RELOADS) && module_restore()) {
 		printf("Bail out! cannot load the module with its defaults after %s\n", s->name);

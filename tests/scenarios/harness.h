@@ -36,7 +36,7 @@ extern const struct scenario scenarios[];
 /* Ends the scenario: in any of its processes and threads. */
 void fail_at(const char *file, int line, const char *format, ...)
 	__attribute__((noreturn, format(printf, 3, 4)));
-/* Ends the scenario; only from its first process. */
+/* Ends the scenario, which could not be made here: in any of its processes. */
 void skip(const char *reason) __attribute__((noreturn));
 /* A line of diagnostics. */
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
