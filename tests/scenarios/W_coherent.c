@@ -338,7 +338,7 @@ static void W5_coherent_and_exclusive(void)
 		_exit(0);
 	}
 	CHECK_EQ(pagemap_of(0, word).pfn, pagemap_of(pid, word).pfn);
-	RUN(q, cmd_add(word, 8, 1), .value = 22, .done = 1);
+	RUN(q, cmd_add(word, 8, 1), .value = 22, .done = 1, .migrations = 1);
 	gate_open(child.go, 1);
 	join(pid);
 	CHECK_EQ(*word, 23);

@@ -3,8 +3,8 @@
  * Runs the scenarios of a program; see harness.h.
  *
  * What the harness and the processes of a scenario share lies in one page of shared memory: why it
- * was skipped, and whether an assertion failed anywhere.  A failing process that is not the
- * scenario's first one kills the whole process group, so that nobody waits for it until the
+ * was skipped, and whether an assertion failed anywhere.  A process that fails or skips, and is not
+ * the scenario's first one, kills the whole process group, so that nobody waits for it until the
  * deadline.
  */
 #define _GNU_SOURCE
