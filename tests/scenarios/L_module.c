@@ -56,6 +56,7 @@ static void L4_parameters_at_the_limits(void)
 		{ 1, 2 }, { 16, 2 }, { 1, 1048576 }, { 3, 34 },
 	};
 
+	module_needs_private();
 	for (unsigned int i = 0; i < ARRAY_SIZE(good); i++) {
 		module_reload(good[i].devices, good[i].vram_mb);
 		for (unsigned int d = 0; d < good[i].devices; d++) {
@@ -103,6 +104,7 @@ static void L2_rmmod_with_live_data(void)
 	uint64_t used, start;
 	pid_t pids[3];
 
+	module_needs_private();
 	module_prepare();
 	before = free_memory_kb();
 	for (unsigned int i = 0; i < 3; i++) {
@@ -162,6 +164,7 @@ static void A6_no_ram_behind_vram(void)
 	uint64_t moved = 0;
 	int err = 0;
 
+	module_needs_private();
 	module_reload(1, 65536);
 	dev = gpu_open_private();
 	most = (meminfo_kb("MemTotal") + meminfo_kb("SwapTotal")) * 1024 / PAGE;

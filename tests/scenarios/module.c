@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "gpu.h"
 #include "harness.h"
 #include "module.h"
 
@@ -46,6 +47,13 @@ const char *module_vram(void)
 	if (file)
 		fclose(file);
 	return text;
+}
+
+void module_needs_private(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+
+	mockgpu_close(dev);
 }
 
 int module_vram_used(uint64_t *bytes)

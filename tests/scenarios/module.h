@@ -13,6 +13,9 @@ unsigned int module_default(const char *name, unsigned int otherwise);
 /* " vram=TYPE", as modprobe gives it to the module, for module_load(); or "". */
 const char *module_vram(void);
 
+/* Skips where VRAM is not private, before the module is loaded with other parameters. */
+void module_needs_private(void);
+
 /* VRAM in use, on all devices; 0 or a negative errno. */
 int module_vram_used(uint64_t *bytes);
 
