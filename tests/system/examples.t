@@ -32,6 +32,7 @@ examples_pingpong()
 # The README shows it, so it has to stay short.
 examples_atomic()
 {
+	needs exclusive
 	expect atomic "$(build_and_run atomic)" '^101000$'
 	[ "$(wc -l <"$examples/atomic.c")" -lt 30 ] || fail 'atomic.c has 30 lines or more'
 }

@@ -12,7 +12,7 @@ kernel=$(uname -r)
 deb_dkms_built_the_module_for_this_kernel()
 {
 	expect 'dkms status' "$(dkms status -m mockgpu -k "$kernel")" ': installed$'
-	expect 'the module' "$(modinfo -F filename mockgpu)" "^/lib/modules/$kernel/updates/dkms/"
+	expect 'the module' "$(modinfo -F filename mockgpu)" "^(/usr)?/lib/modules/$kernel/updates/dkms/"
 	grep -q '^mockgpu ' /proc/modules || fail 'the module is not loaded'
 }
 
@@ -20,26 +20,37 @@ deb_the_command_finds_the_device()
 {
 	local out version
 	expect 'where it is' "$(command -v mockgpu)" '^/usr/bin/mockgpu$'
-	out=$(mockgpu info)
+	out=$(mockgpu info --json)
 	version=$(dpkg-query --show --showformat '${Version}' mockgpu-dkms)
-	expect 'mockgpu info' "$out" "${version//./\\.}"
-	expect 'mockgpu info' "$out" '256 MiB'
+	expect 'mockgpu info' "$out" "\"version\": \"${version//./\\.}\""
+	expect 'mockgpu info' "$out" "\"vram_bytes\": $((256 << 20)),"
 }
 
 # With libmockgpu-dev, linked with libmockgpu0.
-deb_an_example_builds_and_runs()
+deb_a_program_builds_and_runs()
 {
 	local program
 	program=$(mktemp)
 	# shellcheck disable=SC2046 # several words are meant
-	gcc -Wall -Wextra -Werror -o "$program" "$(dirname "$0")/../deb/atomic.c" \
-		$(pkg-config --cflags --libs libmockgpu)
+	gcc -Wall -Wextra -Werror -x c -o "$program" - -x none \
+		$(pkg-config --cflags --libs libmockgpu) <<-'END'
+		#include <mockgpu.h>
+		#include <stdio.h>
+		int main(void)
+		{
+			struct mockgpu_device *dev;
+			if (mockgpu_open(&dev, 0))
+				return 1;
+			printf("%d: %s\n", mockgpu_count(), mockgpu_path(dev));
+			mockgpu_close(dev);
+		}
+	END
 	expect 'its library' "$(ldd "$program")" 'libmockgpu\.so\.0 => (/usr)?/lib/'
-	expect 'what it prints' "$("$program")" '^101000$'
+	expect 'what it prints' "$("$program")" '^1: /dev/dri/renderD'
 	rm -f "$program"
 }
 
 run_tests \
 	deb_dkms_built_the_module_for_this_kernel \
 	deb_the_command_finds_the_device \
-	deb_an_example_builds_and_runs
+	deb_a_program_builds_and_runs
