@@ -1,0 +1,111 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# What goes on around the guests of several kernels, with something else in the place of
+# what builds a guest and of what runs tests in it.
+
+# shellcheck source=tests/tap/tap.sh
+. "$(dirname "$0")/../tap/tap.sh"
+
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+export MOCKGPU_CACHE=$copy/cache
+mkdir -p "$copy/tests/vm"
+cp "$(dirname "$0")"/../vm/{check-matrix,lib.sh} "$copy/tests/vm/"
+vm=$copy/tests/vm
+
+# Five kernels: all is well, a test fails, gone, not to be built, a crash.
+cat >"$vm/kernels" <<'END'
+# series  Debian    suite      VRAM
+5.1       old       old        coherent
+5.10      new       new        coherent
+6.2       new       new        private coherent
+6.3       new       new        private coherent
+6.4       new       new        private coherent
+END
+cat >"$vm/guest" <<'END'
+#!/bin/bash
+[ "$MOCKGPU_KERNEL" != 6.2 ] || exit 3
+[ "$MOCKGPU_KERNEL" != 6.3 ] || exit 1
+mkdir -p "$MOCKGPU_CACHE/kernel"
+echo "$MOCKGPU_KERNEL.7+deb-amd64" >"$MOCKGPU_CACHE/kernel/version"
+echo "$MOCKGPU_CACHE/kernel"
+END
+cat >"$vm/check" <<'END'
+#!/bin/bash
+echo 'ok    unit a'
+echo 'On private VRAM: ["private", "exclusive", "huge"],'
+echo 'ok    x y'
+[ "$MOCKGPU_KERNEL" != 6.4 ] || exit 123
+echo 'On coherent VRAM: ["coherent"],'
+echo 'skip  x z: why'
+[ "$MOCKGPU_KERNEL" != 5.10 ] || echo 'FAIL  x broken'
+[ "$MOCKGPU_KERNEL" = 5.1 ]
+failed=$?
+echo "check: 2 passed, $failed failed, 1 skipped"
+exit $failed
+END
+chmod +x "$vm"/*
+printf '%s\n' before '<!-- the table of kernels, made by make check-matrix -->' outdated \
+	'<!-- end of the table of kernels -->' after >"$copy/README.md"
+
+matrix_has_a_line_for_each_kernel()
+{
+	local out status=0
+	out=$("$vm/check-matrix") || status=$?
+	[ $status = 1 ] || fail "status $status though tests failed"
+	expect 'well' "$out" '^ok    5\.1, 5\.1\.7\+deb-amd64, coherent VRAM: 2 passed, 0 failed'
+	expect 'a test fails' "$out" $'\nFAIL  x broken\nFAIL  5\.10, '
+	expect 'gone' "$out" $'\nskip  6\.2: '
+	expect 'not to be built' "$out" $'\nFAIL  6\.3: '
+	expect 'a crash' "$out" $'\nFAIL  6\.4, .* private and coherent VRAM: no result, status 123'
+	expect 'the last line' "$out" $'\ncheck-matrix: 4 passed, 3 failed, 3 skipped$'
+}
+
+matrix_writes_the_table()
+{
+	"$vm/check-matrix" || true
+	diff - "$copy/README.md" <<'END' || fail 'it is another table'
+before
+<!-- the table of kernels, made by make check-matrix -->
+| kernel | of Debian | VRAM | device-exclusive | 2 MiB whole | passed | failed | skipped |
+|---|---|---|---|---|---|---|---|
+| 5.1.7+deb | old | private | yes | yes | 1 | 0 | 0 |
+| 5.1.7+deb | old | coherent | no | no | 0 | 0 | 1 |
+| 5.10.7+deb | new | private | yes | yes | 1 | 0 | 0 |
+| 5.10.7+deb | new | coherent | no | no | 0 | 1 | 1 |
+| 6.4.7+deb | new | private | yes | yes | 1 | 0 | 0 |
+<!-- end of the table of kernels -->
+after
+END
+}
+
+matrix_of_some_tests_writes_no_table()
+{
+	cp "$copy/README.md" "$copy/before"
+	"$vm/check-matrix" A1 || true
+	cmp "$copy/before" "$copy/README.md" || fail 'README.md changed'
+}
+
+matrix_knows_its_kernels()
+{
+	local out
+	# shellcheck disable=SC2016 # for the other shell
+	out=$(MOCKGPU_KERNEL=5.1 bash -c '. "$1"; choose_kernel; echo "$series $suite, $newest"' \
+		- "$vm/lib.sh" 2>&1)
+	expect 'a kernel' "$out" '^5\.1 old, $'
+	# shellcheck disable=SC2016 # for the other shell
+	out=$(MOCKGPU_KERNEL='' bash -c '. "$1"; choose_kernel; echo "$series $vram, $newest"' \
+		- "$vm/lib.sh" 2>&1)
+	expect 'no kernel named' "$out" '^6\.4 private coherent, yes$'
+	# shellcheck disable=SC2016 # for the other shell
+	out=$(MOCKGPU_KERNEL=5 bash -c '. "$1"; choose_kernel' - "$vm/lib.sh" 2>&1) &&
+		fail 'a kernel that there is not'
+	expect 'not one' "$out" 'KERNEL=5: not one of 5\.1 5\.10 6\.2 6\.3 6\.4'
+}
+
+run_tests \
+	matrix_has_a_line_for_each_kernel \
+	matrix_writes_the_table \
+	matrix_of_some_tests_writes_no_table \
+	matrix_knows_its_kernels
