@@ -20,7 +20,13 @@
 #include "compat/compat_mm.h"
 #include "migrate_internal.h"
 
-/* Nobody has a reference any more; somebody may be about to let go of its lock. */
+/*
+ * Nobody has a reference any more; somebody may be about to let go of its lock.
+ *
+ * What is freed belongs to a cache of the memory manager's.  kfree() takes such an object
+ * and does what the cache asks for, RCU included; with SLOB alone, which 6.4 removed, it
+ * would not.
+ */
 static void migrate_free_anon_vma(struct anon_vma *anon_vma)
 {
 	struct anon_vma *root = anon_vma->root;
@@ -121,6 +127,10 @@ unsigned int migrate_pin(struct page *page, struct anon_vma **pin)
  * Until it was locked it may have been freed and taken anew, for other memory.  From then
  * on its anon_vma is always the same one; and if the places where it was mapped are still
  * there, so is that.
+ *
+ * What this cannot cover: page taken anew before it was locked, its new owner gone after
+ * that, and the anon_vma's memory given back to the system, for which a grace period must
+ * have passed, all of it before we come here.
  *
  * Context: may sleep.
  * Return: whether it can be finalized.  If not, nobody has the memory any more.
