@@ -324,15 +324,26 @@ static void migrate_evict_tell(const struct vram *vram, unsigned int npages,
 }
 
 /*
- * Collect a run of pages, all of which have been pinned.  With @pfn they follow it, else
- * @src names them.
+ * Collect pages, all of which have been pinned: @npages from the slot @first on.  With @pfn,
+ * which is that of slot 0, they follow it, else @room->src names them.
  */
-static void migrate_collect_run(unsigned long *src, unsigned long pfn, unsigned int npages)
+static void migrate_collect_run(struct migrate_eviction *room, unsigned long pfn,
+				unsigned int first, unsigned int npages)
 {
+	unsigned long *src = room->src;
+	struct page *page;
+	unsigned int i;
+
 	if (pfn)
-		migrate_device_range(src, pfn, npages);
+		migrate_device_range(&src[first], pfn + first, npages);
 	else
-		migrate_device_pfns(src, npages);
+		migrate_device_pfns(&src[first], npages);
+	/* Backwards: what was pinned for a huge folio may stand for the pages behind its first. */
+	for (i = first + npages; i-- > first;) {
+		page = migrate_pfn_to_page(src[i]);
+		if (page && !migrate_repin(page_folio(page), &room->pin[i]))
+			migrate_let_go(page, &src[i]);
+	}
 }
 
 /* Pin and collect what can be; the slots of other pages are 0. */
@@ -348,12 +359,12 @@ static void migrate_collect(struct migrate_eviction *room, unsigned long pfn, un
 		if (room->pin[i])
 			continue;
 		if (first < i)
-			migrate_collect_run(&room->src[first], pfn ? pfn + first : 0, i - first);
+			migrate_collect_run(room, pfn, first, i - first);
 		first = i + n;
 		memset(&room->src[i], 0, n * sizeof(*room->src));
 	}
 	if (first < i)
-		migrate_collect_run(&room->src[first], pfn ? pfn + first : 0, i - first);
+		migrate_collect_run(room, pfn, first, i - first);
 }
 
 /* The part that all evictions share. */

@@ -35,6 +35,7 @@ int migrate_fill_system(unsigned long src, unsigned long *dst, gfp_t gfp,
 unsigned int migrate_left_vram(unsigned long src, unsigned long dst);
 
 unsigned int migrate_pin(struct page *page, struct anon_vma **pin);
+bool migrate_repin(struct folio *folio, struct anon_vma **pin);
 void migrate_unpin(struct anon_vma *pin);
 
 #endif

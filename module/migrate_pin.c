@@ -20,7 +20,13 @@
 #include "compat/compat_mm.h"
 #include "migrate_internal.h"
 
-/* Nobody has a reference any more; somebody may be about to let go of its lock. */
+/*
+ * Nobody has a reference any more; somebody may be about to let go of its lock.
+ *
+ * What is freed belongs to a cache of the memory manager's.  kfree() takes such an object
+ * and does what the cache asks for, RCU included; with SLOB alone, which 6.4 removed, it
+ * would not.
+ */
 static void migrate_free_anon_vma(struct anon_vma *anon_vma)
 {
 	struct anon_vma *root = anon_vma->root;
@@ -50,20 +56,31 @@ void migrate_unpin(struct anon_vma *pin)
 		migrate_free_anon_vma(root);
 }
 
-/* While a page is mapped its anon_vma is there; once that has a reference it stays. */
+/* NULL if the folio is not, or not any more, anonymous memory. */
+static struct anon_vma *migrate_anon_vma(const struct folio *folio)
+{
+	unsigned long mapping = (unsigned long)READ_ONCE(folio->mapping);
+
+	if ((mapping & FOLIO_MAPPING_FLAGS) != FOLIO_MAPPING_ANON)
+		return NULL;
+	return (struct anon_vma *)(mapping - FOLIO_MAPPING_ANON);
+}
+
+/*
+ * While a page is mapped its anon_vma is there; once that has a reference it stays.
+ *
+ * The folio is not locked, so it may get another one in the same moment, and what we have
+ * may already be somebody else's: migrate_repin() looks again.
+ */
 static struct anon_vma *migrate_pin_folio(struct folio *folio)
 {
-	struct anon_vma *pin = NULL;
-	unsigned long mapping;
+	struct anon_vma *pin;
 	bool mapped;
 
 	rcu_read_lock();
-	mapping = (unsigned long)READ_ONCE(folio->mapping);
-	if ((mapping & FOLIO_MAPPING_FLAGS) == FOLIO_MAPPING_ANON && folio_mapped(folio)) {
-		pin = (struct anon_vma *)(mapping - FOLIO_MAPPING_ANON);
-		if (!atomic_inc_not_zero(&pin->refcount))
-			pin = NULL;
-	}
+	pin = migrate_anon_vma(folio);
+	if (pin && (!folio_mapped(folio) || !atomic_inc_not_zero(&pin->refcount)))
+		pin = NULL;
 	mapped = folio_mapped(folio);
 	rcu_read_unlock();
 	if (mapped)
@@ -78,9 +95,8 @@ static struct anon_vma *migrate_pin_folio(struct folio *folio)
  * @pin: what is to be dropped by migrate_unpin(); NULL if the page is free, or nobody maps
  *	it at this moment: nothing can be done with it then
  *
- * What is pinned can be collected and finalized, until it is freed and taken anew.  A
- * page that nobody maps is gone as soon as its last reference is, or on its way
- * elsewhere.
+ * What is pinned can be collected; migrate_repin() follows.  A page that nobody maps is
+ * gone as soon as its last reference is, or on its way elsewhere.
  *
  * Context: may sleep.
  * Return: how many pages, from @page on, this is true of.
@@ -100,4 +116,38 @@ unsigned int migrate_pin(struct page *page, struct anon_vma **pin)
 	}
 	folio_put(folio);
 	return n;
+}
+
+/**
+ * migrate_repin() - see that what was collected is what was pinned
+ * @folio: folio that has just been collected, so that it is locked
+ * @pin: what migrate_pin() gave for it, or for what it was part of; what is to be dropped
+ *	by migrate_unpin() instead
+ *
+ * Until it was locked it may have been freed and taken anew, for other memory.  From then
+ * on its anon_vma is always the same one; and if the places where it was mapped are still
+ * there, so is that.
+ *
+ * What this cannot cover: page taken anew before it was locked, its new owner gone after
+ * that, and the anon_vma's memory given back to the system, for which a grace period must
+ * have passed, all of it before we come here.
+ *
+ * Context: may sleep.
+ * Return: whether it can be finalized.  If not, nobody has the memory any more.
+ */
+bool migrate_repin(struct folio *folio, struct anon_vma **pin)
+{
+	struct anon_vma *now;
+	bool there = true;
+
+	rcu_read_lock();
+	now = migrate_anon_vma(folio);
+	if (now && now != *pin)
+		there = atomic_inc_not_zero(&now->refcount);
+	rcu_read_unlock();
+	if (!now || now == *pin)
+		return true;
+	migrate_unpin(*pin);
+	*pin = there ? now : NULL;
+	return there;
 }

@@ -269,6 +269,49 @@ static void R4_unmap_of_what_is_half_migrated_while_evicted(void)
 	unmapped_while_evicted(true);
 }
 
+/* Takes pages and frees them, each time for memory that is new. */
+static void take_and_free(void *unused)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	uint64_t end = now_ns() + 2 * NS_PER_S;
+	struct mockgpu_migrated result;
+	uint16_t tag;
+	void *p;
+
+	for (unsigned int i = 0; now_ns() < end; i++) {
+		tag = new_tag();
+		p = map_filled(64, tag);
+		CHECK_EQ(mockgpu_migrate(dev, p, 64 * PAGE, MOCKGPU_TARGET_VRAM, 0, &result,
+					 NULL), 0);
+		if (i % 4 == 0)
+			CHECK_FILL(p, 64, tag, 0);
+		CHECK_SYS(munmap(p, 64 * PAGE));
+	}
+}
+
+/*
+ * Pages change hands as they are looked at by evictions: what one has begun with is somebody
+ * else's memory, or nobody's, a moment later.
+ */
+static void R4_pages_change_hands_while_evicted(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_evicted result;
+	uint64_t end, evicted = 0;
+	pid_t pids[3];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(pids); i++)
+		pids[i] = spawn(take_and_free, NULL);
+	end = now_ns() + 2 * NS_PER_S;
+	while (now_ns() < end) {
+		CHECK_EQ(mockgpu_evict_all(dev, &result), 0);
+		evicted += result.evicted;
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(pids); i++)
+		join(pids[i]);
+	CHECK_GE(evicted, 1);
+}
+
 #define SCENARIO(name) { #name, name, 0, 0 }
 
 const struct scenario scenarios[] = {
@@ -279,5 +322,6 @@ const struct scenario scenarios[] = {
 	SCENARIO(R4_threads_touch_what_is_evicted),
 	SCENARIO(R4_part_is_unmapped_while_evicted),
 	SCENARIO(R4_unmap_of_what_is_half_migrated_while_evicted),
+	SCENARIO(R4_pages_change_hands_while_evicted),
 	{ 0 }
 };

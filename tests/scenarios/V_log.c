@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -516,6 +517,96 @@ static void V3_device_leaves(void)
 	module_reload(DEFAULT_DEVICES, DEFAULT_VRAM_MB);
 }
 
+struct stream {
+	int fd;
+	uint64_t seqno;		/* up to here, each event came or was told to be lost */
+};
+
+static void *read_to_the_end(void *arg)
+{
+	struct drm_mockgpu_event e[32];
+	struct stream *s = arg;
+	ssize_t n;
+
+	while ((n = read(s->fd, e, sizeof(e))) > 0) {
+		for (size_t i = 0; i < (size_t)n / sizeof(e[0]); i++) {
+			CHECK_EQ(e[i].seqno, s->seqno + 1);
+			s->seqno += e[i].kind == MOCKGPU_EVENT_LOST ? e[i].value : 1;
+		}
+	}
+	return (void *)(n < 0 ? (long)-errno : 0L);
+}
+
+/* The device leaves as events stream in: the reader gets all up to the end, and the end. */
+static void V3_device_leaves_in_a_flood(void)
+{
+	static struct drm_mockgpu_cmd nops[50000];
+	struct mockgpu_device *dev;
+	struct stream s = { 0 };
+	struct queue q;
+	struct log log;
+	pthread_t reader;
+
+	module_reload(1, DEFAULT_VRAM_MB);
+	dev = gpu_open_private();
+	q = queue_new(dev);
+	log = log_new(dev, 0, KIND(COMMAND) | KIND(FENCE), 1024);
+	block(&log);
+	s.fd = log.fd;
+	reader = thread_start(read_to_the_end, &s);
+	for (unsigned int i = 0; i < 40; i++)
+		submit(q, nops, ARRAY_SIZE(nops), NULL);
+	sleep_ms(100);
+	CHECK(!is_finished(q, 40));
+	CHECK_EQ(write_text(DRIVER "unbind", "mockgpu0"), 0);
+	CHECK_EQ(result_of(reader), 0);
+	CHECK_GE(s.seqno, 1);
+	CHECK_LE(s.seqno, 40 * (ARRAY_SIZE(nops) + 1) - 1);
+	log_close(&log);
+	mockgpu_close(dev);
+	module_reload(DEFAULT_DEVICES, DEFAULT_VRAM_MB);
+}
+
+/* Edge-triggered: who has read up to where there was less than asked for hears of the next. */
+static void V3_edges(void)
+{
+	static struct drm_mockgpu_cmd nops[1000];
+	struct queue q = queue_new(gpu_open_private());
+	struct log log = log_new(q.dev, 0, KIND(COMMAND), 65536);
+	struct epoll_event edge = { .events = EPOLLIN | EPOLLET }, got;
+	int waiter = (int)CHECK_SYS(epoll_create1(EPOLL_CLOEXEC));
+	unsigned int seen = 0, all = 30 * ARRAY_SIZE(nops);
+	struct drm_mockgpu_event e[7];
+	ssize_t n;
+
+	CHECK_SYS(epoll_ctl(waiter, EPOLL_CTL_ADD, log.fd, &edge));
+	CHECK_EQ(epoll_wait(waiter, &got, 1, 0), 0);
+	for (unsigned int i = 0; i < 3; i++) {
+		run_nops(q, 3);
+		CHECK_EQ(epoll_wait(waiter, &got, 1, 10000), 1);
+		CHECK_EQ(got.events, EPOLLIN);
+		/* It was told once, though it is still there. */
+		CHECK_EQ(epoll_wait(waiter, &got, 1, 20), 0);
+		CHECK_EQ(read(log.fd, e, sizeof(e)), 3 * sizeof(e[0]));
+	}
+
+	/* None is missed that comes while others are read. */
+	for (unsigned int i = 0; i < 30; i++)
+		submit(q, nops, ARRAY_SIZE(nops), NULL);
+	while (seen < all) {
+		CHECK_EQ(epoll_wait(waiter, &got, 1, 10000), 1);
+		do {
+			n = read(log.fd, e, sizeof(e));
+			if (n > 0)
+				seen += (unsigned int)((size_t)n / sizeof(e[0]));
+			else
+				CHECK_EQ(errno, EAGAIN);
+		} while (n == sizeof(e));
+	}
+	CHECK_EQ(seen, all);
+	CHECK_SYS(close(waiter));
+}
+
 /* The log stays when the file goes that it was opened on. */
 static void V3_file_is_closed(void)
 {
@@ -544,6 +635,8 @@ const struct scenario scenarios[] = {
 	SCENARIO(V3_reader_is_killed),
 	SCENARIO(V3_fork_shares),
 	{ "V3_device_leaves", V3_device_leaves, 120, RELOADS },
+	{ "V3_device_leaves_in_a_flood", V3_device_leaves_in_a_flood, 120, RELOADS },
+	SCENARIO(V3_edges),
 	SCENARIO(V3_file_is_closed),
 	{ 0 }
 };

@@ -12,6 +12,7 @@
 
 #include "events.h"
 #include "huge.h"
+#include "module.h"
 #include "points.h"
 #include "process.h"
 #include "queue.h"
@@ -167,6 +168,16 @@ static void split_huge_folio(struct mockgpu_device *dev)
 	(void)*(volatile char *)p;
 }
 
+static void trace_begins(void)
+{
+	if (access("/sys/kernel/tracing/events", F_OK) &&
+	    system("mount -t tracefs none /sys/kernel/tracing"))
+		skip("the kernel has no tracefs");
+	rmdir(TRACING);
+	CHECK_SYS(mkdir(TRACING, 0755));
+	CHECK_EQ(write_text(TRACING "/events/mockgpu/enable", "1"), 0);
+}
+
 /* The same events as tracepoints: no log is open. */
 static void V5_tracepoints(void)
 {
@@ -175,12 +186,7 @@ static void V5_tracepoints(void)
 	char text[64];
 	struct arm arm;
 
-	if (access("/sys/kernel/tracing/events", F_OK) &&
-	    system("mount -t tracefs none /sys/kernel/tracing"))
-		skip("the kernel has no tracefs");
-	rmdir(TRACING);
-	CHECK_SYS(mkdir(TRACING, 0755));
-	CHECK_EQ(write_text(TRACING "/events/mockgpu/enable", "1"), 0);
+	trace_begins();
 	TO_VRAM(q.dev, p, 1);
 	RUN(q, cmd_store(p, 8, 1), .done = 8);
 	(void)*(volatile uint64_t *)p;
@@ -215,11 +221,36 @@ static void V5_tracepoints(void)
 	CHECK_SYS(rmdir(TRACING));
 }
 
+/* The module goes while somebody uses its tracepoints, and they go with it. */
+static void V5_module_goes_while_traced(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	void *p = map_filled(1, new_tag());
+
+	for (unsigned int i = 0; i < 2; i++) {
+		trace_begins();
+		TO_VRAM(dev, p, 1);
+		TO_SYSTEM(dev, p, 1);
+		CHECK(trace_says(" to_system:", "cause=migrate"));
+		mockgpu_close(dev);
+		module_reload(DEFAULT_DEVICES, DEFAULT_VRAM_MB);
+		/* It comes back without anybody who uses them. */
+		dev = gpu_open_private();
+		CHECK_EQ(access(TRACING "/events/mockgpu/to_vram", F_OK), 0);
+		CHECK_EQ(write_text(TRACING "/trace", ""), 0);
+		TO_VRAM(dev, p, 1);
+		TO_SYSTEM(dev, p, 1);
+		CHECK(!trace_says(" to_system:", "cause=migrate"));
+		CHECK_SYS(rmdir(TRACING));
+	}
+}
+
 #define SCENARIO(name) { #name, name, 0, 0 }
 
 const struct scenario scenarios[] = {
 	SCENARIO(V4_rate),
 	SCENARIO(V4_cost),
 	SCENARIO(V5_tracepoints),
+	{ "V5_module_goes_while_traced", V5_module_goes_while_traced, 0, RELOADS },
 	{ 0 }
 };
