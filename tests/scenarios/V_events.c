@@ -45,7 +45,7 @@ static void V1_migrate(void)
 }
 
 /* Pages that were not there are made; a run has either those or others. */
-/* One call brings the pages of two devices home: each tells of those that it had, and counts them. */
+/* One call brings home what two devices have: each tells of its own pages, and counts them. */
 static void V1_from_two_devices(void)
 {
 	struct mockgpu_device *dev[2];
