@@ -349,7 +349,8 @@ static void a_wait_for_hits_that_were_is_over(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 	struct control_report report;
-	u64 id = arm(test, &f->one, SPEC());
+	/* Hits count whether or not it acts on them. */
+	u64 id = arm(test, &f->one, SPEC(.first = 3));
 
 	KUNIT_EXPECT_EQ(test, control_wait(&f->one, id, 1, 0, &report), -ETIME);
 	hit(test);

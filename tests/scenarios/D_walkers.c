@@ -307,7 +307,9 @@ static void D10_ksm(void)
 	CHECK_SYS(madvise(b, N * PAGE, MADV_MERGEABLE));
 	ksmd_start();
 	wait_for_scans(3);
-	check_usable(q, a, tag);
+	/* What ksmd looks at meanwhile is exclusive no more. */
+	use_atomically(q, a, tag);
+	CHECK_FILL(a, N, tag, 0);
 	for (unsigned int i = 0; i < 10; i++) {
 		RUN(q, cmd_add(AT(a, i), 8, 5), .value = fill_word(tag, i, 0) + 4, .done = 5);
 		sleep_ms(5);
@@ -316,7 +318,7 @@ static void D10_ksm(void)
 		    .value = fill_word(tag, i, 0) + 1, .done = 5);
 	}
 	ksmd_stop();
-	CHECK_FILL(a, N, tag, 0);
+	check_usable(q, a, tag);
 	CHECK_FILL(b, N, tag, 0);
 }
 

@@ -16,16 +16,6 @@
 
 #define N 2048
 
-/* What the kernel charges in advance it does for each CPU: with one, it can be taken off. */
-static void stay_on_this_cpu(void)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(sched_getcpu(), &set);
-	CHECK_SYS(sched_setaffinity(0, sizeof(set), &set));
-}
-
 /* Some pages are the kernel's own, for tables and objects, and come and go. */
 static void check_charged(const struct memcg *memcg, size_t want)
 {
@@ -63,7 +53,8 @@ static void I6_charge_moves_with_the_page(void)
 	size_t charged;
 	void *p;
 
-	stay_on_this_cpu();
+	/* What the kernel charges in advance it does for each CPU: with one, it can be taken off. */
+	stay_on_cpu(sched_getcpu());
 	memcg = memcg_enter();
 	p = map_filled(N, tag);
 	/* What the test itself needs is there after the first time. */
@@ -88,7 +79,7 @@ static void I6_hole_is_charged(void)
 	size_t charged, before;
 	void *p;
 
-	stay_on_this_cpu();
+	stay_on_cpu(sched_getcpu());
 	memcg = memcg_enter();
 	p = map_hole(N + 1);
 	TO_VRAM(dev, p, 1);
@@ -114,7 +105,7 @@ static void I6_return_at_the_limit(void)
 	struct memcg memcg;
 	void *p;
 
-	stay_on_this_cpu();
+	stay_on_cpu(sched_getcpu());
 	memcg = memcg_enter();
 	p = map_filled(N, tag);
 	TO_VRAM(dev, p, N);
@@ -155,7 +146,7 @@ static void ask_for_too_much(void *arg)
 	struct mockgpu_migrated result;
 	void *p = map_hole(ASKED), *reserve;
 
-	stay_on_this_cpu();
+	stay_on_cpu(sched_getcpu());
 	glutton->memcg = memcg_enter();
 	reserve = map_filled(16, 1);
 	memcg_limit(&glutton->memcg, memcg_charged(&glutton->memcg) + ROOM);
@@ -240,7 +231,7 @@ static void I6_owner_moves_to_another_group(void)
 	size_t charged;
 	void *p;
 
-	stay_on_this_cpu();
+	stay_on_cpu(sched_getcpu());
 	memcg = memcg_enter();
 	p = map_filled(N, tag);
 	TO_VRAM(dev, p, N);

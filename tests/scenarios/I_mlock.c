@@ -66,16 +66,6 @@ static void check_mlocked(size_t before)
 	CHECK_LE(mlocked_kb(), before + 64);
 }
 
-/* Whatever this process does from now on, it does on this CPU. */
-static void stay_on_cpu(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	CHECK_SYS(sched_setaffinity(0, sizeof(set), &set));
-}
-
 /*
  * Locked pages that are unmapped wait in a list of the CPU until it next has to do with locking, up
  * to 31 of them, and so does their VRAM.

@@ -151,16 +151,6 @@ static void I2_ksmd_scans_vram_pages(void)
 	ksmd_stop();
 }
 
-/* The lists of pages that the kernel keeps for each CPU are then all ours to drain. */
-static void stay_on_this_cpu(void)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(sched_getcpu(), &set);
-	CHECK_SYS(sched_setaffinity(0, sizeof(set), &set));
-}
-
 /*
  * MADV_FREE leaves a page writable and clean: reclaim may drop it unless somebody writes to it.
  * The device's write counts, though no page table entry tells of it.
@@ -172,7 +162,8 @@ static void I4_write_to_pages_given_up(void)
 	void *p = map_filled(N, old), *dropped = map_filled(N, old);
 	unsigned int gone = 0;
 
-	stay_on_this_cpu();
+	/* The lists of pages that the kernel keeps for each CPU are then all ours to drain. */
+	stay_on_cpu(sched_getcpu());
 	GPU_CHECK_FILL(dev, p, N, old, 0);
 	CHECK_RES(dev, p, N, MOCKGPU_RES_GPU | MOCKGPU_RES_GPU_WRITE,
 		  MOCKGPU_RES_GPU | MOCKGPU_RES_GPU_WRITE);

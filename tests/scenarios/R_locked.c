@@ -9,6 +9,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -129,12 +130,17 @@ static void wanted_while_locked(void)
 	mockgpu_close(t.dev);
 }
 
-/* Again and again: a page that another CPU has in a batch for the LRU is passed over. */
+/* Reclaim passes over a page that is in another CPU's batch for the LRU: have it in this one's. */
+static void fill_on_one_cpu(void)
+{
+	stay_on_cpu(sched_getcpu());
+	CHECK_SYS(madvise(t.p, PAGE, MADV_DONTNEED));
+	fill(t.p, 1, t.tag, 0);
+}
+
 static void page_out_it(void)
 {
-	do {
-		CHECK_SYS(madvise(t.p, PAGE, MADV_PAGEOUT));
-	} while (!actor_done(t.actor, 10));
+	CHECK_SYS(madvise(t.p, PAGE, MADV_PAGEOUT));
 }
 
 static void R7_reclaim_has_it(void)
@@ -143,6 +149,7 @@ static void R7_reclaim_has_it(void)
 	disk_swap_on(1024);
 	for (unsigned int i = 0; i < 2; i++) {
 		set_up(map_hole(1), 1, 0);
+		t.prepare = fill_on_one_cpu;
 		t.take = page_out_it;
 		t.refused = i;
 		wanted_while_locked();

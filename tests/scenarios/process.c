@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -72,6 +73,15 @@ void gate_wait(int gate)
 		got = read(gate, &n, sizeof(n));
 	while (got < 0 && errno == EINTR);
 	CHECK_EQ(got, sizeof(n));
+}
+
+void stay_on_cpu(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	CHECK_SYS(sched_setaffinity(0, sizeof(set), &set));
 }
 
 pthread_t thread_start(void *(*fn)(void *), void *arg)

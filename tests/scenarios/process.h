@@ -22,6 +22,8 @@ void gate_wait(int gate);
 
 pthread_t thread_start(void *(*fn)(void *), void *arg);
 void thread_join(pthread_t thread);
+/* Whatever this thread and those it starts do from now on, they do on this CPU. */
+void stay_on_cpu(int cpu);
 /* Where in the kernel each thread of this process is, as diagnostics. */
 void note_stacks(void);
 
