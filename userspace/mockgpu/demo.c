@@ -359,6 +359,11 @@ static int introduce(struct demo *d)
 		complain("the device does not answer: %s", strerror(ret ? -ret : errno));
 		return EXIT_FAILED;
 	}
+	if (!(info.caps & MOCKGPU_CAP_PRIVATE)) {
+		complain("the tour is of private VRAM, and device %u has coherent VRAM; see it with: mockgpu map --steps -s 256K --cpu-write all --to-vram all --cpu-read all",
+			 info.index);
+		return EXIT_FAILED;
+	}
 	printf("mockgpu demo: device %u (%s) with %s of VRAM, Linux %s\n", info.index,
 	       mockgpu_path(d->dev), bytes_str(vram, info.vram_bytes), u.release);
 	term_words(&d->term, note, 0);

@@ -217,10 +217,11 @@ static int rw(struct drm_mockgpu_rw *rw)
 static int query(struct drm_mockgpu_query *q)
 {
 	struct drm_mockgpu_device_info info = {
-		.vram_type = MOCKGPU_VRAM_PRIVATE,
+		.vram_type = lies("coherent") ? MOCKGPU_VRAM_COHERENT : MOCKGPU_VRAM_PRIVATE,
 		.vram_bytes = 256 << 20,
 		.vram_block_bytes = 2 << 20,
-		.caps = MOCKGPU_CAP_PRIVATE | (huge ? MOCKGPU_CAP_HUGE : 0),
+		.caps = (lies("coherent") ? MOCKGPU_CAP_COHERENT : MOCKGPU_CAP_PRIVATE) |
+			(huge ? MOCKGPU_CAP_HUGE : 0),
 		.atomic_max_bytes = 16 << 20,
 		.page_bytes = PAGE,
 	};

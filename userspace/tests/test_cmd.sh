@@ -119,6 +119,8 @@ for lie in lost-byte not-moved moves-on-write write-dropped uncounted-fault vram
 	export FAKE_BREAK
 	run 1 'NOT AS TOLD' "demo finds the driver out: $lie" demo
 done
+FAKE_BREAK=coherent
+run 1 '^mockgpu: the tour is of private VRAM' 'no demo on coherent VRAM' demo
 unset FAKE_BREAK
 echo "1..$n"
 exit $failed
