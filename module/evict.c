@@ -259,7 +259,8 @@ void evict_for_good(struct vram *vram)
 	struct vram_usage usage;
 	u64 evicted = 0, busy;
 
-	room = kmalloc(sizeof(*room), GFP_KERNEL | __GFP_NOFAIL);
+	/* Kernels before 6.13 complain where several pages in one piece must not fail. */
+	room = kvmalloc(sizeof(*room), GFP_KERNEL | __GFP_NOFAIL);
 	for (;;) {
 		evict_sweep(vram, room, false, &evicted, &busy);
 		vram_read_usage(vram, &usage);
@@ -273,5 +274,5 @@ void evict_for_good(struct vram *vram)
 		}
 		usleep_range(500, 1000);
 	}
-	kfree(room);
+	kvfree(room);
 }
