@@ -259,7 +259,7 @@ void evict_for_good(struct vram *vram)
 	struct vram_usage usage;
 	u64 evicted = 0, busy;
 
-	/* Kernels before 6.13 complain where several pages in one piece must not fail. */
+	/* Some kernels complain where more than two pages in one piece must not fail. */
 	room = kvmalloc(sizeof(*room), GFP_KERNEL | __GFP_NOFAIL);
 	for (;;) {
 		evict_sweep(vram, room, false, &evicted, &busy);
