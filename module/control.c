@@ -179,7 +179,10 @@ static bool control_concerns(const struct control_arm *arm, enum control_point p
 	       spec->start <= last && start <= spec->last;
 }
 
-/* Count a hit.  Returns whether the arm acts on it. */
+/*
+ * Count a hit.  Returns whether the arm acts on it.  Who waits is woken, and looks when the lock is
+ * dropped.
+ */
 static bool control_count(struct control_arm *arm)
 {
 	const struct control_spec *spec = &arm->spec;
@@ -251,7 +254,6 @@ static struct control_arm *control_next(enum control_point point, const struct m
 			*round = arm->round;
 			list_add_tail(&held->node, &arm->held);
 			arm->nr_held++;
-			wake_up_all(&arm->progress);
 		}
 		break;
 	}
