@@ -55,6 +55,9 @@ static void P2_from_the_first_for_so_many(void)
 	arm_release(all);
 	arm = BREAK(q.dev, "command", .count = 1);
 	CHECK_EQ(run_many(q, 3, -EIO), 1);
+	arm_release(arm);
+	BREAK(q.dev, "command", .first = 2);
+	CHECK_EQ(run_many(q, 3, -EIO), 6);
 }
 
 /* The first that fails a step ends it; those before it have counted it. */
@@ -139,10 +142,10 @@ static void P3_held_and_let_go(void)
 {
 	struct queue q = queue_new(gpu_open_private());
 	uint64_t *p = map_filled(1, new_tag());
-	struct arm arm = HOLD(q.dev, "command-done");
+	struct arm arm = HOLD(q.dev, "command-done", .time_ns = 60 * NS_PER_S);
 	struct drm_mockgpu_cmd cmd = cmd_store(p, 8, 5);
 	struct drm_mockgpu_point_wait report;
-	uint64_t seqno = submit(q, &cmd, 1, NULL);
+	uint64_t seqno = submit(q, &cmd, 1, NULL), start;
 	char comm[16], path[64];
 	FILE *file;
 
@@ -159,13 +162,17 @@ static void P3_held_and_let_go(void)
 	CHECK_EQ(*p, 5);
 	CHECK(!is_finished(q, seqno));
 	/* It stays armed, and so holds the next. */
+	start = now_ns();
 	arm_step(arm);
 	FINISHES(q, seqno, 0);
+	CHECK_LE(now_ns() - start, BOUND);
 	CHECK_EQ(arm_look(arm).held, 0);
 	seqno = submit(q, &cmd, 1, NULL);
 	CHECK_EQ(AWAIT_HELD(arm).hits, 2);
+	start = now_ns();
 	arm_release(arm);
 	FINISHES(q, seqno, 0);
+	CHECK_LE(now_ns() - start, BOUND);
 	RUN(q, cmd, .done = 8);
 }
 
@@ -229,13 +236,16 @@ static void P3_wait_for_hits(void)
 	struct queue q = queue_new(gpu_open_private());
 	struct hits hits = { BREAK(q.dev, "command", .first = 10), 3, false };
 	pthread_t waiter = thread_start(wait_for_hits, &hits);
+	uint64_t start;
 
 	sleep_ms(100);
 	CHECK_EQ(run_many(q, 2, 0), 0);
 	sleep_ms(100);
 	CHECK(!atomic_load(&hits.came));
 	CHECK_EQ(run_many(q, 1, 0), 0);
+	start = now_ns();
 	thread_join(waiter);
+	CHECK_LE(now_ns() - start, BOUND);
 	CHECK_EQ(arm_look(hits.arm).acted, 0);
 }
 
