@@ -168,14 +168,46 @@ static void split_huge_folio(struct mockgpu_device *dev)
 	(void)*(volatile char *)p;
 }
 
-static void trace_begins(void)
+static void tracing_begin(void)
 {
 	if (access("/sys/kernel/tracing/events", F_OK) &&
 	    system("mount -t tracefs none /sys/kernel/tracing"))
 		skip("the kernel has no tracefs");
 	rmdir(TRACING);
 	CHECK_SYS(mkdir(TRACING, 0755));
-	CHECK_EQ(write_text(TRACING "/events/mockgpu/enable", "1"), 0);
+}
+
+static void tracing_end(void)
+{
+	CHECK_EQ(write_text(TRACING "/trace", ""), 0);
+	CHECK_SYS(rmdir(TRACING));
+}
+
+/* One alone is told of what it is for, and of nothing else. */
+static void V5_one_tracepoint(void)
+{
+	struct mockgpu_device *dev = gpu_open_private();
+	void *p = map_filled(1, new_tag());
+	struct arm arm;
+
+	tracing_begin();
+	arm = TALLY(dev, "migrate-start");
+	CHECK_EQ(write_text(TRACING "/events/mockgpu/to_vram/enable", "1"), 0);
+	TO_VRAM(dev, p, 1);
+	TO_SYSTEM(dev, p, 1);
+	CHECK_EQ(write_text(TRACING "/events/mockgpu/to_vram/enable", "0"), 0);
+	CHECK(trace_says(" to_vram:", "cause=migrate"));
+	CHECK(!trace_says(" to_system:", ""));
+	CHECK(!trace_says(" point:", ""));
+
+	CHECK_EQ(write_text(TRACING "/trace", ""), 0);
+	CHECK_EQ(write_text(TRACING "/events/mockgpu/point/enable", "1"), 0);
+	TO_VRAM(dev, p, 1);
+	CHECK_EQ(write_text(TRACING "/events/mockgpu/point/enable", "0"), 0);
+	CHECK(trace_says(" point:", "point=migrate-start "));
+	CHECK(!trace_says(" to_vram:", ""));
+	arm_release(arm);
+	tracing_end();
 }
 
 /* The same events as tracepoints: no log is open. */
@@ -186,7 +218,8 @@ static void V5_tracepoints(void)
 	char text[64];
 	struct arm arm;
 
-	trace_begins();
+	tracing_begin();
+	CHECK_EQ(write_text(TRACING "/events/mockgpu/enable", "1"), 0);
 	TO_VRAM(q.dev, p, 1);
 	RUN(q, cmd_store(p, 8, 1), .done = 8);
 	(void)*(volatile uint64_t *)p;
@@ -217,8 +250,7 @@ static void V5_tracepoints(void)
 	CHECK(trace_says(" point:", "point=evict "));
 	if (has_huge_folios(q.dev))
 		CHECK(trace_says(" split:", "len=2097152"));
-	CHECK_EQ(write_text(TRACING "/trace", ""), 0);
-	CHECK_SYS(rmdir(TRACING));
+	tracing_end();
 }
 
 /* The module goes while somebody uses its tracepoints, and they go with it. */
@@ -228,7 +260,8 @@ static void V5_module_goes_while_traced(void)
 	void *p = map_filled(1, new_tag());
 
 	for (unsigned int i = 0; i < 2; i++) {
-		trace_begins();
+		tracing_begin();
+		CHECK_EQ(write_text(TRACING "/events/mockgpu/enable", "1"), 0);
 		TO_VRAM(dev, p, 1);
 		TO_SYSTEM(dev, p, 1);
 		CHECK(trace_says(" to_system:", "cause=migrate"));
@@ -250,6 +283,7 @@ static void V5_module_goes_while_traced(void)
 const struct scenario scenarios[] = {
 	SCENARIO(V4_rate),
 	SCENARIO(V4_cost),
+	SCENARIO(V5_one_tracepoint),
 	SCENARIO(V5_tracepoints),
 	{ "V5_module_goes_while_traced", V5_module_goes_while_traced, 0, RELOADS },
 	{ 0 }
