@@ -286,12 +286,12 @@ trace_ends_with_the_program_though_others_go_on()
 		sh -c './commands 1000000 & echo "flood $!"; sleep 1' 2>err |
 		perl -e 'select undef, undef, undef, 0.05 while sysread STDIN, $_, 65536'
 	status=${PIPESTATUS[0]}
+	[ "$status" = 0 ] || fail "it ended with $status"
 	flood=$(sed -n 's/^flood //p' err)
 	kill -KILL "$flood" || fail 'it does not go on'
 	while grep -q 'State:.[^Z]' "/proc/$flood/status" 2>/dev/null; do
 		sleep 0.1
 	done
-	[ "$status" = 0 ] || fail "it ended with $status"
 	expect 'what it says' "$(cat err)" 'left running was traced up to here'
 	expect 'what it says' "$(cat err)" 'mockgpu: [0-9]{4,} events in standard output'
 	expect 'what it says' "$(cat err)" 'events were lost'
