@@ -16,7 +16,8 @@
  * What must not be taken, as it could not be given back or would do harm:
  * - memory that the machine needs, see memory_is_spare(), or the last of a node;
  * - a block below the kernel's own image, or below anything else that is noted within the
- *   same range of RAM: kernels before 7.x then lose track of that range.
+ *   same range of RAM: kernels before 7.x then lose track of that range;
+ * - a part of what the kernel maps at once: see compat_split_direct_map().
  *
  * This is done by a thread of its own.  It can be ended by a signal without one being
  * sent to the process that loads the module; and it sees the machine's files, wherever
