@@ -2,10 +2,8 @@
 /* Control points: which there are, what may be asked of them, and by whom. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <linux/capability.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "points.h"
@@ -132,17 +130,6 @@ static void P1_bad_numbers(void)
 	arm_release(arm);
 	CHECK_EQ(mockgpu_point_release(dev, arm.id, 0), -ENOENT);
 	CHECK_EQ(mockgpu_point_wait(dev, arm.id, 0, 0, NULL), -ENOENT);
-}
-
-static void lose_capability(void)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2];
-
-	CHECK_SYS(syscall(SYS_capget, &header, data));
-	data[0].effective &= ~(1U << CAP_SYS_ADMIN);
-	data[0].permitted &= ~(1U << CAP_SYS_ADMIN);
-	CHECK_SYS(syscall(SYS_capset, &header, data));
 }
 
 /* Who lost the right may go on with a file that was opened with it, and opens one without it. */

@@ -1,22 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
- * The event log: whom it shows, how it is read, and what becomes of it when it is full, or the
- * device goes.  What each event says: V_events.c.
+ * The event log: how it is read, and what becomes of it when it is full, or the device goes.
+ * Opening it: V_open.c; what each event says: V_events.c; whom it shows: V_whom.c.
  *
  * Where just some events are wanted, they are commands that do nothing: one for each.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "events.h"
@@ -26,8 +23,6 @@
 #include "queue.h"
 
 #define MOVES	(KIND(TO_VRAM) | KIND(TO_SYSTEM))
-#define LOGS_MAX 64
-#define LOGS_MAX_WITHOUT_RIGHT 48
 
 /* @n events of the kind COMMAND. */
 static void run_nops(struct queue q, unsigned int n)
@@ -57,165 +52,6 @@ static void expect_lost(struct log *log, uint64_t count)
 	CHECK_EQ(e.kind, MOCKGPU_EVENT_LOST);
 	CHECK_EQ(e.value, count);
 	CHECK_EQ(e.pid | e.tid | e.owner | e.error | e.cause | (int)e.queue, 0);
-}
-
-static void lose_capability(void)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2];
-
-	CHECK_SYS(syscall(SYS_capget, &header, data));
-	data[0].effective &= ~(1U << CAP_SYS_ADMIN);
-	data[0].permitted &= ~(1U << CAP_SYS_ADMIN);
-	CHECK_SYS(syscall(SYS_capset, &header, data));
-}
-
-/* Malformed calls: each is refused and no log is open after it. */
-static void V3_bad_arguments(void)
-{
-	static const struct {
-		const char *what;
-		struct drm_mockgpu_log_open arg;
-		int error;
-	} bad[] = {
-#define SIZE .event_size = sizeof(struct drm_mockgpu_event)
-#define BAD(err, ...) { #__VA_ARGS__, { __VA_ARGS__ }, (err) }
-		BAD(EINVAL, .flags = 4, SIZE),
-		BAD(EINVAL, .flags = 1U << 31, SIZE),
-		BAD(EINVAL, .flags = MOCKGPU_LOG_DESCENDANTS | MOCKGPU_LOG_ALL, SIZE),
-		BAD(EINVAL, .entries = 3, SIZE),
-		BAD(EINVAL, .entries = ~0U, SIZE),
-		BAD(EINVAL, .entries = 2 * MOCKGPU_LOG_ENTRIES_MAX, SIZE),
-		BAD(EINVAL, .kinds = 1ULL << (MOCKGPU_EVENT_POINT + 1), SIZE),
-		BAD(EINVAL, .kinds = 1ULL << 63, SIZE),
-		BAD(EINVAL, .event_size = 0),
-		BAD(EINVAL, .event_size = sizeof(struct drm_mockgpu_event) - 8),
-		BAD(EINVAL, .event_size = sizeof(struct drm_mockgpu_event) + 8),
-		/* No memory is attached. */
-		BAD(ENXIO, SIZE),
-		BAD(0, .flags = MOCKGPU_LOG_ALL, SIZE, .entries = 1, .kinds = 1),
-		BAD(0, .flags = MOCKGPU_LOG_DESCENDANTS, SIZE),
-	};
-	struct mockgpu_device *dev = gpu_open(0);
-	int next = (int)CHECK_SYS(dup(0)), raw;
-
-	CHECK_SYS(close(next));
-	raw = (int)CHECK_SYS(open(mockgpu_path(dev), O_RDWR | O_CLOEXEC));
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		struct drm_mockgpu_log_open arg = bad[i].arg;
-		int got = ioctl(raw, DRM_IOCTL_MOCKGPU_LOG_OPEN, &arg) ? errno : 0;
-
-		if (got != bad[i].error)
-			FAIL("%s: expected %s, got %s", bad[i].what, strerror(bad[i].error),
-			     strerror(got));
-		if (!got) {
-			CHECK(fcntl(arg.fd, F_GETFD) & FD_CLOEXEC);
-			CHECK_EQ(fcntl(arg.fd, F_GETFL) & O_ACCMODE, O_RDONLY);
-			CHECK_SYS(close(arg.fd));
-		}
-		arg.fd = (int)CHECK_SYS(dup(0));
-		CHECK_EQ(arg.fd, raw == next ? next + 1 : next);
-		CHECK_SYS(close(arg.fd));
-	}
-	close(raw);
-}
-
-static void open_of_another(void *arg)
-{
-	struct mockgpu_device *dev = arg;
-	int fd = 77;
-
-	CHECK_EQ(mockgpu_log_open(dev, 0, 0, 0, &fd), -EPERM);
-	CHECK_EQ(fd, 77);
-}
-
-static void open_without_right(void *arg)
-{
-	struct mockgpu_device *prepared = arg, *own;
-	void *p = map_filled(1, new_tag());
-	struct log log, mine;
-	int fd = 77;
-
-	lose_capability();
-	own = gpu_open_private();
-	CHECK_EQ(mockgpu_log_open(own, MOCKGPU_LOG_ALL, 0, 0, &fd), -EACCES);
-	CHECK_EQ(fd, 77);
-	log = log_new(prepared, MOCKGPU_LOG_ALL, MOVES, 0);
-	mine = log_new(own, 0, MOVES, 0);
-	TO_VRAM(own, p, 1);
-	/* Frames are for those only who may know them. */
-	CHECK(NEXT(&log, .kind = MOCKGPU_EVENT_TO_VRAM, .cause = MOCKGPU_CAUSE_MIGRATE,
-		   .addr = addr_of(p), .len = PAGE).pfn);
-	CHECK_EQ(NEXT(&mine, .kind = MOCKGPU_EVENT_TO_VRAM, .cause = MOCKGPU_CAUSE_MIGRATE,
-		      .addr = addr_of(p), .len = PAGE).pfn, 0);
-}
-
-static void V3_rights(void)
-{
-	struct mockgpu_device *dev = gpu_open_private();
-
-	join(spawn(open_of_another, dev));
-	join(spawn(open_without_right, gpu_open(0)));
-}
-
-static void V3_as_many_as_there_can_be(void)
-{
-	struct mockgpu_device *dev = gpu_open_private();
-	int fd[LOGS_MAX], one_more = 77;
-
-	for (unsigned int i = 0; i < LOGS_MAX; i++)
-		CHECK_EQ(mockgpu_log_open(dev, 0, 0, 16, &fd[i]), 0);
-	CHECK_EQ(mockgpu_log_open(dev, 0, 0, 16, &one_more), -ENOSPC);
-	CHECK_EQ(one_more, 77);
-	CHECK_SYS(close(fd[7]));
-	CHECK_EQ(mockgpu_log_open(dev, 0, 0, 16, &fd[7]), 0);
-	CHECK_EQ(mockgpu_log_open(dev, 0, 0, 16, &one_more), -ENOSPC);
-	for (unsigned int i = 0; i < LOGS_MAX; i++)
-		CHECK_SYS(close(fd[i]));
-}
-
-/* The last ones are for who has the right: nobody else can have taken all. */
-static void open_all_without_right(void *prepared)
-{
-	struct mockgpu_device *own;
-	int fd;
-
-	lose_capability();
-	own = gpu_open_private();
-	for (unsigned int i = 0; i < LOGS_MAX_WITHOUT_RIGHT; i++)
-		CHECK_EQ(mockgpu_log_open(own, 0, 0, 16, &fd), 0);
-	CHECK_EQ(mockgpu_log_open(own, 0, 0, 16, &fd), -ENOSPC);
-	for (unsigned int i = LOGS_MAX_WITHOUT_RIGHT; i < LOGS_MAX; i++)
-		CHECK_EQ(mockgpu_log_open(prepared, MOCKGPU_LOG_ALL, 0, 16, &fd), 0);
-	CHECK_EQ(mockgpu_log_open(prepared, MOCKGPU_LOG_ALL, 0, 16, &fd), -ENOSPC);
-}
-
-static void V3_some_are_kept_for_who_has_the_right(void)
-{
-	join(spawn(open_all_without_right, gpu_open(0)));
-}
-
-/* Each allocation fails once; what was begun is undone, so that all logs can be had after it. */
-static void V3_no_memory(void)
-{
-	struct mockgpu_device *dev = gpu_open_private();
-	unsigned int failed = 0;
-	int fd, ret;
-
-	do {
-		struct arm arm = BREAK(dev, "alloc", .first = failed + 1, .count = 1);
-
-		ret = mockgpu_log_open(dev, 0, 0, 0, &fd);
-		arm_release(arm);
-		if (ret) {
-			CHECK_EQ(ret, -ENOMEM);
-			failed++;
-		}
-		CHECK_LE(failed, 10);
-	} while (ret);
-	CHECK_GE(failed, 2);
-	CHECK_SYS(close(fd));
-	V3_as_many_as_there_can_be();
 }
 
 static void V3_full(void)
@@ -623,11 +459,6 @@ static void V3_file_is_closed(void)
 #define SCENARIO(name) { #name, name, 0, 0 }
 
 const struct scenario scenarios[] = {
-	SCENARIO(V3_bad_arguments),
-	SCENARIO(V3_rights),
-	SCENARIO(V3_as_many_as_there_can_be),
-	SCENARIO(V3_some_are_kept_for_who_has_the_right),
-	SCENARIO(V3_no_memory),
 	SCENARIO(V3_full),
 	SCENARIO(V3_kinds),
 	SCENARIO(V3_reads_that_fail_lose_nothing),

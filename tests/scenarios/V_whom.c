@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* Whose events a log has: one process's, those of its descendants, and nothing of strangers. */
 #define _GNU_SOURCE
-#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -174,17 +172,6 @@ static void V6_descendants(void)
 	move_a_page(sibling);
 	gate_open(gates[1], 1);
 	join(pid);
-}
-
-static void lose_capability(void)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2];
-
-	CHECK_SYS(syscall(SYS_capget, &header, data));
-	data[0].effective &= ~(1U << CAP_SYS_ADMIN);
-	data[0].permitted &= ~(1U << CAP_SYS_ADMIN);
-	CHECK_SYS(syscall(SYS_capset, &header, data));
 }
 
 /* Each of the numbers that a stranger differs by: one of its users, or of its groups. */

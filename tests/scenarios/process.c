@@ -3,10 +3,12 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -73,6 +75,17 @@ void gate_wait(int gate)
 		got = read(gate, &n, sizeof(n));
 	while (got < 0 && errno == EINTR);
 	CHECK_EQ(got, sizeof(n));
+}
+
+void lose_capability(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	CHECK_SYS(syscall(SYS_capget, &header, data));
+	data[0].effective &= ~(1U << CAP_SYS_ADMIN);
+	data[0].permitted &= ~(1U << CAP_SYS_ADMIN);
+	CHECK_SYS(syscall(SYS_capset, &header, data));
 }
 
 void stay_on_cpu(int cpu)

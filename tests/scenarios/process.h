@@ -24,6 +24,8 @@ pthread_t thread_start(void *(*fn)(void *), void *arg);
 void thread_join(pthread_t thread);
 /* Whatever this thread and those it starts do from now on, they do on this CPU. */
 void stay_on_cpu(int cpu);
+/* From now on without CAP_SYS_ADMIN. */
+void lose_capability(void);
 /* Where in the kernel each thread of this process is, as diagnostics. */
 void note_stacks(void);
 
