@@ -127,6 +127,7 @@ module_loads_64_GiB_in_100_ms_and_4_MiB()
 {
 	of_private_vram
 	local turn ms used best_ms=999999 best_used=999999999 before
+	local limit_ms=$((100 * ${MOCKGPU_SLOW:-1}))
 	for ((turn = 1; turn <= 20; turn++)); do
 		unload
 		before=$(free_kib)
@@ -135,9 +136,9 @@ module_loads_64_GiB_in_100_ms_and_4_MiB()
 		echo "turn $turn: $ms ms, $used KiB"
 		((ms >= best_ms)) || best_ms=$ms
 		((used >= best_used)) || best_used=$used
-		((turn < 3 || best_ms >= 100 || best_used >= 4096)) || break
+		((turn < 3 || best_ms >= limit_ms || best_used >= 4096)) || break
 	done
-	((best_ms < 100 * ${MOCKGPU_SLOW:-1})) || fail "insmod vram_mb=65536 takes $best_ms ms"
+	((best_ms < limit_ms)) || fail "insmod vram_mb=65536 takes $best_ms ms"
 	((best_used < 4096)) || fail "insmod vram_mb=65536 takes $best_used KiB"
 }
 
