@@ -5,7 +5,6 @@
  * of it, the machine has all its memory afterwards, and all of it is in use.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -17,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "blocks.h"
 #include "gpu.h"
 #include "log.h"
 #include "module.h"
@@ -27,39 +27,6 @@
 /* How long taking memory lasts at the most, with what is given back then: ten seconds. */
 #define TAKE_NS		(10 * NS_PER_S * (slowness() > 1 ? 2 : 1))
 #define COHERENT	"vram=coherent vram_mb=256"
-#define BLOCKS		"/sys/devices/system/memory"
-
-static unsigned int blocks_online(void)
-{
-	DIR *dir = opendir(BLOCKS);
-	unsigned int online = 0;
-	struct dirent *entry;
-	char path[300], state[16];
-	FILE *file;
-
-	CHECK(dir);
-	while ((entry = readdir(dir))) {
-		snprintf(path, sizeof(path), BLOCKS "/%s/state", entry->d_name);
-		file = strncmp(entry->d_name, "memory", 6) ? NULL : fopen(path, "re");
-		if (!file)
-			continue;
-		CHECK(fgets(state, sizeof(state), file));
-		online += !strcmp(state, "online\n");
-		fclose(file);
-	}
-	closedir(dir);
-	return online;
-}
-
-static unsigned long block_mb(void)
-{
-	char text[32];
-	FILE *file = fopen(BLOCKS "/block_size_bytes", "re");
-
-	CHECK(file && fgets(text, sizeof(text), file));
-	fclose(file);
-	return strtoul(text, NULL, 16) / MB;
-}
 
 /* The machine as a scenario finds it. */
 static struct machine {
@@ -315,24 +282,6 @@ static void M4_pinned_pages(void)
 }
 
 /* Of which blocks there are, those that are in use. */
-#define BLOCKS_MAX 1024
-
-static void blocks_look(bool online[BLOCKS_MAX])
-{
-	char path[64], state[16];
-
-	for (unsigned int i = 0; i < BLOCKS_MAX; i++) {
-		FILE *file;
-
-		snprintf(path, sizeof(path), BLOCKS "/memory%u/state", i);
-		file = fopen(path, "re");
-		online[i] = file && fgets(state, sizeof(state), file) &&
-			    !strcmp(state, "online\n");
-		if (file)
-			fclose(file);
-	}
-}
-
 /* The @nth of those blocks from the top that are in use before and not after. */
 static unsigned int block_gone(const bool *before, const bool *after, unsigned int nth)
 {
