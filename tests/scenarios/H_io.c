@@ -339,13 +339,6 @@ static void H3_io_uring_fixed_buffers(void)
 #define CORE_PATTERN "/proc/sys/kernel/core_pattern"
 #define CORE_FILE "/tmp/mockgpu-core"
 
-static void write_text(const char *path, const char *text)
-{
-	FILE *file = fopen(path, "we");
-
-	CHECK(file && fputs(text, file) >= 0 && !fclose(file));
-}
-
 /* What the core file has for @len bytes at @p; unmapped by nobody. */
 static const char *in_core(const void *p, size_t len)
 {
@@ -400,7 +393,7 @@ static void H3_core_dump(void)
 	FILE *file = fopen(CORE_PATTERN, "re");
 
 	CHECK(file && fgets(old, sizeof(old), file) && !fclose(file));
-	write_text(CORE_PATTERN, CORE_FILE);
+	CHECK_EQ(write_text(CORE_PATTERN, CORE_FILE), 0);
 	for (unsigned int i = 0; i < ARRAY_SIZE(in_vram); i++) {
 		struct victim *victim = map_shared(1);
 		const char *core;
@@ -413,7 +406,7 @@ static void H3_core_dump(void)
 		CHECK_FILL(core + 2 * PAGE, N - 2, victim->tag, 2);
 		CHECK_SYS(unlink(CORE_FILE));
 	}
-	write_text(CORE_PATTERN, old);
+	CHECK_EQ(write_text(CORE_PATTERN, old), 0);
 }
 
 /* Crashes with 2 MiB in VRAM as one folio, if there is one to be had. */
@@ -445,7 +438,7 @@ static void H3_core_dump_of_a_huge_folio(void)
 
 	gpu_needs(gpu_open(0), MOCKGPU_CAP_HUGE);
 	CHECK(file && fgets(old, sizeof(old), file) && !fclose(file));
-	write_text(CORE_PATTERN, CORE_FILE);
+	CHECK_EQ(write_text(CORE_PATTERN, CORE_FILE), 0);
 	victim->tag = new_tag();
 	join_killed(spawn(crash_huge, victim), SIGABRT);
 	core = (const void *)in_core(victim->pages, HUGE);
@@ -456,7 +449,7 @@ static void H3_core_dump_of_a_huge_folio(void)
 		CHECK_FILL(core, HUGE / PAGE, victim->tag, 0);
 	}
 	CHECK_SYS(unlink(CORE_FILE));
-	write_text(CORE_PATTERN, old);
+	CHECK_EQ(write_text(CORE_PATTERN, old), 0);
 }
 
 #define SCENARIO(name) { #name, name, 0, 0 }

@@ -416,15 +416,6 @@ static void P4_frozen_while_held(void)
 
 #define PM_TEST "/sys/power/pm_test"
 
-static int write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : write(fd, text, strlen(text));
-
-	close(fd);
-	return n < 0 ? -1 : 0;
-}
-
 /* The whole system freezes, as for a suspend, and thaws: this process, too. */
 static void P4_system_freezes(void)
 {

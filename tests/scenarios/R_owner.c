@@ -299,17 +299,9 @@ static void R9_others_work_while_a_file_closes(void)
 
 #define DRIVER "/sys/bus/platform/drivers/mockgpu/"
 
-static void write_text(const char *path, const char *text)
-{
-	int fd = (int)CHECK_SYS(open(path, O_WRONLY | O_CLOEXEC));
-
-	CHECK_EQ(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
-}
-
 static void *unbind(void *unused)
 {
-	write_text(DRIVER "unbind", "mockgpu0");
+	CHECK_EQ(write_text(DRIVER "unbind", "mockgpu0"), 0);
 	return NULL;
 }
 

@@ -271,17 +271,6 @@ static void V3_fork_shares(void)
 
 #define DRIVER "/sys/bus/platform/drivers/mockgpu/"
 
-static int write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
 /*
  * The device leaves.  What was told of it until its end can be read, then it is the end; who waits
  * is woken.  The other device's log goes on, and a log alone holds the module.

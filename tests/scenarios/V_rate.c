@@ -126,17 +126,6 @@ static void V4_cost(void)
 	CHECK_LE(with, 50000 * slowness());
 }
 
-static int write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC), ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
 #define TRACING "/sys/kernel/tracing/instances/mockgpu-scenario"
 
 static bool trace_says(const char *event, const char *what)

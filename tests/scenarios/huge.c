@@ -54,15 +54,6 @@ char *huge_hole(void)
 	return p;
 }
 
-static void write_text(const char *path, const char *text)
-{
-	FILE *file = fopen(path, "we");
-
-	CHECK(file != NULL);
-	CHECK(fputs(text, file) >= 0);
-	CHECK_EQ(fclose(file), 0);
-}
-
 #define SIZE_64K "/sys/kernel/mm/transparent_hugepage/hugepages-64kB"
 
 char *map_64k_folios(uint16_t tag)
@@ -70,13 +61,13 @@ char *map_64k_folios(uint16_t tag)
 	char *p = map_aligned();
 	long long before;
 
-	write_text(SIZE_64K "/enabled", "madvise");
+	CHECK_EQ(write_text(SIZE_64K "/enabled", "madvise"), 0);
 	before = read_number(SIZE_64K "/stats/anon_fault_alloc");
 	/* The mapping's first page keeps it from being one huge page. */
 	CHECK_SYS(madvise(p, PAGE, MADV_NOHUGEPAGE));
 	CHECK_SYS(madvise(p + PAGE, HUGE - PAGE, MADV_HUGEPAGE));
 	fill(p, N, tag, 0);
-	write_text(SIZE_64K "/enabled", "never");
+	CHECK_EQ(write_text(SIZE_64K "/enabled", "never"), 0);
 	CHECK_SYS(madvise(p, HUGE, MADV_NOHUGEPAGE));
 	/* All but the first 64 KiB. */
 	CHECK_EQ(read_number(SIZE_64K "/stats/anon_fault_alloc") - before, N / 16 - 1);

@@ -285,6 +285,20 @@ void write_number(const char *path, long long value)
 		FAIL("%s: cannot write %lld: %s", path, value, strerror(errno));
 }
 
+int write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC), ret = 0;
+	ssize_t written;
+
+	if (fd < 0)
+		return -errno;
+	written = write(fd, text, strlen(text));
+	if (written != (ssize_t)strlen(text))
+		ret = written < 0 ? -errno : -EIO;
+	close(fd);
+	return ret;
+}
+
 void page_back_in_use(uint64_t pfn)
 {
 	if (!system("modprobe -q hwpoison-inject"))

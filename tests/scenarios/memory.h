@@ -76,6 +76,8 @@ struct pagemap pagemap_of(pid_t pid, const void *p);
 /* A file of /proc or /sys: read as a number; written. */
 long long read_number(const char *path);
 void write_number(const char *path, long long value);
+/* Writes all of @text at once, as sysfs wants it.  Returns 0 or a negative errno. */
+int write_text(const char *path, const char *text);
 
 /* A page that was taken out of use by way of a test may be used again, where the kernel can. */
 void page_back_in_use(uint64_t pfn);
