@@ -2,7 +2,6 @@
 /* Control points: what is armed is counted, held and let go. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>

@@ -2,7 +2,6 @@
 /* How many events a log takes, what one costs, and the same as tracepoints. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
