@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* See huge.h. */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
