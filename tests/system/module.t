@@ -122,23 +122,28 @@ insmod_ms()
 	' "$plain" "$@"
 }
 
-# Figures that anything else on the machine can only make worse: the best of many.
+# Figures that anything else on the machine can only make worse: the best of many.  Where
+# the machine needs as long for the smallest VRAM, that is the machine's time, not VRAM's.
 module_loads_64_GiB_in_100_ms_and_4_MiB()
 {
 	of_private_vram
-	local turn ms used best_ms=999999 best_used=999999999 before
+	local turn ms used best_ms=999999 best_used=999999999 small_ms=999999 before
 	local limit_ms=$((100 * ${MOCKGPU_SLOW:-1}))
 	for ((turn = 1; turn <= 20; turn++)); do
+		unload
+		ms=$(insmod_ms vram_mb=2)
+		((ms >= small_ms)) || small_ms=$ms
 		unload
 		before=$(free_kib)
 		ms=$(insmod_ms vram_mb=65536)
 		used=$((before - $(free_kib)))
-		echo "turn $turn: $ms ms, $used KiB"
+		echo "turn $turn: $ms ms, $used KiB; 2 MiB of VRAM: best $small_ms ms"
 		((ms >= best_ms)) || best_ms=$ms
 		((used >= best_used)) || best_used=$used
 		((turn < 3 || best_ms >= limit_ms || best_used >= 4096)) || break
 	done
-	((best_ms < limit_ms)) || fail "insmod vram_mb=65536 takes $best_ms ms"
+	((best_ms < limit_ms || (small_ms * 10 >= limit_ms * 8 && best_ms * 10 <= small_ms * 12))) ||
+		fail "insmod vram_mb=65536 takes $best_ms ms, vram_mb=2 $small_ms ms"
 	((best_used < 4096)) || fail "insmod vram_mb=65536 takes $best_used KiB"
 }
 

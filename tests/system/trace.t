@@ -222,7 +222,7 @@ trace_sees_a_grandchild()
 trace_names_points_and_shows_frames_to_root()
 {
 	trace 42 -o trace.json ./doings
-	json 'my @p = named("point migrate-start"); is scalar(@p), 1; $p[0]{args}{arm} > 0 &&
+	json 'my @p = named("point migrate-start"); $p[0]{args}{arm} > 0 &&
 		$p[0]{dur} >= 1000'
 	json 'my ($v) = named("to-vram migrate"); hex($v->{args}{pfn}) > 0'
 }
@@ -344,8 +344,10 @@ trace_has_all_devices()
 	reload devices=2
 	trace 42 -o trace.json sh -c './doings; status=$?; mockgpu map -d 1 >&2; exit $status'
 	json 'my %d; $d{$_->{cat}}++ for named("to-vram migrate");
-		is join(" ", sort keys %d), "device0 device1";
-		is scalar(named("point migrate-start")), 1'
+		is join(" ", sort keys %d), "device0 device1"'
+	# Once for each attempt at the pages, and none of them where nothing was armed.
+	json 'my %d; $d{$_->{cat}}++ for named("point migrate-start");
+		is join(" ", keys %d), "device0"'
 	trace 42 -d 1 -o trace.json sh -c './doings; status=$?; mockgpu map -d 1 >&2; exit $status'
 	json 'my %d; $d{$_->{cat}}++ for grep { $_->{ph} ne "M" } @e;
 		is join(" ", sort keys %d), "device1"'
