@@ -180,31 +180,57 @@ static void I1_mcl_future(void)
 	CHECK_EQ(locked(), 0);
 }
 
-/*
- * What waits in the list of an idle CPU holds up nobody: not who evicts everything, and not who
- * unloads the module.
- */
-static void unmap_locked_elsewhere(void *parents)
+static struct {
+	struct mockgpu_device *dev;
+	int waits;
+} elsewhere;
+
+static void unmap_locked_elsewhere(void *unused)
 {
 	struct mockgpu_device *dev = gpu_open_private();
-	void *p = map_filled(N, new_tag());
+	void *p;
 
-	mockgpu_close(parents);
+	(void)unused;
+	mockgpu_close(elsewhere.dev);
 	stay_on_cpu(1);
+	p = map_filled(N, new_tag());
 	CHECK_SYS(mlock(p, N * PAGE));
 	TO_VRAM(dev, p, N);
 	unmap(p, N);
-	CHECK_GE(gpu_counters(dev).vram_used_bytes, PAGE);
 	stay_on_cpu(0);
 	mockgpu_close(dev);
+	gate_open(elsewhere.waits, 1);
 	/* Its own end would have the list looked through. */
 	for (;;)
 		pause();
 }
 
+static void end_elsewhere(pid_t child)
+{
+	CHECK_SYS(kill(child, SIGKILL));
+	join_killed(child, SIGKILL);
+}
+
+/* A child that left some there; any work of that CPU's may have the list looked through. */
+static pid_t some_wait_elsewhere(void)
+{
+	for (unsigned int tries = 0; tries < 50; tries++) {
+		pid_t child = spawn(unmap_locked_elsewhere, NULL);
+
+		gate_wait(elsewhere.waits);
+		if (gpu_counters(elsewhere.dev).vram_used_bytes)
+			return child;
+		end_elsewhere(child);
+	}
+	FAIL("no list of another CPU's holds a page");
+}
+
+/*
+ * What waits in the list of an idle CPU holds up nobody: not who evicts everything, and not who
+ * unloads the module.
+ */
 static void I1_unmapped_on_an_idle_cpu(void)
 {
-	struct mockgpu_device *dev;
 	struct mockgpu_evicted evicted;
 	uint64_t start;
 	pid_t child;
@@ -212,28 +238,20 @@ static void I1_unmapped_on_an_idle_cpu(void)
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		skip("there is one CPU only");
 	stay_on_cpu(0);
-	dev = gpu_open_private();
-	child = spawn(unmap_locked_elsewhere, dev);
-	while (!gpu_counters(dev).pages_to_vram)
-		sleep_ms(5);
-	sleep_ms(100);
-	CHECK_GE(gpu_counters(dev).vram_used_bytes, PAGE);
-	CHECK_EQ(mockgpu_evict_all(dev, &evicted), 0);
+	elsewhere.dev = gpu_open_private();
+	elsewhere.waits = gate_new();
+	child = some_wait_elsewhere();
+	CHECK_EQ(mockgpu_evict_all(elsewhere.dev, &evicted), 0);
 	CHECK_EQ(evicted.busy, 0);
-	CHECK_EQ(gpu_counters(dev).vram_used_bytes, 0);
-	CHECK_SYS(kill(child, SIGKILL));
-	join_killed(child, SIGKILL);
+	CHECK_EQ(gpu_counters(elsewhere.dev).vram_used_bytes, 0);
+	end_elsewhere(child);
 
-	child = spawn(unmap_locked_elsewhere, dev);
-	while (!gpu_counters(dev).vram_used_bytes)
-		sleep_ms(5);
-	sleep_ms(100);
-	mockgpu_close(dev);
+	child = some_wait_elsewhere();
+	mockgpu_close(elsewhere.dev);
 	start = now_ns();
 	CHECK_EQ(module_unload(), 0);
 	CHECK_LE(now_ns() - start, BOUND_NS);
-	CHECK_SYS(kill(child, SIGKILL));
-	join_killed(child, SIGKILL);
+	end_elsewhere(child);
 }
 
 #define SCENARIO(name) { #name, name, 0, 0 }
