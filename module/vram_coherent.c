@@ -203,7 +203,7 @@ static int coherent_take(const struct coherent_request *request, u64 bytes)
  *
  * Says in the log what was taken out of the machine, or why nothing was.
  *
- * Context: may sleep, for up to ten seconds; no lock held.
+ * Context: may sleep, for up to ten seconds where memory can be given back at once; no lock held.
  * Return: 0, -ENOSPC (a range that is too small), or an errno of memory_take_range() or
  * memory_take_blocks().
  */

@@ -10,7 +10,7 @@
  * has nothing left to move.
  *
  * Blocks are tried from the highest address down.  Those that cannot be had are passed
- * over, and tried again as long as there is time.  Either all that was asked for is
+ * over, and tried twice more if there is time.  Either all that was asked for is
  * taken or, in the end, nothing: what was is given back.
  *
  * What must not be taken, as it could not be given back or would do harm:
@@ -20,8 +20,9 @@
  * - a part of what the kernel maps at once: see compat_split_direct_map().
  *
  * This is done by a thread of its own.  It can be ended by a signal without one being
- * sent to the process that loads the module; and it sees the machine's files, wherever
- * that process may be confined to.
+ * sent to the process that loads the module, and gives back what it took though that
+ * process was killed; and it sees the machine's files, wherever that process may be
+ * confined to.
  *
  * Locking: none; the caller serialises.  No lock is held that a page fault, a notifier or
  * reclaim takes, as everything here waits for those.
@@ -52,6 +53,8 @@
 /* How often giving a block back is tried, which needs some memory, and how long apart. */
 #define MEMORY_GIVE_ATTEMPTS	100
 #define MEMORY_GIVE_PAUSE_MS	100
+/* How often where it is not for want of memory, or not said so. */
+#define MEMORY_GIVE_FEW		10
 
 /* The machine keeps this part of its memory, and has this part to hand out; or the least. */
 #define MEMORY_KEEP_SHIFT	2
@@ -152,7 +155,9 @@ static bool memory_is_spare(const struct memory_job *job, unsigned long npages)
 
 /*
  * Whether nothing is noted at or above an address within its range of RAM.  The lock of
- * the tree is not for modules; within RAM it changes only when memory comes and goes.
+ * the tree is not for modules.  RAM comes and goes by the hand of whoever administers the
+ * machine, as this module does; what may do so by itself, the ranges of a bus, is looked
+ * at for two numbers and a pointer.
  */
 static bool memory_is_above_all(u64 start)
 {
@@ -201,50 +206,73 @@ static int memory_clear_block(const struct memory_piece *piece)
 	return split ? 0 : -EBUSY;
 }
 
-/* Have the kernel use memory again that it has back. */
-static void memory_bring_online(const struct memory_piece *piece)
+/* Ask for memory to be brought online.  Returns 0 or a negative errno. */
+static int memory_ask_online(const struct memory_piece *piece)
 {
 	static const char online[] = "online", movable[] = "online_movable";
 	const char *state = piece->movable ? movable : online;
 	struct file *file;
 	loff_t pos = 0;
 	char path[64];
+	ssize_t ret;
 
 	snprintf(path, sizeof(path), "/sys/devices/system/memory/memory%llu/state",
 		 div64_u64(piece->start, memory_block_size_bytes()));
-	file = filp_open(path, O_WRONLY, 0);
+	file = compat_open_of_machine(path, O_WRONLY);
 	if (IS_ERR(file))
-		return;
-	kernel_write(file, state, strlen(state), &pos);
+		return PTR_ERR(file);
+	ret = kernel_write(file, state, strlen(state), &pos);
 	filp_close(file, NULL);
+	return ret < 0 ? ret : 0;
 }
 
-/* Give a block back that was removed.  Its range is claimed by nobody. */
-static void memory_add_block(const struct memory_piece *piece)
+/*
+ * Have the kernel use memory again that it has.  Some kernels do so by themselves, others
+ * leave it to user space, which may be doing it just now; or it does that elsewhere, and
+ * then the kernel wants to be asked again, of which a signal is left.
+ */
+static void memory_bring_online(const struct memory_piece *piece)
+{
+	unsigned int attempt;
+	int ret = 0;
+
+	for (attempt = 0; attempt < MEMORY_GIVE_ATTEMPTS; attempt++) {
+		if (pfn_to_online_page(memory_first_pfn(piece)))
+			return;
+		if (attempt >= MEMORY_GIVE_FEW && ret == -ENOENT)
+			break;
+		if (attempt)
+			msleep(MEMORY_GIVE_PAUSE_MS);
+		ret = memory_ask_online(piece);
+		recalc_sigpending();
+	}
+	pr_err("mockgpu: memory at %#llx was given back and is offline: see /sys/devices/system/memory\n",
+	       piece->start);
+}
+
+/* Give a block back that was removed.  Its range is claimed by nobody.  Returns whether. */
+static bool memory_add_block(const struct memory_piece *piece)
 {
 	unsigned int attempt;
 	int ret;
 
-	for (attempt = 0; attempt < MEMORY_GIVE_ATTEMPTS; attempt++) {
+	for (attempt = 1; ; attempt++) {
 		ret = add_memory(piece->nid, piece->start, piece->bytes, MHP_NONE);
-		if (!ret)
+		if (!ret || attempt == MEMORY_GIVE_ATTEMPTS ||
+		    (ret != -ENOMEM && attempt >= MEMORY_GIVE_FEW))
 			break;
 		msleep(MEMORY_GIVE_PAUSE_MS);
 	}
 	if (ret) {
 		pr_err("mockgpu: memory at %#llx cannot be given back until the machine boots: %d\n",
 		       piece->start, ret);
-		return;
+		return false;
 	}
-	/* Some kernels leave it to user space to say what is to become of new memory. */
-	if (!pfn_to_online_page(memory_first_pfn(piece)))
-		memory_bring_online(piece);
-	if (!pfn_to_online_page(memory_first_pfn(piece)))
-		pr_err("mockgpu: memory at %#llx was given back and is offline: see /sys/devices/system/memory\n",
-		       piece->start);
+	memory_bring_online(piece);
+	return true;
 }
 
-/* Take a block.  Returns 0 or a negative errno, and then nothing has changed. */
+/* Take a block.  Returns 0 or a negative errno, and then the kernel has it again. */
 static int memory_take_block(const struct memory_piece *piece)
 {
 	int ret;
@@ -256,10 +284,12 @@ static int memory_take_block(const struct memory_piece *piece)
 	if (ret)
 		return ret;
 	if (region_intersects(piece->start, piece->bytes, IORESOURCE_SYSTEM_RAM,
-			      IORES_DESC_NONE) == REGION_DISJOINT &&
-	    request_mem_region(piece->start, piece->bytes, memory_name))
+			      IORES_DESC_NONE) != REGION_DISJOINT)
+		memory_bring_online(piece); /* the kernel could not do without in the end */
+	else if (request_mem_region(piece->start, piece->bytes, memory_name))
 		return 0;
-	memory_add_block(piece);
+	else
+		memory_add_block(piece);
 	return -EBUSY;
 }
 
@@ -322,6 +352,28 @@ static int memory_try_all(struct memory_job *job)
 	return ret;
 }
 
+static int memory_give_work(struct memory_job *job)
+{
+	struct memory_piece *piece;
+
+	list_for_each_entry(piece, job->pieces, node) {
+		release_mem_region(piece->start, piece->bytes);
+		if (piece->system)
+			piece->system = memory_add_block(piece);
+	}
+	return 0;
+}
+
+static void memory_forget(struct list_head *pieces)
+{
+	struct memory_piece *piece, *next;
+
+	list_for_each_entry_safe(piece, next, pieces, node) {
+		list_del(&piece->node);
+		kfree(piece);
+	}
+}
+
 static int memory_take_work(struct memory_job *job)
 {
 	unsigned int round;
@@ -331,18 +383,13 @@ static int memory_take_work(struct memory_job *job)
 		ret = memory_try_all(job);
 	if (!ret && job->taken < job->bytes)
 		ret = -EBUSY;
-	return ret;
-}
-
-static int memory_give_work(struct memory_job *job)
-{
-	struct memory_piece *piece;
-
-	list_for_each_entry(piece, job->pieces, node) {
-		if (piece->system)
-			memory_add_block(piece);
+	if (ret) {
+		/* The signal was for taking; giving back is to be done whatever comes. */
+		flush_signals(current);
+		memory_give_work(job);
+		memory_forget(job->pieces);
 	}
-	return 0;
+	return ret;
 }
 
 /* Say what was taken or given back, a line for what lies together. */
@@ -365,25 +412,6 @@ static void memory_tell(const struct list_head *pieces, const char *what)
 	}
 	if (end)
 		pr_info("mockgpu: %s memory %#llx-%#llx\n", what, start, end - 1);
-}
-
-/* Give pieces back, all that there are; say so, unless nobody knows that they were taken. */
-static void memory_give(struct list_head *pieces, bool tell)
-{
-	struct memory_job job = { .work = memory_give_work, .pieces = pieces };
-	struct memory_piece *piece, *next;
-
-	list_for_each_entry(piece, pieces, node)
-		release_mem_region(piece->start, piece->bytes);
-	/* Without a thread, what is to be brought online may not be found. */
-	if (!list_empty(pieces) && memory_run(&job, 0))
-		memory_give_work(&job);
-	if (tell)
-		memory_tell(pieces, "gave back");
-	list_for_each_entry_safe(piece, next, pieces, node) {
-		list_del(&piece->node);
-		kfree(piece);
-	}
 }
 
 /**
@@ -416,9 +444,7 @@ int memory_take_blocks(u64 bytes, struct list_head *pieces)
 	else
 		ret = -ENOMEM;
 	kfree(job);
-	if (ret)
-		memory_give(pieces, false);
-	else
+	if (!ret)
 		memory_tell(pieces, "took");
 	return ret;
 }
@@ -503,5 +529,11 @@ int memory_take_range(u64 start, u64 bytes, struct list_head *pieces)
  */
 void memory_give_back(struct list_head *pieces)
 {
-	memory_give(pieces, true);
+	struct memory_job job = { .work = memory_give_work, .pieces = pieces };
+
+	/* Without a thread, what is to be brought online may not be found. */
+	if (!list_empty(pieces) && memory_run(&job, 0))
+		memory_give_work(&job);
+	memory_tell(pieces, "gave back");
+	memory_forget(pieces);
 }

@@ -3,6 +3,8 @@
 #ifndef MOCKGPU_COMPAT_HOTPLUG_H
 #define MOCKGPU_COMPAT_HOTPLUG_H
 
+#include <linux/fs.h>
+#include <linux/fs_struct.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
@@ -64,6 +66,26 @@ static inline bool compat_split_direct_map(u64 start, u64 bytes)
 #else
 	return true;
 #endif
+}
+
+/**
+ * compat_open_of_machine() - open a file as the machine's first process sees it
+ * @path: its path
+ * @flags: as filp_open() has them
+ *
+ * Context: may sleep; a thread of the kernel's, which in the newest kernels sees no files
+ * by itself.
+ * Return: the file, or an error pointer.
+ */
+static inline struct file *compat_open_of_machine(const char *path, int flags)
+{
+	struct file *file = ERR_PTR(-ENOENT);
+
+#if HAVE_INIT_FS
+	scoped_with_init_fs()
+#endif
+		file = filp_open(path, flags, 0);
+	return file;
 }
 
 #endif
