@@ -14,7 +14,8 @@ mkdir -p "$copy/tests/vm"
 cp "$(dirname "$0")"/../vm/{check-matrix,lib.sh} "$copy/tests/vm/"
 vm=$copy/tests/vm
 
-# Five kernels: all is well, a test fails, gone, not to be built, a crash.
+# Six kernels: all is well, a test fails, gone, not to be built, a crash, a bad end though
+# no test failed.
 cat >"$vm/kernels" <<'END'
 # series  Debian    suite      VRAM
 5.1       old       old        coherent
@@ -22,6 +23,7 @@ cat >"$vm/kernels" <<'END'
 6.2       new       new        private coherent
 6.3       new       new        private coherent
 6.4       new       new        private coherent
+6.5       new       new        coherent
 END
 cat >"$vm/guest" <<'END'
 #!/bin/bash
@@ -40,9 +42,10 @@ echo 'ok    x y'
 echo 'On coherent VRAM: ["coherent"],'
 echo 'skip  x z: why'
 [ "$MOCKGPU_KERNEL" != 5.10 ] || echo 'FAIL  x broken'
-[ "$MOCKGPU_KERNEL" = 5.1 ]
-failed=$?
+failed=0
+[ "$MOCKGPU_KERNEL" != 5.10 ] || failed=1
 echo "check: 2 passed, $failed failed, 1 skipped"
+[ "$MOCKGPU_KERNEL" != 6.5 ] || exit 5
 exit $failed
 END
 chmod +x "$vm"/*
@@ -63,7 +66,8 @@ matrix_has_a_line_for_each_kernel()
 	expect 'gone' "$out" $'\nskip  6\.2: '
 	expect 'not to be built' "$out" $'\nFAIL  6\.3: '
 	expect 'a crash' "$out" $'\nFAIL  6\.4, .* private and coherent VRAM: no result, status 123'
-	expect 'the last line' "$out" $'\ncheck-matrix: 4 passed, 3 failed, 3 skipped$'
+	expect 'a bad end' "$out" $'\nFAIL  6\.5, .*: 2 passed, 0 failed, 1 skipped, status 5 '
+	expect 'the last line' "$out" $'\ncheck-matrix: 6 passed, 4 failed, 4 skipped$'
 }
 
 matrix_writes_the_table()
@@ -79,10 +83,30 @@ before
 | 5.1.7+deb | old | coherent | no | no | 0 | 0 | 1 |
 | 5.10.7+deb | new | private | yes | yes | 1 | 0 | 0 |
 | 5.10.7+deb | new | coherent | no | no | 0 | 1 | 1 |
-| 6.4.7+deb | new | private | yes | yes | 1 | 0 | 0 |
+| 6.2 | new | private | | | not run: new has it no more | | |
+| 6.2 | new | coherent | | | not run: new has it no more | | |
+| 6.3 | new | private | | | not run: the guest could not be built | | |
+| 6.3 | new | coherent | | | not run: the guest could not be built | | |
+| 6.4.7+deb | new | private | yes | yes | 1 | 1 | 0 |
+| 6.4.7+deb | new | coherent | | | not run: the tests ended before it | | |
+| 6.5.7+deb | new | private | yes | yes | 1 | 0 | 0 |
+| 6.5.7+deb | new | coherent | no | no | 0 | 0 | 1 |
 <!-- end of the table of kernels -->
 after
 END
+}
+
+# The last thing wrong may be a status alone.
+matrix_fails_by_a_status_alone()
+{
+	local out status=0 few
+	few=$(mktemp -d -p "$copy")
+	cp -R "$copy/tests" "$few/"
+	sed -i '/^5\.10\|^6\.[234]/d' "$few/tests/vm/kernels"
+	outdated_readme >"$few/README.md"
+	out=$("$few/tests/vm/check-matrix") || status=$?
+	expect 'the last line' "$out" $'\ncheck-matrix: 4 passed, 1 failed, 2 skipped$'
+	[ $status = 1 ] || fail "status $status"
 }
 
 matrix_of_some_tests_writes_no_table()
@@ -102,15 +126,16 @@ matrix_knows_its_kernels()
 	# shellcheck disable=SC2016 # for the other shell
 	out=$(MOCKGPU_KERNEL='' bash -c '. "$1"; choose_kernel; echo "$series $vram, $newest"' \
 		- "$vm/lib.sh" 2>&1)
-	expect 'no kernel named' "$out" '^6\.4 private coherent, yes$'
+	expect 'no kernel named' "$out" '^6\.5 coherent, yes$'
 	# shellcheck disable=SC2016 # for the other shell
 	out=$(MOCKGPU_KERNEL=5 bash -c '. "$1"; choose_kernel' - "$vm/lib.sh" 2>&1) &&
 		fail 'a kernel that there is not'
-	expect 'not one' "$out" 'KERNEL=5: not one of 5\.1 5\.10 6\.2 6\.3 6\.4'
+	expect 'not one' "$out" 'KERNEL=5: not one of 5\.1 5\.10 6\.2 6\.3 6\.4 6\.5'
 }
 
 run_tests \
 	matrix_has_a_line_for_each_kernel \
 	matrix_writes_the_table \
+	matrix_fails_by_a_status_alone \
 	matrix_of_some_tests_writes_no_table \
 	matrix_knows_its_kernels
