@@ -11,8 +11,8 @@ export override SHARE := $(value SHARE)
 # For another kernel than the running one: KVER=version, or KDIR=/path/to/headers
 export KVER ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KVER)/build
-# The guest's kernel: one of `make kernels`
-export MOCKGPU_KERNEL ?= $(KERNEL)
+# The guest's kernel: one of `make kernels`; what was typed goes before the environment's
+export MOCKGPU_KERNEL := $(or $(KERNEL),$(MOCKGPU_KERNEL))
 # Everything generated; may be moved, and may be deleted at any time.
 export MOCKGPU_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mockgpu
 prefix ?= /usr/local
@@ -25,6 +25,9 @@ DKMS_SOURCES := dkms.conf Kbuild module include
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := all
+# For a recipe: variables that have a value, though the target does not go by them.
+refuse = $(foreach name,$(1),$(if $($(name)),$(error make $@ does not go by \
+	$(name:MOCKGPU_%=%)=$($(name)))))
 
 ##@ See it work, in a virtual machine
 
@@ -35,6 +38,7 @@ check: guest-needs ## run all tests; T=A1 or T=a1,b6: those of these rows; REPEA
 	@tests/vm/check $(if $(REPEAT),-r '$(REPEAT)') $(if $(VRAM),-v '$(VRAM)') $(T)
 
 check-matrix: guest-needs ## check on every kernel of `make kernels`, and the README's table of them
+	$(call refuse,MOCKGPU_KERNEL VRAM REPEAT)
 	@tests/vm/check-matrix $(T)
 
 kernels: guest-needs ## the kernels that KERNEL= can name, for check, bench, demo, vm and vm-run
@@ -44,6 +48,7 @@ check-debug: guest-needs ## the same on a kernel with all its checks on, and uni
 	@tests/vm/check -d $(if $(REPEAT),-r '$(REPEAT)') $(if $(VRAM),-v '$(VRAM)') $(T)
 
 coverage: guest-needs ## check-debug, and which lines of the module it did not execute; T= as well
+	$(call refuse,VRAM REPEAT)
 	@tests/vm/check -g $(T)
 
 bench: guest-needs ## instructions that each path takes; points and log not in use take under 1 %
@@ -106,6 +111,7 @@ deb: guest-needs ## Debian's packages, built in the guest's Debian; TO=folder
 	@tests/vm/deb "$${TO:-$(BUILD)/deb}"
 
 check-deb: guest-needs ## install them in a guest by apt, upgrade its kernel, remove them
+	$(call refuse,MOCKGPU_KERNEL VRAM REPEAT)
 	@tests/vm/check -p $(T)
 
 ##@ Clean up

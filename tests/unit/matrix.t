@@ -133,9 +133,56 @@ matrix_knows_its_kernels()
 	expect 'not one' "$out" 'KERNEL=5: not one of 5\.1 5\.10 6\.2 6\.3 6\.4 6\.5'
 }
 
+# make_says ARGUMENT...: what make says in a copy, where all that it runs but says the kernel
+make_says()
+{
+	local script
+	if [ ! -e "$copy/make" ]; then
+		mkdir -p "$copy/make/tests/vm"
+		cp "$(dirname "$0")"/../../{Makefile,dkms.conf} "$copy/make/"
+		for script in check check-matrix; do
+			# shellcheck disable=SC2016 # for the script
+			printf '#!/bin/sh\necho "$@, kernel $MOCKGPU_KERNEL"\n' \
+				>"$copy/make/tests/vm/$script"
+		done
+		printf '#!/bin/sh\n' >"$copy/make/tests/vm/needs"
+		chmod +x "$copy"/make/tests/vm/*
+	fi
+	make --no-print-directory -C "$copy/make" "$@" 2>&1
+}
+
+matrix_kernel_that_was_typed_counts()
+{
+	unset KERNEL MOCKGPU_KERNEL VRAM REPEAT MAKEFLAGS MAKEOVERRIDES
+	expect 'typed' "$(make_says check KERNEL=5.1)" '^, kernel 5\.1$'
+	expect 'typed, and another in the environment' \
+		"$(MOCKGPU_KERNEL=6.2 make_says check KERNEL=5.1)" '^, kernel 5\.1$'
+	expect 'in the environment' "$(MOCKGPU_KERNEL=6.2 make_says check)" '^, kernel 6\.2$'
+	expect 'neither' "$(make_says check)" '^, kernel $'
+}
+
+# What a target does not go by, it refuses.
+matrix_options_without_effect_are_refused()
+{
+	local target option out
+	unset KERNEL MOCKGPU_KERNEL VRAM REPEAT MAKEFLAGS MAKEOVERRIDES
+	for target in check-matrix check-deb; do
+		for option in KERNEL=5.1 VRAM=private REPEAT=3; do
+			out=$(make_says $target $option) && fail "make $target took $option"
+			expect "$target" "$out" "^[^"$'\n'"]*make $target does not go by $option\."
+		done
+	done
+	out=$(make_says coverage VRAM=coherent) && fail 'make coverage took VRAM='
+	expect 'check-matrix' "$(make_says check-matrix T=A1)" '^A1, kernel $'
+	expect 'check-deb' "$(make_says check-deb)" '^-p, kernel $'
+	expect 'coverage' "$(make_says coverage KERNEL=6.2)" '^-g, kernel 6\.2$'
+}
+
 run_tests \
 	matrix_has_a_line_for_each_kernel \
 	matrix_writes_the_table \
 	matrix_fails_by_a_status_alone \
 	matrix_of_some_tests_writes_no_table \
-	matrix_knows_its_kernels
+	matrix_knows_its_kernels \
+	matrix_kernel_that_was_typed_counts \
+	matrix_options_without_effect_are_refused
