@@ -49,6 +49,7 @@ $1 == "floor" {
 	print "#if LINUX_VERSION_CODE < KERNEL_VERSION(" $2 ", " $3 ", 0)"
 	print "#error too old"
 	print "#endif"
+	print "#line 1 \"mockgpu-include\""
 	next
 }
 $1 == "form" { form++; next }
@@ -81,8 +82,9 @@ END {
 }
 ' "$probes" >"$source"
 
-# The place of an error in a macro is where the macro is used.
-case $("$1" --version) in
+# The place of an error in a macro is where the macro is used.  The compiler may be called
+# by another program, so all that is to be executed is asked.
+case $("$@" --version) in
 *clang*) set -- "$@" -ferror-limit=0 ;;
 *) set -- "$@" -fmax-errors=0 -ftrack-macro-expansion=0 ;;
 esac
@@ -97,13 +99,17 @@ grep -E '^[^ ]*: (fatal )?error: ' "$header.tmp.log" >"$header.tmp" || true
 if grep -q '^mockgpu-floor:' "$header.tmp"; then
 	stop " is older than $(sed -n 's/^floor \([0-9]*\) \([0-9]*\)$/\1.\2/p' "$probes")"
 fi
+# A header that is not there ends the compilation before the first form.
+other=$(grep -v '^mockgpu-form-[0-9]' "$header.tmp" | head -n 1)
+missing=$(echo "$other" | sed -En \
+	"s/.*: fatal error: '?([^':]*)'?(: No such file or directory| file not found)\$/\1/p")
+[ -z "$missing" ] || stop ": there is no header $missing"
+[ -z "$other" ] || stop ": $other"
 # The first form of the list is wrong, so that errors are known to be noticed.
 grep -q '^mockgpu-form-1:' "$header.tmp" || {
 	cat "$header.tmp.log" >&2
 	stop ": the compiler's errors are not understood"
 }
-other=$(grep -v '^mockgpu-form-[0-9]' "$header.tmp" | head -n 1)
-[ -z "$other" ] || stop ": $other"
 
 awk -v release="$release" -v errors="$header.tmp" '
 BEGIN {

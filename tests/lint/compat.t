@@ -71,7 +71,7 @@ link_kernel()
 	touch $build/kernel-$$
 }
 
-# fake_kernel [PATH SCRIPT]: such headers, with a file of them edited by sed
+# fake_kernel [PATH [SCRIPT]]: such headers, with a file of them edited by sed, or removed
 fake_kernel()
 {
 	local file=$build/kernel/${1-} original
@@ -83,6 +83,11 @@ fake_kernel()
 	[ $# -gt 0 ] || return 0
 
 	original=$(readlink "$file")
+	if [ $# = 1 ]; then
+		printf '%s\n' "$file" "$original" >$build/kernel-edited
+		rm "$file"
+		return
+	fi
 	sed -E "$2" "$original" >"$file.new"
 	! cmp -s "$original" "$file.new" || fail "there was nothing to edit in $file"
 	printf '%s\n' "$file" "$original" >$build/kernel-edited
@@ -163,6 +168,46 @@ lint_missing_option_stops_the_build()
 	stops_with ' is built without CONFIG_HMM_MIRROR'
 }
 
+lint_missing_header_stops_the_build()
+{
+	fake_kernel common/include/linux/platform_device.h
+	stops_with ': there is no header linux/platform_device.h'
+}
+
+# compiler_gets WORD...: what the compiler that these words call is told, which is no more
+# than a name here; it says who it is, whatever else it is told
+compiler_gets()
+{
+	local tools=$build/tools objects=$build/tools/objects name
+	rm -rf $tools
+	mkdir -p $objects/include/config
+	sed -n 's/^config \(.*\)$/CONFIG_\1=y/p' module/compat/probes >$objects/include/config/auto.conf
+	# shellcheck disable=SC2016 # for the script
+	printf '#!/bin/sh\n[ "$1" != --version ] || exec echo ccache 4\nexec "$@"\n' >$tools/ccache
+	for name in gcc clang; do
+		cat >$tools/$name <<-END
+			#!/bin/sh
+			case " \$* " in
+			*' --version '*) echo "$name version 20" ;;
+			*) echo "\$@" >>$tools/told ;;
+			esac
+		END
+	done
+	chmod +x $tools/ccache $tools/gcc $tools/clang
+	! PATH=$tools:$PATH module/compat/probe.sh module/compat/probes $tools/header 7.0 $objects \
+		"$@" -O2 || fail 'a compiler that finds no errors was believed'
+	cat $tools/told
+}
+
+# Each compiler has options of its own, also where another program calls it.
+lint_compiler_is_known()
+{
+	expect 'gcc' "$(compiler_gets gcc)" '^-O2 -fmax-errors=0 '
+	expect 'clang' "$(compiler_gets clang)" '^-O2 -ferror-limit=0 '
+	expect 'gcc, called by ccache' "$(compiler_gets ccache gcc)" '^-O2 -fmax-errors=0 '
+	expect 'clang, called by ccache' "$(compiler_gets ccache clang)" '^-O2 -ferror-limit=0 '
+}
+
 lint_old_kernel_stops_the_build()
 {
 	fake_kernel objects/include/generated/uapi/linux/version.h \
@@ -174,4 +219,5 @@ run_tests lint_kernel_differences_stay_in_compat lint_no_version_but_the_floor \
 	lint_probes_are_those_that_are_used lint_known_kernel_is_probed_once \
 	lint_removed_function_stops_the_build lint_changed_arguments_stop_the_build \
 	lint_removed_member_stops_the_build lint_unexported_function_stops_the_build \
-	lint_missing_option_stops_the_build lint_old_kernel_stops_the_build
+	lint_missing_option_stops_the_build lint_missing_header_stops_the_build \
+	lint_compiler_is_known lint_old_kernel_stops_the_build
