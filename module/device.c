@@ -32,7 +32,7 @@ static void device_empty(struct mockgpu_device *device)
 }
 
 /**
- * device_bring_up() - make a device
+ * device_bring_up() - make a device, which nobody sees yet
  * @pdev: platform device that it stands on
  * @driver: what it can do
  * @index: its number
@@ -45,7 +45,6 @@ int device_bring_up(struct platform_device *pdev, const struct drm_driver *drive
 		    unsigned int index, const struct vram_source *source, u64 vram_bytes)
 {
 	struct mockgpu_device *device;
-	int ret;
 
 	device = devm_drm_dev_alloc(&pdev->dev, driver, struct mockgpu_device, drm);
 	if (IS_ERR(device))
@@ -53,12 +52,25 @@ int device_bring_up(struct platform_device *pdev, const struct drm_driver *drive
 	device->index = index;
 	platform_set_drvdata(pdev, device);
 
-	ret = vram_init(&device->vram, source, vram_bytes, device->index, migrate_to_ram,
-			&device->stats);
-	if (ret)
-		return ret;
+	return vram_init(&device->vram, source, vram_bytes, device->index, migrate_to_ram,
+			 &device->stats);
+}
 
-	ret = drm_dev_register(&device->drm, 0);
+/**
+ * device_publish() - let a device be seen
+ * @pdev: platform device that it stands on
+ *
+ * Also where that fails a node may have been there for a moment, and somebody may have
+ * opened it: the kernel makes two.  VRAM is emptied and taken apart then.
+ *
+ * Context: may sleep.
+ * Return: 0 or a negative errno.
+ */
+int device_publish(struct platform_device *pdev)
+{
+	struct mockgpu_device *device = platform_get_drvdata(pdev);
+	int ret = drm_dev_register(&device->drm, 0);
+
 	if (ret)
 		device_empty(device);
 	return ret;

@@ -62,6 +62,12 @@ MODULE_PARM_DESC(coherent_source,
 static struct platform_device *platform_devices[DEVICES_MAX];
 static const struct vram_source *sources[DEVICES_MAX];
 
+/*
+ * A node was made, or it was tried, so somebody may have it open.  Loading does not fail any
+ * more then: a module whose init fails is freed, whoever uses it.
+ */
+static bool published;
+
 static const struct drm_ioctl_desc mockgpu_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(MOCKGPU_QUERY, ioctl_query, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(MOCKGPU_ATTACH, ioctl_attach, DRM_RENDER_ALLOW),
@@ -182,12 +188,17 @@ static const struct drm_driver mockgpu_driver = {
 static int mockgpu_probe(struct platform_device *pdev)
 {
 	const struct platform_device_id *id = platform_get_device_id(pdev);
+	int ret;
 
 	/* Somebody else's device, bound to this driver by its override. */
 	if (!id)
 		return -ENODEV;
-	return device_bring_up(pdev, &mockgpu_driver, id->driver_data, sources[id->driver_data],
-			       (u64)vram_mb * SZ_1M);
+	ret = device_bring_up(pdev, &mockgpu_driver, id->driver_data, sources[id->driver_data],
+			      (u64)vram_mb * SZ_1M);
+	if (ret)
+		return ret;
+	published = true;
+	return device_publish(pdev);
 }
 
 static COMPAT_REMOVE_TYPE mockgpu_remove(struct platform_device *pdev)
@@ -307,14 +318,36 @@ static int __init add_device(unsigned int index)
 					       PLATFORM_DEVID_NONE, NULL, 0);
 	if (IS_ERR(pdev))
 		return PTR_ERR(pdev);
-	platform_devices[index] = pdev;
 	/* A probe that fails leaves a device without a driver, and says nothing. */
-	return pdev->dev.driver ? 0 : -ENODEV;
+	if (!pdev->dev.driver) {
+		platform_device_unregister(pdev);
+		return -ENODEV;
+	}
+	platform_devices[index] = pdev;
+	return 0;
+}
+
+/* Add all devices, or those before one that cannot be made. */
+static int __init add_devices(void)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < devices; i++) {
+		ret = add_device(i);
+		if (ret)
+			break;
+	}
+	if (!ret || !published)
+		return ret;
+	pr_warn("mockgpu: device %u cannot be made (error %d): there are %u instead of %u\n", i,
+		-ret, i, devices);
+	devices = i;
+	return 0;
 }
 
 static int __init mockgpu_init(void)
 {
-	unsigned int i;
 	int ret;
 
 	ret = check_parameters();
@@ -326,14 +359,12 @@ static int __init mockgpu_init(void)
 	ret = platform_driver_register(&mockgpu_platform_driver);
 	if (ret)
 		goto err_close_sources;
-	for (i = 0; i < devices && !ret; i++)
-		ret = add_device(i);
+	ret = add_devices();
 	if (ret)
-		goto err_remove;
+		goto err_unregister;
 	return 0;
 
-err_remove:
-	remove_devices();
+err_unregister:
 	platform_driver_unregister(&mockgpu_platform_driver);
 err_close_sources:
 	coherent_close();
