@@ -2,10 +2,11 @@
 /*
  * Atomic operations, and the exclusive access to system memory that they need.
  *
- * On a page in VRAM an atomic operation just happens: no CPU can reach it.  A page
- * in system memory is first taken out of the reach of all CPUs, by a device-
- * exclusive entry in their page tables.  A CPU that touches it then faults, the
- * notifier takes the device's right away, and the CPU goes on.
+ * On a page in the device's VRAM an atomic operation just happens: no CPU can reach it,
+ * and where VRAM is coherent, the operation is one for the CPUs as well.  A page in
+ * system memory is first taken out of the reach of all CPUs, by a device-exclusive
+ * entry in their page tables.  A CPU that touches it then faults, the notifier takes
+ * the device's right away, and the CPU goes on.
  *
  * mmap_lock and the page's lock are held from the conversion until the first
  * operation is done: a CPU that wants the page back waits for the page's lock, so
