@@ -451,7 +451,7 @@ static void A4_killed_on_the_way(void)
 	struct mover mover = { map_filled(HOLES, tag), gate_new() };
 	struct drm_mockgpu_counters c = gpu_counters(dev);
 
-	for (unsigned int round = 0; round < 20; round++) {
+	for (unsigned int round = 0; round < 20 / slowness(); round++) {
 		pid_t pid = spawn(move_to_and_fro, &mover);
 
 		gate_wait(mover.started);

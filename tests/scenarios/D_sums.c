@@ -15,9 +15,9 @@
 #include "process.h"
 #include "queue.h"
 
-#define ADDS	100000	/* of each thread and of each queue, to each word */
-#define ROUNDS	25	/* in which they are done: in each the two sides meet */
-#define EACH	(ADDS / ROUNDS)
+#define ROUNDS	(slowness() > 1 ? 10U : 25U)	/* in each of which the two sides meet */
+#define EACH	4000		/* additions in a round */
+#define ADDS	(EACH * ROUNDS)	/* of each thread and of each queue, to each word */
 #define PORTION	10	/* of one command, so that the words take turns */
 #define BURST	50	/* of a thread, which then lets the device have the words */
 
@@ -272,7 +272,8 @@ static void D2_across_forks_in_vram(void)
 }
 
 /* All other operations: the words by operation, and what is known of each. */
-enum { TIMES = 100 * ROUNDS, PARTIES = 4, OPS = 7 };
+enum { N = 100, PARTIES = 4, OPS = 7 };
+#define TIMES	(N * ROUNDS)
 enum { BITS, LEAST, MOST, TOGGLES, TURN, TOKENS, LEFT };
 
 struct party {
@@ -358,7 +359,6 @@ static void gpu_operations(struct contest *c, const struct party *p, unsigned in
 
 static void *operate(void *arg)
 {
-	enum { N = TIMES / ROUNDS };
 	static __thread struct drm_mockgpu_result results[N * (OPS + 1)];
 	static __thread struct drm_mockgpu_cmd cmds[N * (OPS + 1)];
 	struct side *side = arg;
