@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+/* See machine.h. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "blocks.h"
+#include "log.h"
+#include "machine.h"
+#include "memory.h"
+#include "module.h"
+#include "process.h"
+
+/* How long taking memory lasts at the most, with what is given back then: ten seconds. */
+#define TAKE_NS		(10 * NS_PER_S * (slowness() > 1 ? 2 : 1))
+
+struct machine machine;
+
+void machine_look(void)
+{
+	uint64_t end = now_ns() + 3 * BOUND_NS;
+	int err;
+
+	module_prepare();
+	while ((err = module_unload()) && err != -ENOENT && now_ns() < end)
+		sleep_ms(20);
+	CHECK(!err || err == -ENOENT);
+	machine.online = blocks_online();
+	machine.total_kb = meminfo_kb("MemTotal");
+	log_begin();
+}
+
+/* What described a block may count as memory afterwards: 2 MiB. */
+void machine_is_whole(void)
+{
+	size_t total = meminfo_kb("MemTotal");
+
+	CHECK_EQ(blocks_online(), machine.online);
+	CHECK_GE(total, machine.total_kb);
+	CHECK_LE(total, machine.total_kb + machine.online * 2 * KB_PER_MB);
+}
+
+int load(const char *parameters)
+{
+	uint64_t ns;
+	int err = module_load(parameters, &ns);
+
+	note("%s: %s after %llu ms", parameters, err ? strerror(-err) : "loaded",
+	     (unsigned long long)ns / 1000000);
+	CHECK_LE(ns, TAKE_NS);
+	return err;
+}
+
+int try_unload(void)
+{
+	uint64_t end = now_ns() + 3 * BOUND_NS, start = now_ns();
+	int err;
+
+	/* udev may still look at the nodes that came up. */
+	while ((err = module_unload()) && now_ns() < end)
+		sleep_ms(20);
+	note("%s after %llu ms", err ? "not unloaded" : "unloaded",
+	     (unsigned long long)(now_ns() - start) / 1000000);
+	return err;
+}
+
+void unload(void)
+{
+	CHECK_EQ(try_unload(), 0);
+}
+
+void load_or_skip(void)
+{
+	int err = load(COHERENT);
+
+	if (!err)
+		return;
+	CHECK_EQ(err, -EBUSY);
+	machine_is_whole();
+	skip("too few memory blocks of this machine can be taken");
+}
+
+void load_and_unload(void)
+{
+	int err = load(COHERENT);
+
+	CHECK(!err || err == -EBUSY || err == -ETIME);
+	if (!err)
+		unload();
+	machine_is_whole();
+}
+
+static void use_memory(void *arg)
+{
+	struct user *user = arg;
+	void *p = map_filled(user->pages, user->tag);
+	int ends[2];
+
+	for (unsigned int i = 0; i < user->pipes; i++) {
+		struct iovec part = { AT(p, user->pages / user->pipes * i), PAGE };
+
+		CHECK_SYS(pipe(ends));
+		CHECK_EQ(vmsplice(ends[1], &part, 1, 0), PAGE);
+	}
+	gate_open(user->ready, 1);
+	gate_wait(user->go);
+	CHECK_FILL(p, user->pages, user->tag, 0);
+}
+
+pid_t user_start(struct user *user, size_t mb, unsigned int pipes)
+{
+	pid_t pid;
+
+	*user = (struct user){ gate_new(), gate_new(), mb * MB / PAGE, new_tag(), pipes };
+	pid = spawn(use_memory, user);
+	gate_wait(user->ready);
+	return pid;
+}
+
+void user_end(struct user *user, pid_t pid)
+{
+	gate_open(user->go, 1);
+	join(pid);
+}
+
+size_t much_mb(void)
+{
+	size_t total = meminfo_kb("MemTotal") / KB_PER_MB;
+
+	return total / 3 < 1024 ? total / 3 : 1024;
+}
