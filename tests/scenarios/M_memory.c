@@ -19,7 +19,6 @@
 #include "log.h"
 #include "machine.h"
 #include "module.h"
-#include "process.h"
 
 static struct mockgpu_device *open_coherent(void)
 {
