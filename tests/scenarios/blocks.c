@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "blocks.h"
 #include "harness.h"
@@ -56,5 +57,17 @@ void blocks_look(bool online[BLOCKS_MAX])
 			    !strcmp(state, "online\n");
 		if (file)
 			fclose(file);
+	}
+}
+
+void blocks_known_by(uint64_t id[BLOCKS_MAX])
+{
+	struct stat folder;
+	char path[64];
+
+	/* sysfs numbers its files one after the other as they are made. */
+	for (unsigned int i = 0; i < BLOCKS_MAX; i++) {
+		snprintf(path, sizeof(path), BLOCKS "/memory%u", i);
+		id[i] = stat(path, &folder) ? 0 : folder.st_ino;
 	}
 }

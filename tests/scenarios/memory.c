@@ -265,6 +265,17 @@ struct pagemap pagemap_of(pid_t pid, const void *p)
 	return map;
 }
 
+void frames_of(const void *p, size_t pages, uint64_t *frames)
+{
+	int fd = (int)CHECK_SYS(open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
+	size_t bytes = pages * sizeof(*frames);
+
+	CHECK_EQ(pread(fd, frames, bytes, (off_t)((uintptr_t)p / PAGE * sizeof(*frames))), bytes);
+	close(fd);
+	for (size_t i = 0; i < pages; i++)
+		frames[i] = frames[i] & PM_PRESENT ? frames[i] & PM_FRAME : 0;
+}
+
 long long read_number(const char *path)
 {
 	FILE *file = fopen(path, "re");

@@ -72,6 +72,8 @@ struct pagemap {
 };
 /* @pid 0: this process. */
 struct pagemap pagemap_of(pid_t pid, const void *p);
+/* Of each of @pages of this process, the number of its frame; 0 where it is no ordinary page. */
+void frames_of(const void *p, size_t pages, uint64_t *frames);
 
 /* A file of /proc or /sys: read as a number; written. */
 long long read_number(const char *path);
