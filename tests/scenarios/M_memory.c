@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/sendfile.h>
 #include <sys/uio.h>
@@ -165,35 +166,56 @@ static void load_and_exit(void *arg)
 	_exit(load(arg) ? 0 : 3);
 }
 
-/* Ctrl-C while it lasts: it ends soon, and nothing is loaded or lost. */
+/*
+ * A load is sent a signal while it lasts: it ends soon, and nothing is loaded or lost.  Returns
+ * whether it came in time; the load may have been done, or have failed.
+ */
+static bool interrupt_load(char *parameters, unsigned int after_ms, int signal)
+{
+	bool interrupted;
+	uint64_t start;
+	pid_t loader;
+	int status;
+
+	log_begin();
+	loader = (pid_t)CHECK_SYS(fork());
+	if (!loader)
+		load_and_exit(parameters);
+	sleep_ms(after_ms);
+	CHECK_SYS(kill(loader, signal));
+	start = now_ns();
+	CHECK_EQ(waitpid(loader, &status, 0), loader);
+	interrupted = log_count(": interrupted");
+	note("ended %llu ms after the signal%s", (unsigned long long)(now_ns() - start) / 1000000,
+	     interrupted ? ", interrupted" : "");
+	CHECK_LE(now_ns() - start, 2 * BOUND_NS);
+	if (interrupted) {
+		CHECK(WIFSIGNALED(status));
+		CHECK_EQ(WTERMSIG(status), signal);
+		CHECK_EQ(module_unload(), -ENOENT);
+	} else if (mockgpu_count() > 0) {
+		unload();
+	}
+	machine_is_whole();
+	return interrupted;
+}
+
+/* Ctrl-C and worse, sooner and later. */
 static void M6_interrupted(void)
 {
+	unsigned int interrupted = 0;
 	char parameters[64];
 	struct user user;
-	uint64_t start;
-	pid_t pid, loader;
-	int status;
+	pid_t pid;
 
 	machine_look();
 	pid = user_start(&user, much_mb(), 400);
 	snprintf(parameters, sizeof(parameters), "vram=coherent vram_mb=%zu",
 		 machine.total_kb / KB_PER_MB / 4 / 128 * 128);
-	for (unsigned int i = 0; i < 4; i++) {
-		loader = fork();
-		CHECK(loader >= 0);
-		if (!loader)
-			load_and_exit(parameters);
-		sleep_ms(50U << (2 * i));
-		CHECK_SYS(kill(loader, i % 2 ? SIGKILL : SIGINT));
-		start = now_ns();
-		CHECK_EQ(waitpid(loader, &status, 0), loader);
-		note("ended %llu ms after the signal", (unsigned long long)(now_ns() - start) / 1000000);
-		CHECK_LE(now_ns() - start, 2 * BOUND_NS);
-		/* The signal may have come when the load was done, or had failed. */
-		if (mockgpu_count() > 0)
-			unload();
-		machine_is_whole();
-	}
+	for (unsigned int i = 0; i < 4; i++)
+		interrupted += interrupt_load(parameters, 50U << (2 * i),
+					      i % 2 ? SIGKILL : SIGINT);
+	CHECK_GE(interrupted, 1);
 	user_end(&user, pid);
 }
 
