@@ -254,6 +254,47 @@ static void M7_pages_in_use_hold_the_module(void)
 	machine_is_whole();
 }
 
+/*
+ * A range that the machine left out when it booted is VRAM, all of it, as often as the module is
+ * loaded; nothing of what the machine uses is taken for it.
+ */
+static void M9_a_range_left_out_at_boot(void)
+{
+	struct mockgpu_device *dev;
+	char parameters[128];
+	uint64_t start, bytes, at;
+	void *p;
+
+	if (!range_left_out(&start, &bytes))
+		skip("memmap= left no memory out when this machine booted");
+	machine_look();
+	CHECK(!range_is(start, bytes, "mockgpu VRAM"));
+	snprintf(parameters, sizeof(parameters),
+		 "vram=coherent vram_mb=%llu coherent_source=%lluM@%#llx",
+		 (unsigned long long)(bytes / MB), (unsigned long long)(bytes / MB),
+		 (unsigned long long)start);
+	for (unsigned int i = 0; i < 2; i++) {
+		log_begin();
+		CHECK_EQ(load(parameters), 0);
+		CHECK_EQ(log_count("took memory"), 0);
+		CHECK(range_is(start, bytes, "mockgpu VRAM"));
+		machine_is_whole();
+		dev = open_coherent();
+		CHECK_EQ(gpu_vram_pages(dev), bytes / PAGE);
+		p = map_filled(1, new_tag());
+		TO_VRAM(dev, p, 1);
+		at = pagemap_of(0, p).pfn * PAGE;
+		CHECK(at >= start && at - start < bytes);
+		unmap(p, 1);
+		use_all(dev);
+		mockgpu_close(dev);
+		unload();
+		CHECK_EQ(log_count("gave back memory"), 0);
+		CHECK(!range_is(start, bytes, "mockgpu VRAM"));
+		machine_is_whole();
+	}
+}
+
 #define SCENARIO(name) { #name, name, 150, RELOADS }
 
 const struct scenario scenarios[] = {
@@ -263,5 +304,6 @@ const struct scenario scenarios[] = {
 	SCENARIO(M3_anonymous_memory_in_use),
 	SCENARIO(M6_interrupted),
 	SCENARIO(M7_pages_in_use_hold_the_module),
+	SCENARIO(M9_a_range_left_out_at_boot),
 	{ 0 }
 };

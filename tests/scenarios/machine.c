@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* See machine.h. */
 #define _GNU_SOURCE
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -16,6 +19,9 @@
 
 /* How long taking memory lasts at the most, with what is given back then: ten seconds. */
 #define TAKE_NS		(10 * NS_PER_S * (slowness() > 1 ? 2 : 1))
+
+/* What coherent VRAM is made of. */
+#define WHOLE		(128 * MB)
 
 struct machine machine;
 
@@ -91,6 +97,63 @@ void load_and_unload(void)
 	if (!err)
 		unload();
 	machine_is_whole();
+}
+
+bool range_is(uint64_t start, uint64_t bytes, const char *what)
+{
+	FILE *file = fopen("/proc/iomem", "re");
+	unsigned long long first, last;
+	bool found = false;
+	char line[256];
+
+	CHECK(file);
+	while (!found && fgets(line, sizeof(line), file)) {
+		int name = 0;
+
+		line[strcspn(line, "\n")] = 0;
+		found = sscanf(line, "%llx-%llx : %n", &first, &last, &name) == 2 &&
+			!strcmp(line + name, what) &&
+			first <= start && last >= start + bytes - 1;
+	}
+	fclose(file);
+	return found;
+}
+
+/* A number of bytes as the kernel's command line has it; *text is then what follows. */
+static uint64_t bytes_of(char **text)
+{
+	static const char units[] = "KMG";
+	uint64_t bytes = strtoull(*text, text, 0);
+	const char *unit = **text ? strchr(units, toupper((unsigned char)**text)) : NULL;
+
+	if (!unit)
+		return bytes;
+	++*text;
+	return bytes << (10 * (unit - units + 1));
+}
+
+bool range_left_out(uint64_t *start, uint64_t *bytes)
+{
+	FILE *file = fopen("/proc/cmdline", "re");
+	char line[4096], *text = line;
+	uint64_t end;
+
+	CHECK(file && fgets(line, sizeof(line), file));
+	fclose(file);
+	while ((text = strstr(text, "memmap="))) {
+		text += strlen("memmap=");
+		*bytes = bytes_of(&text);
+		if (*text != '$')
+			continue;
+		++text;
+		*start = bytes_of(&text);
+		end = (*start + *bytes) / WHOLE * WHOLE;
+		*start = (*start + WHOLE - 1) / WHOLE * WHOLE;
+		*bytes = end - *start;
+		if (end > *start && range_is(*start, *bytes, "Reserved"))
+			return true;
+	}
+	return false;
 }
 
 static void use_memory(void *arg)

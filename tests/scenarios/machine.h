@@ -3,6 +3,7 @@
 #ifndef MACHINE_H
 #define MACHINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -31,6 +32,14 @@ int try_unload(void);
 void load_or_skip(void);
 /* On a machine that is busy it may be refused as well, in time; nothing is lost by either. */
 void load_and_unload(void);
+
+/*
+ * The first range that memmap=SIZE$ADDRESS on the kernel's command line left out of the machine's
+ * memory, as far as it is made of whole pieces of 128 MiB; false: there is none.
+ */
+bool range_left_out(uint64_t *start, uint64_t *bytes);
+/* Whether /proc/iomem has this range as @what, or within a larger one that is @what. */
+bool range_is(uint64_t start, uint64_t bytes, const char *what);
 
 /* A process that uses memory. */
 struct user {
