@@ -84,6 +84,33 @@ static void M1_load_and_unload_20_times(void)
 	}
 }
 
+#define AUTO_ONLINE	"/sys/devices/system/memory/auto_online_blocks"
+
+/*
+ * Where the kernel leaves it to user space what becomes of memory that comes, all of it is in use
+ * again nevertheless.
+ */
+static void M1_given_back_where_new_memory_stays_offline(void)
+{
+	char was[32];
+	FILE *file;
+	int err;
+
+	machine_look();
+	file = fopen(AUTO_ONLINE, "re");
+	if (!file)
+		skip("the kernel does not say what becomes of memory that comes");
+	CHECK(fgets(was, sizeof(was), file));
+	fclose(file);
+	load_or_skip();
+	CHECK_EQ(write_text(AUTO_ONLINE, "offline"), 0);
+	/* No check that fails until it is as it was. */
+	err = try_unload();
+	CHECK_EQ(write_text(AUTO_ONLINE, was), 0);
+	CHECK_EQ(err, 0);
+	machine_is_whole();
+}
+
 /* Both types at once, each with what it can. */
 static void M1_one_device_of_each_type(void)
 {
@@ -299,6 +326,7 @@ static void M9_a_range_left_out_at_boot(void)
 
 const struct scenario scenarios[] = {
 	SCENARIO(M1_load_and_unload_20_times),
+	SCENARIO(M1_given_back_where_new_memory_stays_offline),
 	SCENARIO(M1_one_device_of_each_type),
 	SCENARIO(M2_page_cache_full),
 	SCENARIO(M3_anonymous_memory_in_use),
