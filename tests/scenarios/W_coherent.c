@@ -15,6 +15,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "adder.h"
 #include "disk.h"
 #include "module.h"
 #include "process.h"
@@ -149,9 +150,10 @@ static void write_after_fork(enum writer writer)
 		CHECK_FILL(p, N, old, 0);
 		GPU_CHECK_FILL(dev, p, N, old, 0);
 		CHECK_PLACE(dev, p, N, IN_VRAM);
-		c = gpu_counters(dev);
 		/* The last who has it writes to the page itself. */
 		fill(p, N, new, 0);
+		check_frames(pid, p, frames, NULL);
+		CHECK_PLACE(dev, p, N, IN_VRAM);
 		GPU_CHECK_FILL(dev, p, N, new, 0);
 	} else {
 		check_frames(pid, p, NULL, frames);
@@ -252,30 +254,38 @@ static void W3_a_long_pin_moves_it_home(void)
 
 #define TURNS 20000U
 
-static void *add_on_cpu(void *word)
-{
-	for (unsigned int i = 0; i < TURNS; i++)
-		__atomic_fetch_add((uint64_t *)word, 1, __ATOMIC_RELAXED);
-	return NULL;
-}
-
-/* In the device's own VRAM both sides' atomics are atomic for each other, and nothing moves. */
+/*
+ * In the device's own VRAM both sides' atomics are atomic for each other, and nothing moves.
+ *
+ * What the device finds there before its first addition and before its last tells how often the
+ * CPU has added in between; it tries until that is so.
+ */
 static void W4_atomics_of_both_sides(void)
 {
 	struct queue q = queue_new(open_coherent(0));
-	uint64_t *word = map_filled(1, new_tag()), seqno;
-	struct drm_mockgpu_cmd add = cmd_add(word, 8, TURNS);
+	uint64_t *word = map_filled(1, new_tag()), end = now_ns() + 5 * BOUND_NS;
+	struct drm_mockgpu_cmd adds[] = { cmd_add(word, 8, 1), cmd_add(word, 8, TURNS) };
+	struct drm_mockgpu_result results[ARRAY_SIZE(adds)];
+	uint64_t between, rounds = 0, seqno, added;
 	struct drm_mockgpu_counters c;
-	pthread_t thread;
+	struct adder adder;
 
 	*word = 0;
 	TO_VRAM(q.dev, word, 1);
 	c = gpu_counters(q.dev);
-	seqno = submit(q, &add, 1, NULL);
-	thread = thread_start(add_on_cpu, word);
-	thread_join(thread);
-	FINISHES(q, seqno, 0);
-	CHECK_EQ(*word, 2 * TURNS);
+	adder_start(&adder, word);
+	do {
+		CHECK(now_ns() < end);
+		seqno = submit(q, adds, ARRAY_SIZE(adds), results);
+		FINISHES(q, seqno, 0);
+		/* As many of the device's own: the first, and all of the others but the last. */
+		between = results[1].value - results[0].value - TURNS;
+		rounds++;
+	} while (!between);
+	note("the CPU added %llu times while the device did, in round %llu",
+	     (unsigned long long)between, (unsigned long long)rounds);
+	added = adder_stop(&adder);
+	CHECK_EQ(*word, added + rounds * (TURNS + 1));
 	CHECK_PLACE(q.dev, word, 1, IN_VRAM);
 	CHECK_EQ(gpu_counters(q.dev).invalidated_pages, c.invalidated_pages);
 }
@@ -344,24 +354,30 @@ static void W5_coherent_and_exclusive(void)
 	CHECK_EQ(*word, 23);
 }
 
-/* Evicted by frame, whoever maps it, with a CPU that writes all the time. */
+/*
+ * Evicted by frame, whoever maps it, with a CPU that writes all the time: in VRAM, meanwhile, and
+ * in system memory.
+ */
 static void W6_eviction_beside_a_writer(void)
 {
 	struct mockgpu_device *dev = open_coherent(0);
-	uint64_t *word = map_filled(1, new_tag());
+	uint64_t *word = map_filled(1, new_tag()), added;
 	struct mockgpu_evicted evicted;
-	pthread_t thread;
+	struct adder adder;
 
 	*word = 0;
-	thread = thread_start(add_on_cpu, word);
+	adder_start(&adder, word);
 	for (unsigned int i = 0; i < 50; i++) {
 		TO_VRAM(dev, word, 1);
+		adder_goes_on(&adder);
+		CHECK_PLACE(dev, word, 1, IN_VRAM);
 		CHECK_EQ(mockgpu_evict(dev, word, PAGE, &evicted), 0);
 		CHECK_EQ(evicted.evicted, 1);
 		CHECK_PLACE(dev, word, 1, IN_SYSTEM);
+		adder_goes_on(&adder);
 	}
-	thread_join(thread);
-	CHECK_EQ(*word, TURNS);
+	added = adder_stop(&adder);
+	CHECK_EQ(*word, added);
 }
 
 /* Each writes a word of its own, in its own memory: the device does in the parent's. */
