@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
@@ -290,9 +291,15 @@ static void W4_atomics_of_both_sides(void)
 	CHECK_EQ(gpu_counters(q.dev).invalidated_pages, c.invalidated_pages);
 }
 
+/* To kernels before 6.15 an exclusive page is mapped nowhere, and so it cannot be moved. */
+static bool exclusive_is_mapped(void)
+{
+	return system("grep -q ' make_device_exclusive_range$' /proc/kallsyms");
+}
+
 /*
  * Another device's atomics take the page exclusively, though it is in VRAM: it stays there, and
- * whoever touches it, forks or pins it first has it back as it was.
+ * whoever touches it, forks, pins or evicts it first has it back as it was.
  */
 static void W5_coherent_and_exclusive(void)
 {
@@ -304,6 +311,8 @@ static void W5_coherent_and_exclusive(void)
 	pid_t pid;
 	struct iovec part;
 	struct child child;
+	struct mockgpu_evicted evicted;
+	bool mapped = exclusive_is_mapped();
 
 	owner = open_coherent(0);
 	mockgpu_close(owner);
@@ -336,22 +345,33 @@ static void W5_coherent_and_exclusive(void)
 	CHECK_EQ(pagemap_of(0, word).pfn, frame);
 	CHECK_EQ(read(fds[0], &frame, 8), 8);
 	CHECK_EQ(frame, 21);
-	/* A child's: it is restored before it is shared. */
+	/* An eviction's, which goes by the frame: the other device has it no more where it was. */
 	RUN(q, cmd_add(word, 8, 1), .value = 21, .done = 1);
+	CHECK(!pagemap_of(0, word).present);
+	CHECK_EQ(mockgpu_evict_all(owner, &evicted), 0);
+	CHECK_EQ(evicted.evicted, mapped);
+	CHECK_EQ(evicted.busy, !mapped);
+	RUN(q, cmd_add(word, 8, 1), .value = 22, .done = 1);
+	CHECK_EQ(*word, 23);
+	CHECK_PLACE(owner, word, 1, mapped ? IN_SYSTEM : IN_VRAM);
+	if (mapped)
+		TO_VRAM(owner, word, 1);
+	/* A child's: it is restored before it is shared. */
+	RUN(q, cmd_add(word, 8, 1), .value = 23, .done = 1);
 	CHECK(!pagemap_of(0, word).present);
 	child = (struct child){ gate_new(), gate_new(), word, 0, 0, false };
 	pid = fork();
 	CHECK(pid >= 0);
 	if (!pid) {
 		gate_wait(child.go);
-		CHECK_EQ(*word, 22);
+		CHECK_EQ(*word, 24);
 		_exit(0);
 	}
 	CHECK_EQ(pagemap_of(0, word).pfn, pagemap_of(pid, word).pfn);
-	RUN(q, cmd_add(word, 8, 1), .value = 22, .done = 1, .migrations = 1);
+	RUN(q, cmd_add(word, 8, 1), .value = 24, .done = 1, .migrations = 1);
 	gate_open(child.go, 1);
 	join(pid);
-	CHECK_EQ(*word, 23);
+	CHECK_EQ(*word, 25);
 }
 
 /*
