@@ -188,7 +188,8 @@ static void D2_migrated_to_and_fro(void)
 /* Only the device adds: in VRAM, and the pages stay there. */
 static void D2_in_vram(void)
 {
-	static struct drm_mockgpu_cmd cmds[ADDS / PORTION * 4];
+	enum { SUM = 25 * EACH };
+	static struct drm_mockgpu_cmd cmds[SUM / PORTION * 4];
 	struct contest c = contest(true);
 	uint64_t first, second;
 
@@ -200,7 +201,7 @@ static void D2_in_vram(void)
 	FINISHES(c.q[0], first, 0);
 	FINISHES(c.q[1], second, 0);
 	CHECK_PLACE(c.q[0].dev, c.pages, 4, IN_VRAM);
-	check_sums(&c, 2 * ADDS);
+	check_sums(&c, 2 * SUM);
 }
 
 struct family {
