@@ -84,6 +84,8 @@ static void M4_the_third_block_is_held(void)
 	third = block_gone(before, during, 3);
 
 	p = map_hole(pages);
+	/* Sooner taken. */
+	CHECK_SYS(madvise(p, pages * PAGE, MADV_HUGEPAGE));
 	for (i = 0; i < pages; i++) {
 		p[i * WORDS] = i + 1;
 		if (pagemap_of(0, AT(p, i)).pfn * PAGE / MB / block_mb() == third)
@@ -128,6 +130,8 @@ static unsigned int hold_blocks(const bool spare[BLOCKS_MAX], int pipes[BLOCKS_M
 	unsigned int held = 0;
 	int ends[2];
 
+	/* Sooner taken. */
+	CHECK_SYS(madvise(p, pages * PAGE, MADV_HUGEPAGE));
 	for (size_t i = 0; i < pages; i++)
 		p[i * WORDS] = 0;
 	for (size_t i = 0; i < pages; i++) {

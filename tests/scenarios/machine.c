@@ -191,7 +191,7 @@ void user_end(struct user *user, pid_t pid)
 
 size_t much_mb(void)
 {
-	size_t total = meminfo_kb("MemTotal") / KB_PER_MB;
+	size_t third = meminfo_kb("MemTotal") / KB_PER_MB / 3, most = 1024 / slowness();
 
-	return total / 3 < 1024 ? total / 3 : 1024;
+	return third < most ? third : most;
 }

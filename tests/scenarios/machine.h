@@ -53,7 +53,7 @@ struct user {
 pid_t user_start(struct user *user, size_t mb, unsigned int pipes);
 /* It finds what it had there, and ends. */
 void user_end(struct user *user, pid_t pid);
-/* How much may be in use beside VRAM: a GiB, or what a small machine has of it. */
+/* How much may be in use beside VRAM: a GiB, or what a small machine or a slow one has of it. */
 size_t much_mb(void);
 
 #endif
