@@ -62,9 +62,10 @@ static void M4_the_third_block_is_held(void)
 {
 	static const char four[] = "vram=coherent vram_mb=512";
 	bool before[BLOCKS_MAX], during[BLOCKS_MAX], again[BLOCKS_MAX];
-	size_t pages = meminfo_kb("MemAvailable") * KB_PER_MB / PAGE / 4 * 3, i;
+	size_t pages = meminfo_kb("MemAvailable") * KB_PER_MB / PAGE / 4 * 3 / AT_ONCE * AT_ONCE, i;
 	unsigned int third, now;
-	uint64_t word;
+	size_t block_pages = block_mb() * MB / PAGE;
+	uint64_t word, frames[AT_ONCE];
 	int err, ends[2];
 	uint64_t *p;
 
@@ -87,8 +88,11 @@ static void M4_the_third_block_is_held(void)
 	/* Sooner taken. */
 	CHECK_SYS(madvise(p, pages * PAGE, MADV_HUGEPAGE));
 	for (i = 0; i < pages; i++) {
-		p[i * WORDS] = i + 1;
-		if (pagemap_of(0, AT(p, i)).pfn * PAGE / MB / block_mb() == third)
+		for (size_t n = i; n < i + AT_ONCE && i % AT_ONCE == 0; n++)
+			p[n * WORDS] = n + 1;
+		if (i % AT_ONCE == 0)
+			frames_of(AT(p, i), AT_ONCE, frames);
+		if (frames[i % AT_ONCE] / block_pages == third)
 			break;
 	}
 	if (i == pages)
