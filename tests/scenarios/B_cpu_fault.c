@@ -307,6 +307,8 @@ static void eat_memory(void *arg)
 	bool opened = false;
 
 	CHECK(p != MAP_FAILED);
+	/* Sooner taken. */
+	CHECK_SYS(madvise(p, size, MADV_HUGEPAGE));
 	write_number("/proc/self/oom_score_adj", 1000);
 	for (size_t i = 0; i < size; i += PAGE) {
 		p[i] = 1;
