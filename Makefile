@@ -44,7 +44,7 @@ check-matrix: guest-needs ## check on every kernel of `make kernels`, and the RE
 kernels: guest-needs ## the kernels that KERNEL= can name, for check, bench, demo, vm and vm-run
 	@tests/vm/list-kernels
 
-check-debug: guest-needs ## the same on a kernel with all its checks on, and unit tests; T=, REPEAT= as well
+check-debug: guest-needs ## all scenarios, and unit tests, on a kernel with all its checks on; T=, REPEAT= as well
 	@tests/vm/check -d $(if $(REPEAT),-r '$(REPEAT)') $(if $(VRAM),-v '$(VRAM)') $(T)
 
 coverage: guest-needs ## check-debug, and which lines of the module it did not execute; T= as well
