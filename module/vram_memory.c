@@ -284,13 +284,16 @@ static int memory_take_block(const struct memory_piece *piece)
 	if (ret)
 		return ret;
 	if (region_intersects(piece->start, piece->bytes, IORESOURCE_SYSTEM_RAM,
-			      IORES_DESC_NONE) != REGION_DISJOINT)
-		memory_bring_online(piece); /* the kernel could not do without in the end */
-	else if (request_mem_region(piece->start, piece->bytes, memory_name))
-		return 0;
-	else
+			      IORES_DESC_NONE) != REGION_DISJOINT) {
+		/* The kernel could not do without in the end. */
+		memory_bring_online(piece);
+		return -EBUSY;
+	}
+	if (!request_mem_region(piece->start, piece->bytes, memory_name)) {
 		memory_add_block(piece);
-	return -EBUSY;
+		return -EBUSY;
+	}
+	return 0;
 }
 
 /* Take a block if it can be had.  Returns 0, also if not; or why no other should be tried. */
