@@ -12,7 +12,9 @@ kernel=$(uname -r)
 deb_dkms_built_the_module_for_this_kernel()
 {
 	expect 'dkms status' "$(dkms status -m mockgpu -k "$kernel")" ': installed$'
-	expect 'the module' "$(modinfo -F filename mockgpu)" "^(/usr)?/lib/modules/$kernel/updates/dkms/"
+	# the + of Debian's releases is one
+	expect 'the module' "$(modinfo -F filename mockgpu)" \
+		"^(/usr)?/lib/modules/${kernel//+/\\+}/updates/dkms/"
 	grep -q '^mockgpu ' /proc/modules || fail 'the module is not loaded'
 }
 
