@@ -170,7 +170,7 @@ static void A6_no_ram_behind_vram(void)
 	most = (meminfo_kb("MemTotal") + meminfo_kb("SwapTotal")) * 1024 / PAGE;
 	/* Where it takes long, most of it goes at once and to something else. */
 	if (slowness() > 1)
-		beside = meminfo_kb("MemAvailable") * 1024 / PAGE / 4 * 3;
+		beside = meminfo_kb("MemAvailable") * 1024 / PAGE / 8 * 7;
 	other = map_hole(beside + 1);
 	CHECK_SYS(madvise(other, (beside + 1) * PAGE, MADV_HUGEPAGE));
 	for (size_t i = 0; i < beside; i++)
