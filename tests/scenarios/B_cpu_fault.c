@@ -297,25 +297,36 @@ static void B2_dropped_while_touched(void)
 	CHECK_EQ(after.vram_used_bytes, before.vram_used_bytes);
 }
 
-/* Takes memory until it is killed for it. */
+struct eater {
+	int gate;		/* opened when there is little left */
+	unsigned long little_kb;
+	bool until_killed;	/* or keeps what it has then */
+};
+
+/*
+ * Takes memory.  Who keeps it takes huge pages, which is sooner done.  Who is to be killed for it
+ * takes small ones: the kernel says of a killed process that its memory is free a while before so
+ * many huge pages are, and then it finds nobody else to kill.
+ */
 static void eat_memory(void *arg)
 {
-	int gate = *(int *)arg;
+	const struct eater *eater = arg;
 	size_t size = (meminfo_kb("MemTotal") + meminfo_kb("SwapTotal")) * 2048;
 	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	bool opened = false;
+	bool told = false;
 
 	CHECK(p != MAP_FAILED);
-	/* Sooner taken. */
-	CHECK_SYS(madvise(p, size, MADV_HUGEPAGE));
-	write_number("/proc/self/oom_score_adj", 1000);
+	CHECK_SYS(madvise(p, size, eater->until_killed ? MADV_NOHUGEPAGE : MADV_HUGEPAGE));
+	write_number("/proc/self/oom_score_adj", eater->until_killed ? 1000 : -1000);
 	for (size_t i = 0; i < size; i += PAGE) {
 		p[i] = 1;
-		if (!opened && i % (1024 * PAGE) == 0 && meminfo_kb("MemAvailable") < 48 << 10) {
-			gate_open(gate, 1);
-			opened = true;
-		}
+		if (told || i % (4 * HUGE) || meminfo_kb("MemAvailable") >= eater->little_kb)
+			continue;
+		gate_open(eater->gate, 1);
+		if (!eater->until_killed)
+			pause();
+		told = true;
 	}
 	FAIL("took %zu bytes and nothing happened", size);
 }
@@ -332,18 +343,23 @@ static void B5_no_memory_on_the_way_back(void)
 	uint16_t tag = new_tag();
 	void *p = map_filled(PAGES, tag);
 	struct drm_mockgpu_counters c;
-	int gate = gate_new();
-	pid_t eater;
+	struct eater most = { gate_new(), 256 << 10, false };
+	struct eater rest = { gate_new(), 48 << 10, true };
+	pid_t keeps, eats;
 
 	expect_oom_report();
 	write_number("/proc/self/oom_score_adj", -1000);
 	TO_VRAM(dev, p, PAGES);
 	c = gpu_counters(dev);
-	eater = spawn(eat_memory, &gate);
-	gate_wait(gate);
+	keeps = spawn(eat_memory, &most);
+	gate_wait(most.gate);
+	eats = spawn(eat_memory, &rest);
+	gate_wait(rest.gate);
 	for (unsigned int i = 0; i < PAGES; i += 2)
 		CHECK_FILL(AT(p, i), 1, tag, i);
-	join_killed(eater, SIGKILL);
+	join_killed(eats, SIGKILL);
+	CHECK_SYS(kill(keeps, SIGKILL));
+	join_killed(keeps, SIGKILL);
 	CHECK_EQ(gpu_counters(dev).pages_cpu_fault - c.pages_cpu_fault, PAGES / 2);
 	CHECK_FILL(p, PAGES, tag, 0);
 	CHECK_EQ(gpu_counters(dev).pages_cpu_fault - c.pages_cpu_fault, PAGES);
