@@ -190,7 +190,6 @@ static void unmap_locked_elsewhere(void *unused)
 	struct mockgpu_device *dev = gpu_open_private();
 	void *p;
 
-	(void)unused;
 	mockgpu_close(elsewhere.dev);
 	stay_on_cpu(1);
 	p = map_filled(N, new_tag());

@@ -377,7 +377,8 @@ struct drm_mockgpu_migrate {
  * struct drm_mockgpu_residency - where each page of a range is, now
  *
  * A look without touching: no page is faulted in or moved.  A page that is
- * swapped out, or lies in the page cache without being mapped, is not PRESENT.
+ * swapped out, lies in the page cache without being mapped, or is exclusive to
+ * a device, is not PRESENT.
  * The answer is a snapshot of 2 MiB at a time and may be old when it arrives.
  *
  * Errors: -EINTR (with @done up to there), -ENXIO, -EPERM, -EFAULT, -EINVAL,
@@ -455,6 +456,8 @@ struct drm_mockgpu_rw {
  * the page finds it in system memory afterwards.  Of a folio of 2 MiB that is whole,
  * all goes that any page of the range belongs to.  Pages that somebody is using
  * at this moment are tried again for up to 1 s, then left and counted in @busy.
+ * A coherent page that is exclusive to another device is no page of the range;
+ * MOCKGPU_EVICT_ALL finds it.
  *
  * Errors: -EACCES (MOCKGPU_EVICT_ALL without CAP_SYS_ADMIN), -ENOMEM (no RAM to
  * return to; @evicted and @busy are valid), -EINTR (likewise), -EIO (memory
