@@ -390,7 +390,8 @@ static void Q1_chase(void)
 		again = RUN(q, cmd_chase(first, offsetof(struct node, next), 0), .done = NODES);
 		note("%llu faults where it was fetched before", (unsigned long long)again.faults);
 		CHECK_EQ(again.faults, 0);
-		CHECK_EQ(gpu_counters(q.dev).gpu_faults - before, 0);
+		/* The page that the results were written to may not have been fetched. */
+		CHECK_LE(gpu_counters(q.dev).gpu_faults - before, 1);
 	}
 	CHECK_EQ(cpu_walk(first), NODES);
 

@@ -14,6 +14,11 @@
 #include "harness.h"
 #include "memory.h"
 
+static bool in_one_batch(const char *p, size_t pages)
+{
+	return (uintptr_t)p / HUGE == ((uintptr_t)p + pages * PAGE - 1) / HUGE;
+}
+
 void *map_hole(size_t pages)
 {
 	char *p = mmap(NULL, (pages + 2) * PAGE, PROT_NONE,
@@ -21,6 +26,9 @@ void *map_hole(size_t pages)
 
 	CHECK(p != MAP_FAILED);
 	p += PAGE;
+	/* What was got stays, so that the next is elsewhere. */
+	if (pages < HUGE / PAGE && !in_one_batch(p, pages))
+		return map_hole(pages);
 	CHECK_SYS(madvise(p, pages * PAGE, MADV_NOHUGEPAGE));
 	CHECK_SYS(mprotect(p, pages * PAGE, PROT_READ | PROT_WRITE));
 	return p;

@@ -21,7 +21,7 @@
 
 /*
  * Private anonymous memory, not huge, that is not there yet; a guard page on either side keeps it
- * a VMA of its own.
+ * a VMA of its own.  Less than 2 MiB lie within one range that the device migrates at once.
  */
 void *map_hole(size_t pages);
 /* The same with contents, in system memory. */
