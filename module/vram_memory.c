@@ -44,8 +44,11 @@
 #include "compat/compat_hotplug.h"
 #include "vram_memory.h"
 
-/* For how long blocks are tried.  What was taken by then may have to be given back. */
-#define MEMORY_TAKE_TIMEOUT	(8 * HZ)
+/*
+ * For how long blocks are tried: on a slow machine, ten seconds less what the last one takes to
+ * end, and less what it takes to give those back that were taken by then.
+ */
+#define MEMORY_TAKE_TIMEOUT	(6 * HZ)
 
 /* How often all blocks are tried. */
 #define MEMORY_TAKE_ROUNDS	3

@@ -16,10 +16,13 @@
 
 #define N 2048
 
-/* Some pages are the kernel's own, for tables and objects, and come and go. */
+/*
+ * Some pages are the kernel's own, for tables and objects, and come and go: with the charge
+ * that the kernel took in advance, and with names that nobody uses any more, a hundred may go.
+ */
 static void check_charged(const struct memcg *memcg, size_t want)
 {
-	CHECK_GE(memcg_charged(memcg), want - N / 128);
+	CHECK_GE(memcg_charged(memcg) + N / 16, want);
 	CHECK_LE(memcg_charged(memcg), want + N / 128);
 }
 
