@@ -62,7 +62,9 @@ static void M4_the_third_block_is_held(void)
 {
 	static const char four[] = "vram=coherent vram_mb=512";
 	bool before[BLOCKS_MAX], during[BLOCKS_MAX], again[BLOCKS_MAX];
-	size_t pages = meminfo_kb("MemAvailable") * KB_PER_MB / PAGE / 4 * 3 / AT_ONCE * AT_ONCE, i;
+	/* As much as there is, but for what the machine itself wants. */
+	size_t kb = meminfo_kb("MemAvailable") - (192 << 10), i;
+	size_t pages = kb * KB_PER_MB / PAGE / AT_ONCE * AT_ONCE;
 	unsigned int third, now;
 	size_t block_pages = block_mb() * MB / PAGE;
 	uint64_t word, frames[AT_ONCE];
