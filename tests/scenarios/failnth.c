@@ -6,11 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/rseq.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "failnth.h"
 #include "huge.h"
-
 
 #define DEBUGFS	"/sys/kernel/debug/"
 
@@ -39,12 +40,30 @@ bool nth_hit(int fd)
 	return atoi(text) == 0;
 }
 
+/*
+ * The kernel notes in a thread's memory which CPU it is on, as it goes on.  After a fork that may
+ * take a page, and without one it kills the thread: so it is told not to.
+ */
+static void leave_rseq(void)
+{
+	char *area = (char *)__builtin_thread_pointer() + __rseq_offset;
+	unsigned int len = 32; /* at least; how many it was said to have, nobody knows */
+
+	if (!__rseq_size)
+		return;
+	while (syscall(SYS_rseq, area, len, RSEQ_FLAG_UNREGISTER, RSEQ_SIG)) {
+		CHECK_EQ(errno, EINVAL);
+		CHECK_LE(++len, 4096);
+	}
+}
+
 /* Everything may fail, whatever it is for, and nothing is printed of it. */
 void nth_open(void)
 {
 	scene.nth = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
 	if (scene.nth < 0)
 		skip("this kernel has no fault injection");
+	leave_rseq();
 	write_number(DEBUGFS "failslab/verbose", 0);
 	write_number(DEBUGFS "failslab/ignore-gfp-wait", 0);
 	write_number(DEBUGFS "fail_page_alloc/verbose", 0);
