@@ -72,6 +72,7 @@ static void M4_the_third_block_is_held(void)
 	uint64_t *p;
 
 	machine_look();
+	CHECK_LE(pages, machine.total_kb * KB_PER_MB / PAGE);
 	if (block_mb() > 128)
 		skip("the memory blocks of this machine are larger than 128 MiB");
 	blocks_look(before);

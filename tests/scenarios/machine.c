@@ -4,10 +4,13 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "blocks.h"
@@ -49,11 +52,24 @@ void machine_is_whole(void)
 	CHECK_LE(total, machine.total_kb + machine.online * 2 * KB_PER_MB);
 }
 
+/* Says what the machine does when a load has lasted for long, as what ends it takes its time. */
+static void watch(void *unused)
+{
+	(void)unused;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	sleep_ms(TAKE_NS / 1000000 * 8 / 10);
+	note("loading takes long; what is busy:");
+	note_busy();
+}
+
 int load(const char *parameters)
 {
+	pid_t watcher = spawn(watch, NULL);
 	uint64_t ns;
 	int err = module_load(parameters, &ns);
 
+	kill(watcher, SIGKILL);
+	waitpid(watcher, NULL, 0);
 	note("%s: %s after %llu ms", parameters, err ? strerror(-err) : "loaded",
 	     (unsigned long long)ns / 1000000);
 	CHECK_LE(ns, TAKE_NS);

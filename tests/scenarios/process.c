@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* See process.h. */
 #define _GNU_SOURCE
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <linux/capability.h>
@@ -115,7 +116,7 @@ static void note_file(const char *tid, const char *name)
 	char path[320], line[256];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%s/%s", tid, name);
+	snprintf(path, sizeof(path), "/proc/%s/%s", tid, name);
 	file = fopen(path, "re");
 	while (file && fgets(line, sizeof(line), file)) {
 		line[strcspn(line, "\n")] = 0;
@@ -125,13 +126,14 @@ static void note_file(const char *tid, const char *name)
 		fclose(file);
 }
 
-void note_stacks(void)
+/* Each of a folder of /proc that is asked for. */
+static void note_each(const char *folder, bool (*asked)(const char *tid))
 {
-	DIR *tasks = opendir("/proc/self/task");
+	DIR *tasks = opendir(folder);
 	struct dirent *entry;
 
 	while (tasks && (entry = readdir(tasks))) {
-		if (entry->d_name[0] == '.')
+		if (!isdigit((unsigned char)entry->d_name[0]) || !asked(entry->d_name))
 			continue;
 		note_file(entry->d_name, "stat");
 		note_file(entry->d_name, "syscall");
@@ -139,4 +141,34 @@ void note_stacks(void)
 	}
 	if (tasks)
 		closedir(tasks);
+}
+
+static bool any(const char *tid)
+{
+	(void)tid;
+	return true;
+}
+
+static bool is_busy(const char *tid)
+{
+	char path[64], line[256] = "", *state;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%s/stat", tid);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	state = fgets(line, sizeof(line), file) ? strrchr(line, ')') : NULL;
+	fclose(file);
+	return state && strlen(state) > 2 && (strchr("RD", state[2]) || strstr(line, "(mockgpu"));
+}
+
+void note_stacks(void)
+{
+	note_each("/proc/self/task", any);
+}
+
+void note_busy(void)
+{
+	note_each("/proc", is_busy);
 }

@@ -28,5 +28,7 @@ void stay_on_cpu(int cpu);
 void lose_capability(void);
 /* Where in the kernel each thread of this process is, as diagnostics. */
 void note_stacks(void);
+/* The same of each that runs or waits without hearing a signal, and of the module's own. */
+void note_busy(void);
 
 #endif
