@@ -24,6 +24,50 @@
 #include "vram.h"
 
 /**
+ * client_create() - somebody opened a device, through whichever door
+ * @device: device
+ *
+ * Context: may sleep.
+ * Return: the client, or NULL where there is no memory.
+ */
+struct client *client_create(struct mockgpu_device *device)
+{
+	struct client *client;
+
+	if (control_no_memory())
+		return NULL;
+	client = kzalloc(sizeof(*client), GFP_KERNEL);
+	if (!client)
+		return NULL;
+	client->charge = vram_charge_create();
+	if (!client->charge) {
+		kfree(client);
+		return NULL;
+	}
+	client->device = device;
+	mutex_init(&client->attach_lock);
+	engine_init(&client->engine);
+	return client;
+}
+
+/**
+ * client_destroy() - undo client_create()
+ * @client: client that nobody calls any more
+ *
+ * Context: may sleep.
+ */
+void client_destroy(struct client *client)
+{
+	control_hit(CONTROL_CLOSE, NULL, 0);
+	engine_fini(&client->engine);
+	if (client->svm)
+		svm_destroy(client->svm);
+	vram_charge_close(&client->device->vram, client->charge);
+	mutex_destroy(&client->attach_lock);
+	kfree(client);
+}
+
+/**
  * client_open() - a file of the device was opened
  * @device: device
  * @file: the file; its driver_priv is set
@@ -33,23 +77,8 @@
  */
 int client_open(struct mockgpu_device *device, struct drm_file *file)
 {
-	struct client *client;
-
-	if (control_no_memory())
-		return -ENOMEM;
-	client = kzalloc(sizeof(*client), GFP_KERNEL);
-	if (!client)
-		return -ENOMEM;
-	client->charge = vram_charge_create();
-	if (!client->charge) {
-		kfree(client);
-		return -ENOMEM;
-	}
-	client->device = device;
-	mutex_init(&client->attach_lock);
-	engine_init(&client->engine);
-	file->driver_priv = client;
-	return 0;
+	file->driver_priv = client_create(device);
+	return file->driver_priv ? 0 : -ENOMEM;
 }
 
 /**
@@ -60,17 +89,9 @@ int client_open(struct mockgpu_device *device, struct drm_file *file)
  */
 void client_close(struct drm_file *file)
 {
-	struct client *client = file->driver_priv;
-
 	/* First: what is held may be held by what is to end. */
 	control_disarm(file);
-	control_hit(CONTROL_CLOSE, NULL, 0);
-	engine_fini(&client->engine);
-	if (client->svm)
-		svm_destroy(client->svm);
-	vram_charge_close(&client->device->vram, client->charge);
-	mutex_destroy(&client->attach_lock);
-	kfree(client);
+	client_destroy(file->driver_priv);
 }
 
 /**

@@ -29,6 +29,8 @@ struct client {
 	struct engine engine;
 };
 
+struct client *client_create(struct mockgpu_device *device);
+void client_destroy(struct client *client);
 int client_open(struct mockgpu_device *device, struct drm_file *file);
 void client_close(struct drm_file *file);
 int client_attach(struct client *client);

@@ -20,6 +20,7 @@
 #include "client.h"
 #include "compat/compat_drm.h"
 #include "device.h"
+#include "dmirror.h"
 #include "ioctl.h"
 #include "mockgpu_drm.h"
 #include "vram_coherent.h"
@@ -58,6 +59,11 @@ static char *coherent_source = "auto";
 module_param(coherent_source, charp, 0444);
 MODULE_PARM_DESC(coherent_source,
 		 "memory for coherent VRAM: offline (blocks of the machine's memory, given back later), SIZE@ADDRESS (a range that the machine does not use) (default auto: offline, if coherent VRAM is asked for)");
+
+static bool dmirror;
+module_param(dmirror, bool, 0444);
+MODULE_PARM_DESC(dmirror,
+		 "offer /dev/hmm_dmirror0 and 1 for the first two devices with private VRAM, 2 and 3 for those with coherent VRAM (default N)");
 
 static struct platform_device *platform_devices[DEVICES_MAX];
 static const struct vram_source *sources[DEVICES_MAX];
@@ -198,11 +204,18 @@ static int mockgpu_probe(struct platform_device *pdev)
 	if (ret)
 		return ret;
 	published = true;
-	return device_publish(pdev);
+	ret = device_publish(pdev);
+	if (ret)
+		return ret;
+	ret = dmirror_add(platform_get_drvdata(pdev));
+	if (ret)
+		device_tear_down(pdev);
+	return ret;
 }
 
 static COMPAT_REMOVE_TYPE mockgpu_remove(struct platform_device *pdev)
 {
+	dmirror_remove(platform_get_drvdata(pdev));
 	device_tear_down(pdev);
 	return COMPAT_REMOVE_RESULT;
 }
@@ -356,9 +369,13 @@ static int __init mockgpu_init(void)
 	ret = open_sources();
 	if (ret)
 		return ret;
-	ret = platform_driver_register(&mockgpu_platform_driver);
+	if (dmirror)
+		ret = dmirror_init();
 	if (ret)
 		goto err_close_sources;
+	ret = platform_driver_register(&mockgpu_platform_driver);
+	if (ret)
+		goto err_dmirror;
 	ret = add_devices();
 	if (ret)
 		goto err_unregister;
@@ -366,6 +383,8 @@ static int __init mockgpu_init(void)
 
 err_unregister:
 	platform_driver_unregister(&mockgpu_platform_driver);
+err_dmirror:
+	dmirror_exit();
 err_close_sources:
 	coherent_close();
 	return ret;
@@ -375,6 +394,7 @@ static void __exit mockgpu_exit(void)
 {
 	remove_devices();
 	platform_driver_unregister(&mockgpu_platform_driver);
+	dmirror_exit();
 	coherent_close();
 }
 

@@ -116,6 +116,34 @@ unsigned long svm_next_mapped(struct svm *svm, unsigned long start, unsigned lon
 }
 
 /**
+ * svm_readable() - how far a range can be read from its start on
+ * @svm: memory of the calling process
+ * @start: first address of the range, at a page boundary
+ * @end: end of the range
+ *
+ * Context: may sleep; takes mmap_lock for read.
+ * Return: the first address from @start on where nothing is mapped that the process may
+ * read, or @end.
+ */
+unsigned long svm_readable(struct svm *svm, unsigned long start, unsigned long end)
+{
+	struct mm_struct *mm = svm->mirror.mm;
+	struct vm_area_struct *vma;
+
+	/* Who is being killed finds out at the next step. */
+	if (mmap_read_lock_killable(mm))
+		return end;
+	while (start < end) {
+		vma = vma_lookup(mm, start);
+		if (!vma || !(vma->vm_flags & VM_READ))
+			break;
+		start = min(end, vma->vm_end);
+	}
+	mmap_read_unlock(mm);
+	return start;
+}
+
+/**
  * svm_advise() - advise the device about a range
  * @svm: memory of the calling process
  * @start: first address

@@ -49,6 +49,7 @@ void svm_destroy(struct svm *svm);
 bool svm_is_of(const struct svm *svm, const struct mm_struct *mm);
 unsigned int svm_window(unsigned long start, unsigned long end);
 unsigned long svm_next_mapped(struct svm *svm, unsigned long start, unsigned long end);
+unsigned long svm_readable(struct svm *svm, unsigned long start, unsigned long end);
 int svm_advise(struct svm *svm, unsigned long start, unsigned long end, unsigned int attr,
 	       u64 value);
 int svm_advise_reset(struct svm *svm, unsigned long start, unsigned long end);

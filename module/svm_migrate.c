@@ -221,6 +221,7 @@ struct svm_pass {
 	struct migrate_pool *pool;
 	unsigned long start;
 	u8 *status;
+	bool whole;
 };
 
 static void svm_pass_run(struct svm_pass *pass, struct vm_area_struct *vma, unsigned int first,
@@ -237,7 +238,7 @@ static void svm_pass_run(struct svm_pass *pass, struct vm_area_struct *vma, unsi
 		},
 		.status = pass->status + first,
 		.guess = mig->guess + first,
-		.huge = !mig->to_vram || pass->pool->huge,
+		.huge = mig->to_vram ? pass->pool->huge : pass->whole,
 		.vram = mig->svm->vram,
 		.granularity = mig->granularity,
 		.slice_ms = mig->slice_ms,
@@ -288,9 +289,30 @@ static int svm_pass_stretch(void *data, struct vm_area_struct *vma, unsigned lon
 	return 0;
 }
 
+/*
+ * There is no memory, once.  A window that is all to move does so by single pages then, as
+ * if 2 MiB at once had been asked for and not been there; of others the first page stays.
+ * Returns whether a huge folio may move whole.
+ */
+static bool svm_fail_once(struct svm_migration *mig, unsigned int npages, u8 *status)
+{
+	unsigned int i;
+
+	if (!mig->fail_once)
+		return true;
+	mig->fail_once = false;
+	if (svm_pending(status, npages) == VRAM_BLOCK_PAGES)
+		return false;
+	for (i = 0; i < npages && status[i] != MIGRATE_PENDING; i++)
+		;
+	status[i] = mig->to_vram ? MOCKGPU_PAGE_NO_VRAM : MOCKGPU_PAGE_NO_RAM;
+	return true;
+}
+
 static int svm_pass(struct svm_migration *mig, unsigned long start, unsigned int npages,
 		    u8 *status, bool huge)
 {
+	bool whole = svm_fail_once(mig, npages, status);
 	unsigned int pending = svm_pending(status, npages);
 	struct svm *svm = mig->svm;
 	struct mm_struct *mm = svm->mirror.mm;
@@ -299,11 +321,12 @@ static int svm_pass(struct svm_migration *mig, unsigned long start, unsigned int
 		.charge = svm->charge,
 		.pages = mig->pages,
 	};
-	struct svm_pass pass = { mig, &pool, start, status };
+	struct svm_pass pass = { mig, &pool, start, status, whole };
 	int ret = -EINTR;
 
 	if (mig->to_vram) {
-		migrate_pool_fill(&pool, pending, huge && pending == VRAM_BLOCK_PAGES);
+		migrate_pool_fill(&pool, pending,
+				  huge && whole && pending == VRAM_BLOCK_PAGES);
 		if (pool.why == -EINTR)
 			goto out;
 	}

@@ -20,6 +20,8 @@
  * @cause: MOCKGPU_CAUSE_*
  * @queue: number of the queue that it is done for, or 0
  * @hasty: do not wait for pages that are busy
+ * @fail_once: the first attempt to have memory fails: of 2 MiB at once where it is that,
+ *	else of a page; cleared by then
  * @since: when the attempts at a window began to fail
  * @waited: time that the call has spent on pages that are busy
  * @src: a slot for each page of a window
@@ -36,6 +38,7 @@ struct svm_migration {
 	unsigned int cause;
 	u32 queue;
 	bool hasty;
+	bool fail_once;
 	ktime_t since;
 	ktime_t waited;
 	unsigned long src[SVM_WINDOW_PAGES];
