@@ -7,6 +7,7 @@
 # First, as $(shell ...) exports variables, too.
 export override CMD := $(value CMD)
 export override SHARE := $(value SHARE)
+export override HMM_TESTS := $(value HMM_TESTS)
 
 # For another kernel than the running one: KVER=version, or KDIR=/path/to/headers
 export KVER ?= $(shell uname -r)
@@ -46,6 +47,10 @@ kernels: guest-needs ## the kernels that KERNEL= can name, for check, bench, dem
 
 check-debug: guest-needs ## all scenarios, and unit tests, on a kernel with all its checks on; T=, REPEAT= as well
 	@tests/vm/check -d $(if $(REPEAT),-r '$(REPEAT)') $(if $(VRAM),-v '$(VRAM)') $(T)
+
+check-upstream: guest-needs ## the kernel's own HMM tests, on every kernel or KERNEL=; HMM_TESTS=/kernel/tree: of that
+	@tests/vm/$(if $(MOCKGPU_KERNEL),check,check-matrix) -u $(if $(DEBUG),-d) \
+		$(if $(REPEAT),-r '$(REPEAT)') $(if $(VRAM),-v '$(VRAM)') $(T)
 
 coverage: guest-needs ## check-debug, and which lines of the module it did not execute; T= as well
 	$(call refuse,VRAM REPEAT)
@@ -125,12 +130,12 @@ distclean: ## remove the whole cache folder, the guest's images included
 
 help: ## this list
 	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+		/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 	@printf '\nEverything generated is in %s (MOCKGPU_CACHE).\n' '$(MOCKGPU_CACHE)'
 
 guest-needs:
 	@tests/vm/needs guest
 
 .PHONY: all module userspace install demo check check-matrix kernels \
-	check-debug coverage bench vm vm-run lint \
+	check-debug check-upstream coverage bench vm vm-run lint \
 	dkms-install dkms-remove dkms-tree deb check-deb clean distclean help guest-needs

@@ -12,6 +12,7 @@
  */
 #include <linux/cdev.h>
 #include <linux/device.h>
+#include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/kdev_t.h>
 #include <linux/mm.h>
@@ -152,6 +153,10 @@ static int dmirror_check(const struct dmirror_args *args)
 /* What is not known is ignored there, too. */
 static int dmirror_set_flags(struct dmirror_file *file, u64 flags)
 {
+	struct svm *svm = client_svm(file->client);
+
+	if (IS_ERR(svm))
+		return PTR_ERR(svm);
 	if (flags & DMIRROR_FLAG_FAIL_ALLOC)
 		set_bit(0, &file->fail_alloc);
 	else

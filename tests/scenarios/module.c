@@ -124,15 +124,22 @@ static int unload_when_idle(void)
 	return err;
 }
 
-void module_reload(unsigned int devices, unsigned int vram_mb)
+void module_reload_with(const char *parameters)
 {
-	char parameters[96];
+	char all[160];
 
 	module_prepare();
 	CHECK_EQ(unload_when_idle(), 0);
-	snprintf(parameters, sizeof(parameters), "devices=%u vram_mb=%u%s", devices, vram_mb,
-		 module_vram());
-	CHECK_EQ(module_load(parameters, NULL), 0);
+	snprintf(all, sizeof(all), "%s%s", parameters, module_vram());
+	CHECK_EQ(module_load(all, NULL), 0);
+}
+
+void module_reload(unsigned int devices, unsigned int vram_mb)
+{
+	char parameters[64];
+
+	snprintf(parameters, sizeof(parameters), "devices=%u vram_mb=%u", devices, vram_mb);
+	module_reload_with(parameters);
 	CHECK_EQ(mockgpu_count(), devices);
 }
 

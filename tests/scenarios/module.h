@@ -27,6 +27,8 @@ int module_load(const char *parameters, uint64_t *ns);
 int module_unload(void);
 /* Both, in a scenario with the flag RELOADS; fails it where they fail. */
 void module_reload(unsigned int devices, unsigned int vram_mb);
+/* The same with any parameters, beside the type of VRAM. */
+void module_reload_with(const char *parameters);
 /* Back to the defaults; 0 or -1. */
 int module_restore(void);
 
