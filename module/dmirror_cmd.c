@@ -154,6 +154,7 @@ int dmirror_access(struct dmirror_file *file, struct dmirror_args *args, bool wr
 /* Hand the data of a range to the caller as the device has it, so that it can be checked. */
 static int dmirror_show(const struct dmirror_range *range, struct dmirror_args *args)
 {
+	void __user *user = u64_to_user_ptr(args->ptr);
 	unsigned long addr = range->start;
 	bool faulted = false;
 	size_t len;
@@ -166,7 +167,7 @@ static int dmirror_show(const struct dmirror_range *range, struct dmirror_args *
 	for (; addr < range->end && !ret; addr += len) {
 		len = min(range->end - addr, DMIRROR_STEP_BYTES);
 		ret = dmirror_step(range, addr, buf, len, false, &faulted);
-		if (!ret && copy_to_user(u64_to_user_ptr(args->ptr + addr - range->start), buf, len))
+		if (!ret && copy_to_user(user + (addr - range->start), buf, len))
 			ret = -EFAULT;
 		if (!ret && addr + len < range->end)
 			ret = dmirror_pause();
@@ -235,7 +236,7 @@ static int dmirror_move_back(const struct dmirror_range *range, struct svm_migra
 		return ret;
 	/* The room is the migration's, which needs it itself. */
 	for (first = 0; first < npages; first++)
-		assign_bit(first, local, res[first] & MOCKGPU_RES_LOCAL);
+		__assign_bit(first, local, res[first] & MOCKGPU_RES_LOCAL);
 	for (first = find_first_bit(local, npages); first < npages && !ret;
 	     first = find_next_bit(local, npages, last)) {
 		last = find_next_zero_bit(local, npages, first);

@@ -159,6 +159,7 @@ matrix_kernel_that_was_typed_counts()
 		"$(MOCKGPU_KERNEL=6.2 make_says check KERNEL=5.1)" '^, kernel 5\.1$'
 	expect 'in the environment' "$(MOCKGPU_KERNEL=6.2 make_says check)" '^, kernel 6\.2$'
 	expect 'neither' "$(make_says check)" '^, kernel $'
+	expect 'upstream' "$(make_says check-upstream KERNEL=5.1)" '^-u, kernel 5\.1$'
 }
 
 # What a target does not go by, it refuses.
