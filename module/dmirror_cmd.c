@@ -2,9 +2,8 @@
 /*
  * The calls of /dev/hmm_dmirrorN: what each of them does with the rooms below.
  *
- * Where the test driver in the kernel's tree stops at the first page that cannot be had,
- * so do these calls; that one page out of a million was passed over, which there is an
- * error as well, does not happen here.
+ * Pages that are in use for a moment are tried again.  The test driver in the kernel's
+ * tree passes such a page over now and then, which its callers take for an error.
  *
  * A process has its own pages emptied out of the device by a release, and those of nobody
  * else; and a CPU fault, which meets no open file, is not made to fail by a flag of one.
@@ -190,19 +189,17 @@ static int dmirror_move(const struct dmirror_range *range, struct svm_migration 
 	return ret;
 }
 
-/* Returns 0 where all pages of a window are in the device's VRAM now. */
+/* Move a window to the device's VRAM, and count the pages that are elsewhere all the same. */
 static int dmirror_move_there(const struct dmirror_range *range, struct svm_migration *mig,
-			      unsigned long start, unsigned int npages, u64 *moved)
+			      unsigned long start, unsigned int npages, u64 *stayed)
 {
 	u8 status[SVM_WINDOW_PAGES];
 	unsigned int i;
 	int ret;
 
 	ret = dmirror_move(range, mig, start, npages, status);
-	for (i = 0; i < npages && !ret; i++) {
-		if (status[i] != MOCKGPU_PAGE_MOVED && status[i] != MOCKGPU_PAGE_ALREADY)
-			ret = -ENOENT;
-	}
+	for (i = 0; i < npages && !ret; i++)
+		*stayed += status[i] != MOCKGPU_PAGE_MOVED && status[i] != MOCKGPU_PAGE_ALREADY;
 	return ret;
 }
 
@@ -247,7 +244,7 @@ static int dmirror_move_back(const struct dmirror_range *range, struct svm_migra
 }
 
 static int dmirror_move_all(const struct dmirror_range *range, struct svm_migration *mig,
-			    u64 *moved)
+			    u64 *count)
 {
 	unsigned long start = range->start, stop;
 	unsigned int n;
@@ -259,16 +256,17 @@ static int dmirror_move_all(const struct dmirror_range *range, struct svm_migrat
 		n = (stop - start) / PAGE_SIZE;
 		if (!n)
 			return -EINVAL;
-		ret = mig->to_vram ? dmirror_move_there(range, mig, start, n, moved) :
-				     dmirror_move_back(range, mig, start, n, moved);
+		ret = mig->to_vram ? dmirror_move_there(range, mig, start, n, count) :
+				     dmirror_move_back(range, mig, start, n, count);
 		if (!ret && stop < range->end)
 			ret = dmirror_pause();
 	}
 	return ret;
 }
 
+/* Counts pages that stayed, or on the way back those that moved. */
 static int dmirror_migrate(struct dmirror_file *file, const struct dmirror_range *range,
-			   bool to_vram, u64 *moved)
+			   bool to_vram, u64 *count)
 {
 	struct svm_migration *mig = svm_migration_create(range->svm, to_vram,
 							 MOCKGPU_CAUSE_MIGRATE);
@@ -277,7 +275,7 @@ static int dmirror_migrate(struct dmirror_file *file, const struct dmirror_range
 	if (!mig)
 		return -ENOMEM;
 	mig->fail_once = test_and_clear_bit(0, &file->fail_alloc);
-	ret = dmirror_move_all(range, mig, moved);
+	ret = dmirror_move_all(range, mig, count);
 	/* No memory was wanted. */
 	if (mig->fail_once)
 		set_bit(0, &file->fail_alloc);
@@ -292,17 +290,20 @@ static int dmirror_migrate(struct dmirror_file *file, const struct dmirror_range
  *
  * Context: may sleep.
  * Return: 0 where all pages are in VRAM; -EINVAL where not all is mapped for reading;
- * -ENOENT where a page stayed; -EPERM, -ENOMEM, -ENODEV, -EFAULT, -EINTR.
+ * -ENOENT where a page stayed, and others may have moved; -EPERM, -ENOMEM, -ENODEV, -EFAULT,
+ * -EINTR.
  */
 int dmirror_to_device(struct dmirror_file *file, struct dmirror_args *args)
 {
 	struct dmirror_range range;
-	u64 moved = 0;
+	u64 stayed = 0;
 	int ret;
 
 	ret = dmirror_range(file, args, &range);
 	if (!ret)
-		ret = dmirror_migrate(file, &range, true, &moved);
+		ret = dmirror_migrate(file, &range, true, &stayed);
+	if (!ret && stayed)
+		ret = -ENOENT;
 	return ret ? : dmirror_show(&range, args);
 }
 
