@@ -8,7 +8,7 @@
 # shellcheck source=tests/tap/tap.sh
 . "$(dirname "$0")/../tap/tap.sh"
 # What it selects is not the tests of this file.
-select=${MOCKGPU_T-}
+chosen=${MOCKGPU_T-}
 unset MOCKGPU_T
 
 nodes_have_the_numbers_that_the_tests_expect()
@@ -33,7 +33,7 @@ two_copies_pass_at_once()
 	local copy bad=0 job jobs=() out
 	out=$(mktemp -d)
 	for copy in 1 2; do
-		MOCKGPU_T=$select hmm_tests >"$out/$copy" &
+		MOCKGPU_T=$chosen hmm_tests >"$out/$copy" &
 		jobs+=($!)
 	done
 	for job in "${jobs[@]}"; do
