@@ -455,7 +455,10 @@ static int exclusive_short(void)
 {
 	int err = call_short(DMIRROR_EXCLUSIVE);
 
-	return err ? err : call_short(DMIRROR_CHECK_EXCLUSIVE) == -EPERM ? 0 : -EIO;
+	if (err)
+		return err;
+	err = call_short(DMIRROR_CHECK_EXCLUSIVE);
+	return err == -EPERM ? 0 : err ? err : -EIO;
 }
 
 static int release_short(void)
