@@ -50,19 +50,9 @@ static struct {
 	bool on;
 	dev_t first;
 	struct dmirror_node *node[DMIRROR_NODES];
-	DECLARE_BITMAP(coherent, U8_MAX + 1);
 } dmirror = {
 	.lock = __MUTEX_INITIALIZER(dmirror.lock),
 };
-
-/**
- * dmirror_is_coherent() - whether a device has coherent VRAM
- * @device: its number
- */
-bool dmirror_is_coherent(unsigned int device)
-{
-	return test_bit(device, dmirror.coherent);
-}
 
 static int dmirror_open(struct inode *inode, struct file *filp)
 {
@@ -282,8 +272,8 @@ int dmirror_add(struct mockgpu_device *device)
 
 	if (!dmirror.on)
 		return 0;
+	dmirror_know(device->index, coherent);
 	mutex_lock(&dmirror.lock);
-	assign_bit(device->index, dmirror.coherent, coherent);
 	for (i = first; i < first + DMIRROR_OF_A_TYPE && dmirror.node[i]; i++)
 		;
 	if (i < first + DMIRROR_OF_A_TYPE)

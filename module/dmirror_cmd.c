@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * The calls of /dev/hmm_dmirrorN: what each of them does with the rooms below.
+ * The calls of /dev/hmm_dmirrorN: what each of them does with the rooms below.  Those that
+ * only look are in dmirror_look.c.
  *
  * Pages that are in use for a moment are tried again.  The test driver in the kernel's
  * tree passes such a page over now and then, which its callers take for an error.
@@ -68,13 +69,6 @@ static void *dmirror_alloc(u64 bytes)
 	if (bytes > INT_MAX || control_no_memory())
 		return NULL;
 	return kvmalloc(bytes, GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL);
-}
-
-/* Between two steps. */
-static int dmirror_pause(void)
-{
-	cond_resched();
-	return signal_pending(current) ? -EINTR : 0;
 }
 
 /* Have the device read or write part of a range.  Says in @faulted whether it faulted. */
@@ -323,122 +317,6 @@ int dmirror_to_system(struct dmirror_file *file, struct dmirror_args *args)
 
 	ret = dmirror_range(file, args, &range);
 	return ret ? : dmirror_migrate(file, &range, false, &args->cpages);
-}
-
-/* What there is to say of a page, in the words of this door. */
-static u8 dmirror_describe(u32 res)
-{
-	unsigned int order = MOCKGPU_RES_ORDER(res);
-	u8 is = DMIRROR_IS_NONE;
-
-	if (res & MOCKGPU_RES_UNMAPPED)
-		return DMIRROR_IS_ERROR;
-	if (!(res & MOCKGPU_RES_PRESENT))
-		return DMIRROR_IS_NONE;
-	if (res & MOCKGPU_RES_VRAM) {
-		if (dmirror_is_coherent(MOCKGPU_RES_DEVICE(res)))
-			is = res & MOCKGPU_RES_LOCAL ? DMIRROR_IS_COHERENT_LOCAL :
-						       DMIRROR_IS_COHERENT_REMOTE;
-		else if (res & MOCKGPU_RES_LOCAL)
-			is = DMIRROR_IS_PRIVATE_LOCAL;
-		else
-			/* There, another device's private memory cannot be seen. */
-			return DMIRROR_IS_NONE;
-	} else if ((res & MOCKGPU_RES_ZERO) && !order) {
-		is = DMIRROR_IS_ZERO;
-	}
-	is |= res & MOCKGPU_RES_WRITE ? DMIRROR_IS_WRITE : DMIRROR_IS_READ;
-	if (order == PMD_SHIFT - PAGE_SHIFT)
-		is |= DMIRROR_IS_PMD;
-	else if (order == PUD_SHIFT - PAGE_SHIFT)
-		is |= DMIRROR_IS_PUD;
-	return is;
-}
-
-/* Call @fn for each window of a range, with what there is to say of its pages. */
-static int dmirror_look(const struct dmirror_range *range,
-			int (*fn)(struct dmirror_args *args, const u32 *res, unsigned int npages),
-			struct dmirror_args *args)
-{
-	unsigned long start = range->start;
-	unsigned int n;
-	u32 *res = NULL;
-	int ret = 0;
-
-	if (!control_no_memory())
-		res = kmalloc_array(SVM_WINDOW_PAGES, sizeof(*res), GFP_KERNEL);
-	if (!res)
-		return -ENOMEM;
-	for (; start < range->end && !ret; start += n * PAGE_SIZE) {
-		n = svm_window(start, range->end);
-		ret = svm_residency(range->svm, start, n, res);
-		if (!ret)
-			ret = fn(args, res, n);
-		if (!ret && start + n * PAGE_SIZE < range->end)
-			ret = dmirror_pause();
-	}
-	kfree(res);
-	return ret;
-}
-
-static int dmirror_describe_all(struct dmirror_args *args, const u32 *res, unsigned int npages)
-{
-	u8 is[SVM_WINDOW_PAGES];
-	unsigned int i;
-
-	for (i = 0; i < npages; i++)
-		is[i] = dmirror_describe(res[i]);
-	if (copy_to_user(u64_to_user_ptr(args->ptr + args->cpages), is, npages))
-		return -EFAULT;
-	args->cpages += npages;
-	return 0;
-}
-
-/**
- * dmirror_snapshot() - DMIRROR_SNAPSHOT
- * @file: file
- * @args: arguments
- *
- * Context: may sleep.
- * Return: 0, -EPERM, -EFAULT, -ENOMEM, -EINTR, -EBUSY (the mapping kept changing).
- */
-int dmirror_snapshot(struct dmirror_file *file, struct dmirror_args *args)
-{
-	struct dmirror_range range;
-	int ret;
-
-	ret = dmirror_range(file, args, &range);
-	return ret ? : dmirror_look(&range, dmirror_describe_all, args);
-}
-
-/* What the device has mapped and no CPU can reach, it has for itself. */
-static int dmirror_find_exclusive(struct dmirror_args *args, const u32 *res, unsigned int npages)
-{
-	unsigned int i;
-
-	for (i = 0; i < npages; i++) {
-		if ((res[i] & MOCKGPU_RES_GPU) && !(res[i] & MOCKGPU_RES_PRESENT))
-			return -EPERM;
-	}
-	return 0;
-}
-
-/**
- * dmirror_check_exclusive() - DMIRROR_CHECK_EXCLUSIVE
- * @file: file
- * @args: arguments
- *
- * Context: may sleep.
- * Return: 0 where the device has no page of the range exclusively; -EPERM where it has
- * one; else as dmirror_snapshot().
- */
-int dmirror_check_exclusive(struct dmirror_file *file, struct dmirror_args *args)
-{
-	struct dmirror_range range;
-	int ret;
-
-	ret = dmirror_range(file, args, &range);
-	return ret ? : dmirror_look(&range, dmirror_find_exclusive, args);
 }
 
 /* The queue of a file: made when it is first needed.  Two may be made, and one used. */

@@ -2,6 +2,9 @@
 #ifndef MOCKGPU_DMIRROR_CMD_H
 #define MOCKGPU_DMIRROR_CMD_H
 
+#include <linux/errno.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/types.h>
 
 struct client;
@@ -19,15 +22,25 @@ struct dmirror_file {
 	unsigned long fail_alloc;
 };
 
+/**
+ * dmirror_pause() - between two steps of a call
+ *
+ * Context: may sleep.
+ * Return: 0 or -EINTR.
+ */
+static inline int dmirror_pause(void)
+{
+	cond_resched();
+	return signal_pending(current) ? -EINTR : 0;
+}
+
 int dmirror_access(struct dmirror_file *file, struct dmirror_args *args, bool write);
 int dmirror_to_device(struct dmirror_file *file, struct dmirror_args *args);
 int dmirror_to_system(struct dmirror_file *file, struct dmirror_args *args);
+void dmirror_know(unsigned int device, bool coherent);
 int dmirror_snapshot(struct dmirror_file *file, struct dmirror_args *args);
 int dmirror_exclusive(struct dmirror_file *file, struct dmirror_args *args);
 int dmirror_check_exclusive(struct dmirror_file *file, struct dmirror_args *args);
 int dmirror_release(struct dmirror_file *file);
-
-/* What the calls need of the nodes. */
-bool dmirror_is_coherent(unsigned int device);
 
 #endif
