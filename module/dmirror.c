@@ -31,6 +31,7 @@
 #include "dmirror.h"
 #include "dmirror_abi.h"
 #include "dmirror_cmd.h"
+#include "ioctl.h"
 #include "vram.h"
 
 /**
@@ -127,17 +128,13 @@ static int dmirror_mmap(struct file *filp, struct vm_area_struct *vma)
 	return ret;
 }
 
-/* Whole pages, not none, no wrap, within what a process can map. */
 static int dmirror_check(const struct dmirror_args *args)
 {
-	u64 len, end;
+	u64 len;
 
-	if (!args->npages || !PAGE_ALIGNED(args->addr))
+	if (check_mul_overflow(args->npages, (u64)PAGE_SIZE, &len))
 		return -EINVAL;
-	if (check_mul_overflow(args->npages, (u64)PAGE_SIZE, &len) ||
-	    check_add_overflow(args->addr, len, &end) || end > TASK_SIZE_MAX)
-		return -EINVAL;
-	return 0;
+	return ioctl_check_range(args->addr, len);
 }
 
 /* What is not known is ignored there, too. */
