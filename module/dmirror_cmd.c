@@ -270,8 +270,8 @@ static int dmirror_migrate(struct dmirror_file *file, const struct dmirror_range
 		return -ENOMEM;
 	mig->fail_once = test_and_clear_bit(0, &file->fail_alloc);
 	ret = dmirror_move_all(range, mig, count);
-	/* No memory was wanted. */
-	if (mig->fail_once)
+	/* No memory was wanted; or a signal came, and the call is to be made again. */
+	if (mig->fail_once || ret == -EINTR)
 		set_bit(0, &file->fail_alloc);
 	svm_migration_destroy(mig);
 	return ret;
