@@ -246,7 +246,7 @@ static int dmirror_move_all(const struct dmirror_range *range, struct svm_migrat
 
 	for (; start < range->end && !ret; start = stop) {
 		n = svm_window(start, range->end);
-		stop = svm_readable(range->svm, start, start + n * PAGE_SIZE);
+		stop = svm_movable(range->svm, start, start + n * PAGE_SIZE);
 		n = (stop - start) / PAGE_SIZE;
 		if (!n)
 			return -EINVAL;
@@ -283,9 +283,9 @@ static int dmirror_migrate(struct dmirror_file *file, const struct dmirror_range
  * @args: arguments
  *
  * Context: may sleep.
- * Return: 0 where all pages are in VRAM; -EINVAL where not all is mapped for reading;
- * -ENOENT where a page stayed, and others may have moved; -EPERM, -ENOMEM, -ENODEV, -EFAULT,
- * -EINTR.
+ * Return: 0 where all pages are in VRAM; -EINVAL where not all is mapped for reading, or some
+ * of it never moves; -ENOENT where a page stayed, and others may have moved; -EPERM, -ENOMEM,
+ * -ENODEV, -EFAULT, -EINTR.
  */
 int dmirror_to_device(struct dmirror_file *file, struct dmirror_args *args)
 {
@@ -307,8 +307,7 @@ int dmirror_to_device(struct dmirror_file *file, struct dmirror_args *args)
  * @args: arguments; the pages that came are counted
  *
  * Context: may sleep.
- * Return: 0, also where pages stayed; -EINVAL where not all is mapped for reading; -EPERM,
- * -ENOMEM, -ENODEV, -EINTR.
+ * Return: 0, also where pages stayed; -EINVAL as above; -EPERM, -ENOMEM, -ENODEV, -EINTR.
  */
 int dmirror_to_system(struct dmirror_file *file, struct dmirror_args *args)
 {

@@ -12,6 +12,8 @@
  *
  * Locking: the mirror's; there is no other state that changes.
  */
+#include <linux/fs.h>
+#include <linux/hugetlb_inline.h>
 #include <linux/mm.h>
 #include <linux/pid.h>
 #include <linux/sched.h>
@@ -116,16 +118,27 @@ unsigned long svm_next_mapped(struct svm *svm, unsigned long start, unsigned lon
 }
 
 /**
- * svm_readable() - how far a range can be read from its start on
+ * svm_is_special() - is a mapping one whose pages never move?
+ * @vma: VMA
+ *
+ * Context: mmap_lock held.
+ */
+bool svm_is_special(struct vm_area_struct *vma)
+{
+	return is_vm_hugetlb_page(vma) || (vma->vm_flags & VM_SPECIAL) || vma_is_dax(vma);
+}
+
+/**
+ * svm_movable() - how far a range can be asked to move from its start on
  * @svm: memory of the calling process
  * @start: first address of the range, at a page boundary
  * @end: end of the range
  *
  * Context: may sleep; takes mmap_lock for read.
  * Return: the first address from @start on where nothing is mapped that the process may
- * read, or @end.
+ * read, or what is mapped is special; or @end.
  */
-unsigned long svm_readable(struct svm *svm, unsigned long start, unsigned long end)
+unsigned long svm_movable(struct svm *svm, unsigned long start, unsigned long end)
 {
 	struct mm_struct *mm = svm->mirror.mm;
 	struct vm_area_struct *vma;
@@ -135,7 +148,7 @@ unsigned long svm_readable(struct svm *svm, unsigned long start, unsigned long e
 		return end;
 	while (start < end) {
 		vma = vma_lookup(mm, start);
-		if (!vma || !(vma->vm_flags & VM_READ))
+		if (!vma || !(vma->vm_flags & VM_READ) || svm_is_special(vma))
 			break;
 		start = min(end, vma->vm_end);
 	}

@@ -9,6 +9,7 @@
 
 struct mm_struct;
 struct mockgpu_stats;
+struct vm_area_struct;
 struct vram;
 struct vram_charge;
 
@@ -49,7 +50,8 @@ void svm_destroy(struct svm *svm);
 bool svm_is_of(const struct svm *svm, const struct mm_struct *mm);
 unsigned int svm_window(unsigned long start, unsigned long end);
 unsigned long svm_next_mapped(struct svm *svm, unsigned long start, unsigned long end);
-unsigned long svm_readable(struct svm *svm, unsigned long start, unsigned long end);
+bool svm_is_special(struct vm_area_struct *vma);
+unsigned long svm_movable(struct svm *svm, unsigned long start, unsigned long end);
 int svm_advise(struct svm *svm, unsigned long start, unsigned long end, unsigned int attr,
 	       u64 value);
 int svm_advise_reset(struct svm *svm, unsigned long start, unsigned long end);

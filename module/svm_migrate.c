@@ -122,7 +122,7 @@ u8 svm_stretch_answer(struct vm_area_struct *vma, bool to_vram)
 {
 	if (!vma)
 		return MOCKGPU_PAGE_UNMAPPED;
-	if (is_vm_hugetlb_page(vma) || (vma->vm_flags & VM_SPECIAL) || vma_is_dax(vma))
+	if (svm_is_special(vma))
 		return MOCKGPU_PAGE_SPECIAL;
 	/* What was there before the mapping changed may still come home. */
 	if (!to_vram)

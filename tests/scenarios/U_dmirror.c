@@ -285,7 +285,7 @@ static void U3_arguments(void)
 {
 	static char data[PAGE];
 	uint16_t tag = new_tag();
-	void *p, *bad = map_arena(2);
+	void *p, *bad = map_arena(2), *special;
 	int fd;
 
 	dmirror_load(VRAM_MB);
@@ -311,6 +311,12 @@ static void U3_arguments(void)
 	CHECK_EQ(dmirror(fd, DMIRROR_TO_DEVICE, p, 1, bad, NULL), -EFAULT);
 	CHECK_EQ(dmirror(fd, DMIRROR_TO_DEVICE, bad, 1, data, NULL), -EINVAL);
 	CHECK_EQ(dmirror(fd, DMIRROR_TO_SYSTEM, bad, 1, data, NULL), -EINVAL);
+	/* What a driver has mapped never moves. */
+	special = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+	CHECK(special != MAP_FAILED);
+	CHECK_EQ(dmirror(fd, DMIRROR_TO_DEVICE, special, 1, data, NULL), -EINVAL);
+	CHECK_EQ(dmirror(fd, DMIRROR_TO_SYSTEM, special, 1, data, NULL), -EINVAL);
+	CHECK_EQ(dmirror(fd, DMIRROR_READ, special, 1, data, NULL), 0);
 	CHECK_EQ(dmirror(fd, DMIRROR_READ, bad, 1, data, NULL), -EFAULT);
 	CHECK_EQ(dmirror(fd, DMIRROR_WRITE, bad, 1, data, NULL), -EFAULT);
 	CHECK_FILL(p, 2, tag, 0);
