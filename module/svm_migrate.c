@@ -291,8 +291,8 @@ static int svm_pass_stretch(void *data, struct vm_area_struct *vma, unsigned lon
 
 /*
  * There is no memory, once.  A window that is all to move does so by single pages then, as
- * if 2 MiB at once had been asked for and not been there; of others the first page stays.
- * Returns whether a huge folio may move whole.
+ * if 2 MiB at once had been asked for and not been there.  Of others the first page stays,
+ * and on the way home all do.  Returns whether a huge folio may move whole.
  */
 static bool svm_fail_once(struct svm_migration *mig, unsigned int npages, u8 *status)
 {
@@ -303,9 +303,13 @@ static bool svm_fail_once(struct svm_migration *mig, unsigned int npages, u8 *st
 	mig->fail_once = false;
 	if (svm_pending(status, npages) == VRAM_BLOCK_PAGES)
 		return false;
+	if (!mig->to_vram) {
+		svm_settle(status, npages, MOCKGPU_PAGE_NO_RAM);
+		return true;
+	}
 	for (i = 0; i < npages && status[i] != MIGRATE_PENDING; i++)
 		;
-	status[i] = mig->to_vram ? MOCKGPU_PAGE_NO_VRAM : MOCKGPU_PAGE_NO_RAM;
+	status[i] = MOCKGPU_PAGE_NO_VRAM;
 	return true;
 }
 

@@ -21,7 +21,7 @@
  * @queue: number of the queue that it is done for, or 0
  * @hasty: do not wait for pages that are busy
  * @fail_once: the first attempt to have memory fails: of 2 MiB at once where it is that,
- *	else of a page; cleared by then
+ *	else of a page, or on the way home of all that are asked for; cleared by then
  * @since: when the attempts at a window began to fail
  * @waited: time that the call has spent on pages that are busy
  * @src: a slot for each page of a window

@@ -396,7 +396,7 @@ static void U3_memory_fails_once(void)
 	/* There is nothing to be had for: it is still to come. */
 	DMIRROR_TO(fd, p, N, tag);
 	CHECK_EQ(dmirror(fd, DMIRROR_TO_SYSTEM, p, N, NULL, NULL), -ENOMEM);
-	DMIRROR_CHECK_IS(fd, p, 1, LOCAL);
+	DMIRROR_CHECK_IS(fd, p, N, LOCAL);
 	CHECK_EQ(dmirror(fd, DMIRROR_TO_SYSTEM, p, N, NULL, NULL), 0);
 	DMIRROR_CHECK_IS(fd, p, N, DMIRROR_IS_WRITE);
 	CHECK_FILL(p, N, tag, 0);
