@@ -318,6 +318,30 @@ int dmirror_to_system(struct dmirror_file *file, struct dmirror_args *args)
 	return ret ? : dmirror_migrate(file, &range, false, &args->cpages);
 }
 
+/* Send what there is of a range in the device's VRAM home, as far as it is not in use. */
+static int dmirror_evict(struct dmirror_file *file, struct svm *svm, unsigned long start,
+			 unsigned long end)
+{
+	u64 evicted = 0, busy = 0;
+	unsigned int n;
+	int ret = 0, idx;
+
+	while (!ret) {
+		start = svm_next_mapped(svm, start, end);
+		if (start == end)
+			break;
+		if (!drm_dev_enter(&file->client->device->drm, &idx))
+			return -ENODEV;
+		n = svm_window(start, end);
+		ret = svm_evict(svm, start, n, &evicted, &busy);
+		drm_dev_exit(idx);
+		start += n * PAGE_SIZE;
+		if (!ret && start < end)
+			ret = dmirror_pause();
+	}
+	return ret;
+}
+
 /* The queue of a file: made when it is first needed.  Two may be made, and one used. */
 static int dmirror_queue(struct dmirror_file *file, struct svm *svm, u32 *id)
 {
@@ -392,8 +416,9 @@ static int dmirror_run(struct dmirror_file *file, u32 queue, struct engine_job *
  * @file: file
  * @args: arguments
  *
- * The queue does it: to wait for a page, and be woken from that, takes a thread that is
- * nobody's.
+ * What is in the device's VRAM comes home first: there it would need no exclusive access.
+ * The queue does the rest: to wait for a page, and be woken from that, takes a thread that
+ * is nobody's.
  *
  * Context: may sleep.
  * Return: 0; -EOPNOTSUPP (not memory that can be had exclusively, or not on this kernel);
@@ -407,6 +432,8 @@ int dmirror_exclusive(struct dmirror_file *file, struct dmirror_args *args)
 	int ret;
 
 	ret = dmirror_range(file, args, &range);
+	if (!ret)
+		ret = dmirror_evict(file, range.svm, range.start, range.end);
 	if (!ret)
 		ret = dmirror_queue(file, range.svm, &queue);
 	if (ret)
@@ -431,25 +458,6 @@ int dmirror_exclusive(struct dmirror_file *file, struct dmirror_args *args)
 int dmirror_release(struct dmirror_file *file)
 {
 	struct svm *svm = client_svm(file->client);
-	unsigned long start = 0, end = TASK_SIZE_MAX;
-	u64 evicted = 0, busy = 0;
-	unsigned int n;
-	int ret = 0, idx;
 
-	if (IS_ERR(svm))
-		return PTR_ERR(svm);
-	while (!ret) {
-		start = svm_next_mapped(svm, start, end);
-		if (start == end)
-			break;
-		if (!drm_dev_enter(&file->client->device->drm, &idx))
-			return -ENODEV;
-		n = svm_window(start, end);
-		ret = svm_evict(svm, start, n, &evicted, &busy);
-		drm_dev_exit(idx);
-		start += n * PAGE_SIZE;
-		if (!ret)
-			ret = dmirror_pause();
-	}
-	return ret;
+	return IS_ERR(svm) ? PTR_ERR(svm) : dmirror_evict(file, svm, 0, TASK_SIZE_MAX);
 }
