@@ -56,6 +56,7 @@ upstream_status_says_whether_one_failed()
 	printf '%s\n' 1..1 'ok 1 x' | "$report" >/dev/null || fail 'all passed'
 	printf '%s\n' 1..1 'not ok 1 x' | "$report" >/dev/null && fail 'one failed'
 	printf '%s\n' 'no such file' | "$report" >/dev/null && fail 'nothing was run'
+	printf '%s\n' 1..2 'ok 1 x' | "$report" >/dev/null && fail 'it ended too early'
 	return 0
 }
 
