@@ -49,7 +49,7 @@ check-debug: guest-needs ## all scenarios, and unit tests, on a kernel with all 
 	@tests/vm/check -d $(if $(REPEAT),-r '$(REPEAT)') $(if $(VRAM),-v '$(VRAM)') $(T)
 
 check-upstream: guest-needs ## the kernel's own HMM tests, on every kernel or KERNEL=; HMM_TESTS=/kernel/tree: of that
-	@tests/vm/$(if $(MOCKGPU_KERNEL),check,check-matrix) -u $(if $(DEBUG),-d) \
+	@tests/vm/$(if $(MOCKGPU_KERNEL)$(DEBUG),check,check-matrix) -u $(if $(DEBUG),-d) \
 		$(if $(REPEAT),-r '$(REPEAT)') $(if $(VRAM),-v '$(VRAM)') $(T)
 
 coverage: guest-needs ## check-debug, and which lines of the module it did not execute; T= as well

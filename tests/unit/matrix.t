@@ -160,6 +160,11 @@ matrix_kernel_that_was_typed_counts()
 	expect 'in the environment' "$(MOCKGPU_KERNEL=6.2 make_says check)" '^, kernel 6\.2$'
 	expect 'neither' "$(make_says check)" '^, kernel $'
 	expect 'upstream' "$(make_says check-upstream KERNEL=5.1)" '^-u, kernel 5\.1$'
+	expect 'upstream, all' "$(make_says -n check-upstream)" 'tests/vm/check-matrix -u '
+	# A debug kernel takes a while to build: it is that of one kernel.
+	expect 'upstream, debug' "$(make_says -n check-upstream DEBUG=1)" 'tests/vm/check -u -d '
+	expect 'upstream, debug' "$(make_says check-upstream DEBUG=1 REPEAT=2 T=x)" \
+		'^-u -d -r 2 x, kernel $'
 }
 
 # What a target does not go by, it refuses.
