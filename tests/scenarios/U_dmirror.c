@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "dmirror.h"
@@ -397,6 +398,55 @@ static void U3_anothers_file(void)
 	CHECK_FILL(passed.p, N, tag, 0);
 }
 
+struct orphan {
+	int gone, done;
+	uint16_t tag;
+	pid_t pid;
+};
+
+/* Opens the node, has pages there and a queue, has a child, and exits. */
+static void open_and_leave(void *arg)
+{
+	struct orphan *orphan = arg;
+	void *p, *data = malloc(PAGE);
+	int fd = dmirror_open(0);
+	pid_t pid;
+
+	p = map_filled(N, orphan->tag);
+	DMIRROR_TO(fd, p, N, orphan->tag);
+	/* Also where it fails, there is a queue from now on. */
+	dmirror(fd, DMIRROR_EXCLUSIVE, p, 1, data, NULL);
+	pid = (pid_t)CHECK_SYS(fork());
+	if (pid) {
+		orphan->pid = pid;
+		return;
+	}
+	gate_wait(orphan->gone);
+	call_all(fd, p, 1, data, -EPERM);
+	CHECK_FILL(p, N, orphan->tag, 0);
+	CHECK_SYS(close(fd));
+	fd = dmirror_open(0);
+	DMIRROR_TO(fd, p, N, orphan->tag);
+	CHECK_FILL(p, N, orphan->tag, 0);
+	gate_open(orphan->done, 1);
+}
+
+/* Who still holds the file is not let in where its opener, whose memory it is for, has gone. */
+static void U3_the_file_of_one_who_has_gone(void)
+{
+	struct orphan *orphan = map_shared(1);
+
+	CHECK_SYS(prctl(PR_SET_CHILD_SUBREAPER, 1));
+	dmirror_load(VRAM_MB);
+	orphan->gone = gate_new();
+	orphan->done = gate_new();
+	orphan->tag = new_tag();
+	join(spawn(open_and_leave, orphan));
+	gate_open(orphan->gone, 1);
+	gate_wait(orphan->done);
+	join(orphan->pid);	/* ours by now */
+}
+
 static const char driver[] = "/sys/bus/platform/drivers/mockgpu";
 
 static int drive(const char *what)
@@ -469,6 +519,7 @@ const struct scenario scenarios[] = {
 	SCENARIO(U3_arguments),
 	SCENARIO(U3_a_hole_at_the_end),
 	SCENARIO(U3_anothers_file),
+	SCENARIO(U3_the_file_of_one_who_has_gone),
 	SCENARIO(U4_unbind),
 	SCENARIO(U4_only_where_it_is_asked_for),
 	{ 0 }
