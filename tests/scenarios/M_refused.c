@@ -55,8 +55,38 @@ static unsigned int block_gone(const bool *before, const bool *after, unsigned i
 }
 
 /*
+ * A page of the third of four blocks; where none is to be had, as memory given back last is handed
+ * out last, of the second or the fourth.  Says which block it is.
+ */
+static size_t page_of_a_block(uint64_t *p, size_t pages, const unsigned int *blocks,
+			      unsigned int *block)
+{
+	size_t block_pages = block_mb() * MB / PAGE, found[4] = { 0 };
+	static const unsigned int order[] = { 2, 1, 3 };
+	uint64_t frames[AT_ONCE];
+
+	for (size_t i = 0; i < pages && !found[2]; i++) {
+		for (size_t n = i; n < i + AT_ONCE && i % AT_ONCE == 0; n++)
+			p[n * WORDS] = n + 1;
+		if (i % AT_ONCE == 0)
+			frames_of(AT(p, i), AT_ONCE, frames);
+		for (unsigned int n = 0; n < 4; n++)
+			if (frames[i % AT_ONCE] / block_pages == blocks[n])
+				found[n] = i + 1;
+	}
+	for (unsigned int n = 0; n < 3; n++) {
+		if (!found[order[n]])
+			continue;
+		note("of block %u", order[n] + 1);
+		*block = blocks[order[n]];
+		return found[order[n]] - 1;
+	}
+	skip("no page of those blocks was to be had");
+}
+
+/*
  * Of four blocks the third cannot be had, as a page of it is held: it is passed over, is in use all
- * the while, and another is taken in its place, or the three are given back.
+ * the while, and another is taken in its place, or those before it are given back.
  */
 static void M4_the_third_block_is_held(void)
 {
@@ -65,11 +95,9 @@ static void M4_the_third_block_is_held(void)
 	/* As much as there is, but for what the machine itself wants. */
 	size_t kb = meminfo_kb("MemAvailable") - (192 << 10), i;
 	size_t pages = kb * KB_PER_MB / PAGE / AT_ONCE * AT_ONCE;
-	unsigned int third, now;
-	size_t block_pages = block_mb() * MB / PAGE;
-	uint64_t word, frames[AT_ONCE];
+	unsigned int blocks[4], third, now;
 	int err, ends[2];
-	uint64_t *p;
+	uint64_t *p, word;
 
 	machine_look();
 	CHECK_LE(pages, machine.total_kb * KB_PER_MB / PAGE);
@@ -85,21 +113,13 @@ static void M4_the_third_block_is_held(void)
 	blocks_look(during);
 	unload();
 	machine_is_whole();
-	third = block_gone(before, during, 3);
+	for (unsigned int n = 0; n < 4; n++)
+		blocks[n] = block_gone(before, during, n + 1);
 
 	p = map_hole(pages);
 	/* Sooner taken. */
 	CHECK_SYS(madvise(p, pages * PAGE, MADV_HUGEPAGE));
-	for (i = 0; i < pages; i++) {
-		for (size_t n = i; n < i + AT_ONCE && i % AT_ONCE == 0; n++)
-			p[n * WORDS] = n + 1;
-		if (i % AT_ONCE == 0)
-			frames_of(AT(p, i), AT_ONCE, frames);
-		if (frames[i % AT_ONCE] / block_pages == third)
-			break;
-	}
-	if (i == pages)
-		skip("no page of that block was to be had");
+	i = page_of_a_block(p, pages, blocks, &third);
 	CHECK_SYS(pipe(ends));
 	CHECK_EQ(vmsplice(ends[1], &(struct iovec){ AT(p, i), 8 }, 1, 0), 8);
 	if (i + 1 < pages)
