@@ -38,7 +38,7 @@ static void D1_the_cpu_takes_the_page_back(void)
 {
 	struct drm_mockgpu_counters before;
 	struct drm_mockgpu_result result;
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	volatile uint64_t *word = map_hole(1);
 
 	*word = 0;
@@ -62,7 +62,7 @@ static void D1_the_cpu_takes_the_page_back(void)
 /* The device reads and writes an exclusive page without giving it up. */
 static void D1_other_commands_on_an_exclusive_page(void)
 {
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	uint64_t *page = map_filled(1, new_tag());
 	struct drm_mockgpu_result result;
 
@@ -79,7 +79,7 @@ static void D1_other_commands_on_an_exclusive_page(void)
 /* D3: the device's right ends with the process's. */
 static void D3_read_only_after_exclusive(void)
 {
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	uint64_t *word = map_hole(1);
 
 	*word = 0;
@@ -98,7 +98,7 @@ static void D3_read_only_after_exclusive(void)
 
 static void D3_unmapped_after_exclusive(void)
 {
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	uint64_t *word = map_arena(1);
 
 	for (unsigned int i = 0; i < 20; i++) {
@@ -140,7 +140,7 @@ static void *drop_each_round(void *arg)
 /* The page is dropped while it becomes exclusive: the device does not go on with the old one. */
 static void D3_dropped_while_it_becomes_exclusive(void)
 {
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	struct drm_mockgpu_cmd cmd;
 	struct dropper dropper = { .page = map_hole(1) };
 	volatile uint64_t *word = dropper.page;
@@ -200,7 +200,7 @@ static void D4_shared_memory_and_files(void)
 /* A private mapping of a file: the first write makes the page anonymous, and that one can. */
 static void D4_private_file_mapping(void)
 {
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	int fd = make_memfd(1, 0);
 	uint64_t *p = map_arena(1), in_file;
 
@@ -235,7 +235,7 @@ static void D4_hugetlb(void)
 static void D5_in_a_huge_page(void)
 {
 	static const unsigned int targets[] = { 0, 1, 255, 511 };
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	uint16_t tag = new_tag();
 	uint64_t *p = map_huge(tag);
 
@@ -260,7 +260,7 @@ static void D5_in_a_huge_page(void)
 /* Every page of it, one after the other, and then the CPU. */
 static void D5_all_of_a_huge_page(void)
 {
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	uint16_t tag = new_tag();
 	uint64_t *p = map_huge(tag);
 	struct drm_mockgpu_cmd cmd = cmd_add(p, 8, 512);
@@ -298,7 +298,7 @@ static void D6_in_vram(void)
 /* A hole: the device makes the page. */
 static void D6_where_nothing_is_yet(void)
 {
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	uint64_t *word = map_hole(2);
 
 	RUN(q, cmd_add(word, 8, 5), .value = 4, .done = 5);
@@ -313,7 +313,7 @@ static void D6_where_nothing_is_yet(void)
 /* Migration of a page that is exclusive, and what became of its contents. */
 static void D6_an_exclusive_page_migrates(void)
 {
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	uint16_t tag = new_tag();
 	uint64_t *p = map_filled(4, tag);
 
@@ -331,7 +331,7 @@ static void D6_an_exclusive_page_migrates(void)
 /* D8: who takes hold of an exclusive page gets the page, with its contents. */
 static void D8_fork_of_an_exclusive_page(void)
 {
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	volatile uint64_t *word = map_hole(1), *seen = map_shared(1);
 	int go = gate_new();
 	pid_t child;
@@ -359,7 +359,7 @@ static void D8_fork_of_an_exclusive_page(void)
 
 static void D8_io_with_an_exclusive_page(void)
 {
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	volatile uint64_t *word = map_hole(1);
 	struct iovec mine = { (void *)(uintptr_t)word, 8 }, buffer;
 	uint64_t value = 0;
@@ -394,7 +394,7 @@ static void D8_io_with_an_exclusive_page(void)
 
 static void D8_direct_io_with_an_exclusive_page(void)
 {
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	char name[] = "/var/tmp/mockgpu-D8-XXXXXX";
 	uint16_t tag = new_tag();
 	uint64_t *p = map_filled(1, tag);

@@ -36,7 +36,7 @@ static void add_in_turns(struct queue q, volatile uint64_t *word)
 /* What the device writes is what the holder of the page sees: it is the same page. */
 static void D7_pinned_page(void)
 {
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	uint64_t *page = map_filled(1, new_tag());
 	struct io_uring_params params = { 0 };
 	struct iovec buffer = { page, PAGE };
@@ -56,7 +56,7 @@ static void D7_pinned_page(void)
 
 static void D7_page_in_a_pipe(void)
 {
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	uint64_t *page = map_filled(1, new_tag()), seen[WORDS];
 	struct iovec held = { page, PAGE };
 	int fds[2];
@@ -73,7 +73,7 @@ static void D7_page_in_a_pipe(void)
 /* A merged page is several addresses'; the sum is the writer's alone. */
 static void D7_merged_by_ksm(void)
 {
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	uint16_t tag = new_tag();
 	void *a = map_filled(8, tag), *b = map_filled(8, tag);
 
@@ -111,7 +111,7 @@ static void swap_off(void)
 static void D7_swapped_out(void)
 {
 	enum { N = 64 };
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	uint16_t tag = new_tag();
 	void *p = map_filled(N, tag);
 	unsigned int out = 0;
@@ -174,7 +174,7 @@ static pid_t hold_lock(uint64_t *p)
  */
 static void D7_lock_held_past_the_bound(void)
 {
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	uint16_t tag = new_tag();
 	uint64_t *p = map_filled(1, tag), start, pfn;
 	pid_t holder;

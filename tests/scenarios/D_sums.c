@@ -74,13 +74,14 @@ static void *add(void *arg)
 	return NULL;
 }
 
-/* Both sides do @work, and meanwhile something else is done until they are through. */
+/* Both sides do @work, in RAM too; meanwhile something else is done until they are through. */
 static void contend(struct contest *c, void *(*work)(void *), void (*meanwhile)(struct contest *))
 {
 	struct drm_mockgpu_counters before = gpu_counters(c->q[0].dev), after;
 	struct side sides[2];
 	uint64_t taken;
 
+	gpu_needs(c->q[0].dev, MOCKGPU_CAP_EXCLUSIVE);
 	c->running = 2;
 	for (unsigned int i = 0; i < 2; i++) {
 		sides[i] = (struct side){ .c = c, .number = i };

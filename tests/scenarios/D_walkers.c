@@ -90,7 +90,7 @@ static bool took_back(struct log *log, void *p)
 /* Looking does not take the page back: pagemap, smaps, mincore(), residency. */
 static void D10_those_who_only_look(void)
 {
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	uint16_t tag = new_tag();
 	unsigned char core[N];
 	void *p = map_filled(N, tag);
@@ -112,7 +112,7 @@ static void D10_those_who_only_look(void)
 
 static void D10_mprotect(void)
 {
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	uint16_t tag = new_tag();
 	void *p = map_filled(N, tag);
 
@@ -132,7 +132,7 @@ static void D10_mprotect(void)
 
 static void D10_mremap(void)
 {
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	uint16_t tag = new_tag();
 	void *p = map_filled(N, tag), *to = map_arena(N + 1);
 
@@ -146,7 +146,7 @@ static void D10_mremap(void)
 
 static void D10_dontneed_and_free(void)
 {
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	uint16_t tag = new_tag();
 	void *p = map_filled(N, tag);
 
@@ -166,7 +166,7 @@ static void D10_dontneed_and_free(void)
 /* With somewhere to go: what the device wrote is in the page, wherever it went. */
 static void D10_reclaim(void)
 {
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	struct memcg memcg = memcg_enter();
 	uint16_t tag = new_tag();
 	void *p = map_filled(N, tag);
@@ -209,7 +209,7 @@ static void *compact(void *arg)
  */
 static void D10_compaction(void)
 {
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	struct walker walker = { 0 };
 	uint16_t tag = new_tag();
 	void *p = map_filled(N, tag), *holes[64];
@@ -234,7 +234,7 @@ static void D10_compaction(void)
 /* There may be one node only: the pages are looked at, and asked to move to where they are. */
 static void D10_move_pages_and_mbind(void)
 {
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	unsigned long nodes = 1;
 	uint16_t tag = new_tag();
 	void *p = map_filled(N, tag), *pages[N];
@@ -258,7 +258,7 @@ static void D10_move_pages_and_mbind(void)
 /* A page that a userfaultfd write-protects may not be written, by atomics either, until it says. */
 static void D10_userfaultfd_write_protect(void)
 {
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	uint16_t tag = new_tag();
 	void *p = map_filled(N, tag);
 	struct uffd u = uffd_new(0);
@@ -298,7 +298,7 @@ static void D10_userfaultfd_write_protect(void)
 /* Equal pages, exclusive, under ksmd: merged or not, each word is its owner's alone. */
 static void D10_ksm(void)
 {
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	uint16_t tag = new_tag();
 	void *a = map_filled(N, tag), *b = map_filled(N, tag);
 

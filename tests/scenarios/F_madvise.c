@@ -100,9 +100,9 @@ static void F5_pageout_of_a_mixture(void)
 	for (unsigned int i = 0; i < N; i += 2)
 		TO_VRAM(dev, AT(p, i), 1);
 	c = gpu_counters(dev);
-	for (unsigned int i = 0; i < 100 && disk_swap_used() < N / 2; i++)
+	for (unsigned int i = 0; i < 100 && rss_of(p) > N / 2; i++)
 		CHECK_SYS(madvise(p, N * PAGE, MADV_PAGEOUT));
-	CHECK_EQ(disk_swap_used(), N / 2);
+	CHECK_EQ(rss_of(p), N / 2);
 	CHECK_COUNTED(dev, &c);
 	for (unsigned int i = 0; i < N; i++)
 		CHECK_PLACE(dev, AT(p, i), 1, i % 2 ? NOWHERE : IN_VRAM);

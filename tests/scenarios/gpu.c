@@ -47,6 +47,14 @@ struct mockgpu_device *gpu_open_private(void)
 	return dev;
 }
 
+struct mockgpu_device *gpu_open_exclusive(void)
+{
+	struct mockgpu_device *dev = gpu_open(0);
+
+	gpu_needs(dev, MOCKGPU_CAP_EXCLUSIVE);
+	return dev;
+}
+
 uint64_t gpu_vram_pages(struct mockgpu_device *dev)
 {
 	struct drm_mockgpu_device_info info;

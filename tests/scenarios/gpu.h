@@ -18,6 +18,8 @@ bool gpu_has(struct mockgpu_device *dev, uint64_t cap);
 void gpu_needs(struct mockgpu_device *dev, uint64_t cap);
 /* Device 0, for what CPU faults on VRAM do, which there are none of with coherent VRAM. */
 struct mockgpu_device *gpu_open_private(void);
+/* Device 0, for its atomics on system memory. */
+struct mockgpu_device *gpu_open_exclusive(void);
 uint64_t gpu_vram_pages(struct mockgpu_device *dev);
 
 /* Where a page is, for CHECK_RES: these bits and no other of RES_PLACE. */
