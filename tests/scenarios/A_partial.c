@@ -67,7 +67,7 @@ static void check_mixture(void *p, uint16_t tag)
 
 static void A3_each_page_says_why(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = map_mixture(tag);
 	struct drm_mockgpu_counters c = gpu_counters(dev);

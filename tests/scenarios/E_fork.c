@@ -159,7 +159,7 @@ static void E1_child_reads(void)
 
 static void E1_both_read(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = map_filled(N, tag);
 	struct drm_mockgpu_counters c;
@@ -178,7 +178,7 @@ static void E1_both_read(void)
 
 static void E2_parent_writes_first(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t old = new_tag(), new = new_tag();
 	void *p = map_filled(N, old);
 	struct drm_mockgpu_counters c;
@@ -227,7 +227,7 @@ static void E2_child_writes_first(void)
 /* The sharing is broken once for each page, and both copies are in system memory then. */
 static void E2_device_writes_first(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t old = new_tag(), new = new_tag();
 	void *p = map_filled(N, old);
 	struct drm_mockgpu_counters c;

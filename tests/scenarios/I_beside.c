@@ -87,7 +87,7 @@ static void I8_compaction(void)
 	/* Holes for it to fill. */
 	for (unsigned int i = 0; i < 8192; i += 2)
 		CHECK_SYS(madvise(AT(holes, i), PAGE, MADV_DONTNEED));
-	work(gpu_open_private(), map_hole(N), &beside, 5);
+	work(gpu_open(0), map_hole(N), &beside, 5);
 	for (unsigned int i = 1; i < 8192; i += 2)
 		CHECK_FILL(AT(holes, i), 1, tag, i);
 }
@@ -126,7 +126,7 @@ static void I8_khugepaged(void)
 	CHECK_SYS(madvise(p, N * PAGE, MADV_NOHUGEPAGE));
 	fill(p, N, new_tag(), 0);
 	CHECK_SYS(madvise(p, N * PAGE, MADV_HUGEPAGE));
-	work(gpu_open_private(), p, &beside, 5);
+	work(gpu_open(0), p, &beside, 5);
 	for (unsigned int i = 0; i < 2; i++) {
 		snprintf(path, sizeof(path), KHUGEPAGED "%s", names[i]);
 		write_number(path, before[i]);
@@ -163,7 +163,7 @@ static void I8_memory_is_removed(void)
 
 	if (access("/sys/devices/system/memory/block_size_bytes", R_OK))
 		skip("the kernel cannot remove memory");
-	work(gpu_open_private(), map_hole(N), &beside, 1);
+	work(gpu_open(0), map_hole(N), &beside, 1);
 }
 
 static bool wait_once(void)
@@ -188,14 +188,14 @@ static void I8_numa_balancing(void)
 	write_number(path, 1);
 	if (access("/sys/devices/system/node/node1", F_OK))
 		note("there is one node only");
-	work(gpu_open_private(), map_hole(N), &beside, 20);
+	work(gpu_open(0), map_hole(N), &beside, 20);
 	write_number(path, before);
 }
 
 /* What NUMA balancing does to pages, done by hand: no access, and access again. */
 static void I8_access_taken_and_given(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = map_filled(64, tag);
 	struct drm_mockgpu_counters c;

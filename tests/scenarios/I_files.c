@@ -61,7 +61,7 @@ static void check_shared_use(struct mockgpu_device *dev, void *p, int fd, uint8_
 
 static void I5_memfd(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	int fd = make_memfd(N, new_tag());
 	void *p = map_arena(N);
 
@@ -72,7 +72,7 @@ static void I5_memfd(void)
 
 static void I5_shared_anonymous(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 
 	check_shared_use(dev, map_shared(N), -1, MOCKGPU_PAGE_FILE);
 }
@@ -80,7 +80,7 @@ static void I5_shared_anonymous(void)
 /* A hole in shared memory: the device's write makes the page, for everybody. */
 static void I5_hole_in_shared_memory(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	int fd = make_memfd(N, 0);
 	void *p = map_arena(N), *q = map_arena(N);
@@ -104,7 +104,7 @@ static void I5_hole_in_shared_memory(void)
 /* 2 MiB of hugetlbfs, private and shared. */
 static void huge_tlb(int flags)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	long long pools = read_number("/proc/sys/vm/nr_hugepages");
 	uint16_t cpu = new_tag(), gpu = new_tag();
 	void *p;
@@ -137,7 +137,7 @@ static void I5_hugetlb_shared(void)
 /* Written twice, as the file system must be told of the second write as of the first. */
 static void I5_file_shared(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tags[] = { new_tag(), new_tag(), new_tag() };
 	uint64_t *page = map_hole(1);
 	void *p = map_arena(N);
@@ -182,7 +182,7 @@ static void I5_file_shared(void)
 /* Private: what the process or its device wrote is anonymous, may move, and is not the file's. */
 static void I5_file_private(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t in_file = new_tag(), mine = new_tag();
 	int fd = make_memfd(N, in_file);
 	uint8_t want[N];
@@ -209,7 +209,7 @@ static void I5_file_private(void)
 /* Mappings that have no pages of their own: the kernel's data for user space, its code there. */
 static void I5_special_mappings(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	void *vdso = (void *)getauxval(AT_SYSINFO_EHDR);
 	uint8_t special = MOCKGPU_PAGE_SPECIAL;
 	char head[64];

@@ -77,7 +77,7 @@ static void I6_charge_moves_with_the_page(void)
 /* A hole that is filled in VRAM is charged as if it had been filled in RAM. */
 static void I6_hole_is_charged(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	struct memcg memcg;
 	size_t charged, before;
 	void *p;
@@ -145,7 +145,7 @@ struct glutton {
 static void ask_for_too_much(void *arg)
 {
 	struct glutton *glutton = arg;
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	struct mockgpu_migrated result;
 	void *p = map_hole(ASKED), *reserve;
 
@@ -174,7 +174,7 @@ static void ask_for_too_much(void *arg)
 static void I6_hole_at_the_limit_kills(void)
 {
 	struct glutton *glutton = map_shared(1);
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 
 	expect_oom_report();
 	join_killed(spawn(ask_for_too_much, glutton), SIGKILL);
@@ -228,7 +228,7 @@ static void I6_group_removed_while_in_vram(void)
 /* The owner moves to another group; its pages stay charged where they were. */
 static void I6_owner_moves_to_another_group(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	struct memcg memcg;
 	size_t charged;

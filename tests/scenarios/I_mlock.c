@@ -114,7 +114,7 @@ static void I1_locked_memory_migrates(void)
  */
 static void I1_munlock_of_vram(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = map_filled(N, tag);
 	struct drm_mockgpu_counters c;
@@ -187,7 +187,7 @@ static struct {
 
 static void unmap_locked_elsewhere(void *unused)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	void *p;
 
 	mockgpu_close(elsewhere.dev);

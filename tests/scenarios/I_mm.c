@@ -21,7 +21,7 @@
 
 static void I2_merged_pages_stay(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint8_t all_ksm[N], unshared[N];
 	uint16_t tag = new_tag(), new = new_tag();
 	void *a = map_filled(N, tag), *b = map_filled(N, tag);
@@ -85,7 +85,7 @@ static void share(void *arg)
 
 static void I2_other_process_is_unchanged(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag(), new = new_tag();
 	void *a = map_filled(N, tag), *b = map_filled(N, tag);
 	struct sharer sharer = { gate_new(), gate_new(), tag, b };
@@ -119,7 +119,7 @@ static void I2_other_process_is_unchanged(void)
 /* Pages that are in VRAM already when ksmd comes by: it must not touch what it cannot read. */
 static void I2_ksmd_scans_vram_pages(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *a = map_filled(N, tag), *b = map_filled(N, tag);
 	struct drm_mockgpu_counters c;
@@ -157,7 +157,7 @@ static void I2_ksmd_scans_vram_pages(void)
  */
 static void I4_write_to_pages_given_up(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t old = new_tag(), new = new_tag();
 	void *p = map_filled(N, old), *dropped = map_filled(N, old);
 	unsigned int gone = 0;
@@ -218,7 +218,7 @@ static void page_out(void *p, size_t pages)
 /* A page that was swapped in for reading is clean, and the swap area still has the old contents. */
 static void I4_write_to_pages_from_swap(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t old = new_tag(), new = new_tag();
 	void *p = map_filled(N, old);
 	char name[32];

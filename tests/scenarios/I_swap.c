@@ -80,7 +80,7 @@ static void I4_swap_cache(void)
 /* While a page is written out it can be touched, used by the device and sent to VRAM. */
 static void I4_while_being_written_out(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag(), new = new_tag();
 	struct mockgpu_migrated moved;
 	void *p;
@@ -106,7 +106,7 @@ static void I4_while_being_written_out(void)
 /* Swapped out, shared with a child after fork(): the one moves its copy, the other has its own. */
 static void I4_swapped_out_and_shared(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag(), new = new_tag();
 	struct mockgpu_migrated moved;
 	int go = gate_new();
@@ -156,7 +156,7 @@ static void *press(void *arg)
 /* Everything in RAM is swapped out all the time, while pages go to VRAM and come home. */
 static void I4_pressure_while_in_vram(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	struct memcg memcg = memcg_enter();
 	struct presser presser = { .memcg = &memcg };

@@ -52,7 +52,7 @@ static void finish(struct access *a)
 /* The device waits for what the handler has, for reading and for writing. */
 static void I3_missing(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag(), mine = new_tag();
 	void *p = map_hole(N), *source = map_filled(N, tag);
 	struct uffd u = uffd_new(0);
@@ -86,7 +86,7 @@ static void I3_missing(void)
 /* A queue's command waits likewise, and the queue goes on afterwards. */
 static void I3_missing_in_a_command(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint16_t tag = new_tag();
 	void *p = map_hole(N), *source = map_filled(N, tag), *to = map_hole(N);
 	struct drm_mockgpu_cmd copy = cmd_copy(to, p, N * PAGE);
@@ -152,7 +152,7 @@ static void I3_missing_and_migration(void)
 /* The handler goes away while the device waits: then it is an ordinary hole. */
 static void I3_handler_closes(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	void *p = map_hole(N);
 	struct uffd u = uffd_new(0);
 	struct access a;
@@ -169,7 +169,7 @@ static void I3_handler_closes(void)
 /* A process that wants SIGBUS instead of being served: the device has the error, with the address. */
 static void I3_sigbus_feature(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = map_hole(N), *source = map_filled(N, tag);
 	struct uffd u = uffd_new(UFFD_FEATURE_SIGBUS);
@@ -210,7 +210,7 @@ static void check_protected(struct uffd *u, struct mockgpu_device *dev, void *p,
  */
 static void I3_write_protection_survives(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	struct uffd u = uffd_new(UFFD_FEATURE_PAGEFAULT_FLAG_WP);
 	void *p = map_hole(N);
@@ -249,7 +249,7 @@ static void I3_write_protection_survives(void)
 /* Pages that are in VRAM before somebody protects them. */
 static void I3_write_protection_of_vram(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	struct uffd u = uffd_new(UFFD_FEATURE_PAGEFAULT_FLAG_WP);
 	struct drm_mockgpu_counters c;
@@ -276,7 +276,7 @@ static void I3_write_protection_of_vram(void)
 /* A page of shared memory that is there, but not in this process's page table. */
 static void I3_minor(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag(), mine = new_tag();
 	struct uffd u = uffd_new(UFFD_FEATURE_MINOR_SHMEM);
 	int fd = make_memfd(N, tag);

@@ -56,7 +56,7 @@ static size_t smaps_kb(const void *p, const char *key)
 
 static void I7_smaps_and_statm(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = map_filled(N, tag);
 	struct drm_mockgpu_counters c;
@@ -83,7 +83,7 @@ static void I7_smaps_and_statm(void)
 
 static void I7_mincore(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = map_filled(N, tag);
 	struct drm_mockgpu_counters c;
@@ -121,7 +121,7 @@ static void numa_line(const void *p, char *rest, size_t size)
 
 static void I7_numa_maps(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint16_t tag = new_tag();
 	void *p = map_filled(N, tag);
 	struct drm_mockgpu_counters c;
@@ -156,7 +156,7 @@ static long move_pages(void *p, const int *nodes, int *status)
 /* VRAM, RAM, a page that is exclusive to the device, and holes. */
 static void I7_move_pages(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	int status[N], nodes[N] = { 0 };
 	uint16_t tag = new_tag();
 	void *p = map_filled(N, tag);

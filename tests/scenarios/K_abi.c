@@ -42,7 +42,7 @@ static int call(unsigned long request, void *arg)
 
 static void set_up(void)
 {
-	t.dev = gpu_open_private();
+	t.dev = gpu_open(0);
 	t.fd = mockgpu_fd(t.dev);
 	t.tag = new_tag();
 	t.pages = map_filled(N, t.tag);

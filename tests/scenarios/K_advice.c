@@ -63,7 +63,7 @@ static struct model *model_new(void)
 {
 	static struct model m;
 
-	m.dev = gpu_open_private();
+	m.dev = gpu_open(0);
 	m.pages = map_arena(N);
 	forget(&m, 0, N);
 	return &m;
@@ -330,7 +330,7 @@ static void K1_another_file(void)
 
 	map(m, 0, N);
 	advise_everything(m, 0, N);
-	other.dev = gpu_open_private();
+	other.dev = gpu_open(0);
 	check_all(&other);
 	advise(&other, 5, 5, MOCKGPU_ADVICE_PLACE, MOCKGPU_PLACE_SYSTEM);
 	advise(&other, 5, 5, MOCKGPU_ADVICE_TOUCH, 77);
@@ -340,7 +340,7 @@ static void K1_another_file(void)
 	check_all(m);
 	/* It ends with the file. */
 	mockgpu_close(m->dev);
-	m->dev = gpu_open_private();
+	m->dev = gpu_open(0);
 	forget(m, 0, N);
 	check_all(m);
 }
@@ -354,7 +354,7 @@ static void child_asks(void *arg)
 	CHECK_EQ(mockgpu_get_advice(m->dev, m->pages, PAGE, &advice), -EPERM);
 	CHECK_EQ(mockgpu_advise_reset(m->dev, m->pages, PAGE), -EPERM);
 	/* Its own file, in which nothing is advised; and its own mapping, which it changes. */
-	m->dev = gpu_open_private();
+	m->dev = gpu_open(0);
 	forget(m, 0, N);
 	check_all(m);
 	advise(m, 3, 7, MOCKGPU_ADVICE_TOUCH, 42);
@@ -378,7 +378,7 @@ static void K1_a_child_does_not_inherit_it(void)
 /* As far up and as low down as a process can map. */
 static void K1_everywhere(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	const size_t whole = (1UL << 47) - PAGE;
 	struct mockgpu_advice got;
 
@@ -401,7 +401,7 @@ static void K1_everywhere(void)
 static void K1_limit_of_pieces(void)
 {
 	enum { MOST = 8191 };	/* with a page between each two, and the rest on either side */
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	char *p = map_arena(2 * MOST + 10);
 	struct mockgpu_advice got;
 
@@ -420,7 +420,7 @@ static void K1_limit_of_pieces(void)
 	CHECK_EQ(mockgpu_advise_reset(dev, p, PAGE), 0);
 	CHECK_EQ(mockgpu_advise(dev, AT(p, 2 * MOST), PAGE, MOCKGPU_ADVICE_TOUCH, 2), 0);
 	CHECK_EQ(mockgpu_advise(dev, p, PAGE, MOCKGPU_ADVICE_TOUCH, 2), -ENOSPC);
-	CHECK_EQ(mockgpu_advise(gpu_open_private(), p, PAGE, MOCKGPU_ADVICE_TOUCH, 2), 0);
+	CHECK_EQ(mockgpu_advise(gpu_open(0), p, PAGE, MOCKGPU_ADVICE_TOUCH, 2), 0);
 	/* Neighbours that are the same become one. */
 	CHECK_EQ(mockgpu_advise(dev, p, 2 * MOST * PAGE, MOCKGPU_ADVICE_TOUCH, 3), 0);
 	CHECK_EQ(mockgpu_advise(dev, AT(p, 100), PAGE, MOCKGPU_ADVICE_TOUCH, 4), 0);
@@ -433,7 +433,7 @@ static void K1_limit_of_pieces(void)
 static void K1_limit_when_a_piece_is_split(void)
 {
 	enum { MOST = 16381 };	/* side by side; with the larger one and either side of all */
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	char *p = map_arena(MOST + 9), *large = AT(p, MOST);
 	struct mockgpu_advice got;
 

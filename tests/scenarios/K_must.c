@@ -70,7 +70,7 @@ static void K3_the_first_touch_moves(void)
 
 static void K3_a_hole(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint64_t *p = map_hole(2);
 
 	advise(q, p, 2, MOCKGPU_ADVICE_MUST_VRAM, 1);
@@ -127,7 +127,7 @@ static void K3_advised_but_not_forced(void)
 	void *rest;
 
 	module_reload(1, SMALL_MB);
-	q = queue_new(gpu_open_private());
+	q = queue_new(gpu_open(0));
 	rest = fill_vram(q, full);
 	p = map_filled(4, tag);
 	advise(q, p, 4, MOCKGPU_ADVICE_PLACE, MOCKGPU_PLACE_DEVICE(0));
@@ -142,7 +142,7 @@ static void K3_advised_but_not_forced(void)
 
 static void K3_memory_that_cannot_move(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint64_t *p = map_arena(2);
 	uint16_t tag = new_tag();
 
@@ -170,7 +170,7 @@ static void K3_memory_that_cannot_move(void)
 /* Pinned for I/O: it stays where it is for as long as that lasts. */
 static void K3_held_by_somebody(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint16_t tag = new_tag();
 	uint64_t *p = must_be_here(q, 2, tag);
 	struct iovec part = { p, 8 };
@@ -198,7 +198,7 @@ static void hold_on(void *gate)
 /* Pages in VRAM that a child shares: a write breaks the sharing, and the copy goes there too. */
 static void K3_shared_with_a_child(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint16_t tag = new_tag();
 	uint64_t *p = must_be_here(q, 2, tag);
 	int gate = gate_new();
@@ -219,7 +219,7 @@ static void K3_shared_with_a_child(void)
 /* Atomic operations on system memory: by moving it, or not at all. */
 static void K1_atomics_move_the_page(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint16_t tag = new_tag();
 	uint64_t *p = map_filled(4, tag), *shared = map_shared(1);
 
@@ -244,7 +244,7 @@ static void K1_atomics_with_no_room(void)
 	uint64_t *p;
 
 	module_reload(1, SMALL_MB);
-	q = queue_new(gpu_open_private());
+	q = queue_new(gpu_open(0));
 	fill_vram(q, new_tag());
 	p = map_filled(1, tag);
 	advise(q, p, 1, MOCKGPU_ADVICE_ATOMIC, MOCKGPU_ATOMICS_MIGRATE);
@@ -258,7 +258,7 @@ static void K1_atomics_with_no_room(void)
 
 static void K1_atomics_are_refused(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint16_t tag = new_tag();
 	uint64_t *p = map_filled(3, tag);
 	struct drm_mockgpu_cmd cmd = cmd_add(p, 8, 3);

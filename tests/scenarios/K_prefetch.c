@@ -61,7 +61,7 @@ static void writes(struct queue q, void *p, size_t pages, uint64_t faults)
 
 static void K2_to_this_device(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint16_t tag = new_tag();
 	void *p = map_filled(N, tag);
 
@@ -86,7 +86,7 @@ static void K2_to_this_device(void)
 
 static void K2_to_system_memory(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint16_t tag = new_tag();
 	void *p = map_filled(N, tag);
 	struct drm_mockgpu_counters c;
@@ -104,7 +104,7 @@ static void K2_to_system_memory(void)
 /* Pages that do not exist are made. */
 static void K2_holes(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	void *p = map_hole(N), *r = map_hole(N);
 	struct drm_mockgpu_counters c = gpu_counters(q.dev);
 
@@ -124,7 +124,7 @@ static void K2_holes(void)
 /* Only to read: the device's first write may fault, its reads do not. */
 static void K2_holes_to_read(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	void *p = map_hole(N);
 
 	FETCH(q.dev, p, N, SYSTEM, 0, NULL, 0, .mapped = N);
@@ -136,7 +136,7 @@ static void K2_holes_to_read(void)
 /* Each page to where it was advised to be; those without advice stay, and are mapped. */
 static void K2_as_advised(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint16_t tag = new_tag();
 	char *p = map_filled(N, tag);
 
@@ -163,7 +163,7 @@ static void K2_to_another_device(void)
 	void *p = map_filled(N, tag);
 
 	module_reload(2, 16);
-	q = queue_new(gpu_open_private());
+	q = queue_new(gpu_open(0));
 	other = gpu_open(1);
 	FETCH(other, p, N, MOCKGPU_PLACE_DEVICE(1), 0, NULL, 0, .moved = N, .mapped = N);
 	FETCH(other, p, N, SYSTEM, 0, NULL, 0, .moved = N, .mapped = N);
@@ -197,7 +197,7 @@ static void K2_files_that_are_none(void)
 	void *p = map_hole(4);
 
 	module_reload(2, 16);
-	q = queue_new(gpu_open_private());
+	q = queue_new(gpu_open(0));
 	other = gpu_open(1);
 	good = (struct drm_mockgpu_prefetch){
 		.start = addr_of(p), .len = 4 * PAGE, .place = MOCKGPU_PLACE_DEVICE(1),
@@ -236,7 +236,7 @@ static void K2_files_that_are_none(void)
 /* Gaps, and what the device cannot have; the rest is done. */
 static void K2_a_range_with_gaps(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint16_t tag = new_tag();
 	char *p = map_filled(100, tag);
 
@@ -267,7 +267,7 @@ static void K2_vram_is_full(void)
 	void *p = map_filled(600, tag);
 
 	module_reload(1, 2);
-	q = queue_new(gpu_open_private());
+	q = queue_new(gpu_open(0));
 	FETCH(q.dev, p, 600, HERE, 0, NULL, -ENOMEM, .moved = 512, .stayed = 88, .mapped = 600);
 	reads(q, p, 600, 0);
 	CHECK_FILL(p, 600, tag, 0);
@@ -281,7 +281,7 @@ static void hold_on(void *gate)
 /* Shared with a child: to read as it is; to write, each its own, in system memory. */
 static void K2_shared_with_a_child(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint16_t tag = new_tag();
 	void *p = map_filled(20, tag);
 	int gate = gate_new();

@@ -46,7 +46,7 @@ static void touches(struct queue q, const uint64_t *page, uint64_t want, uint64_
 
 static void K1_nothing_moves_by_default(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint16_t tag = new_tag();
 	uint64_t *p = map_filled(8, tag);
 
@@ -83,7 +83,7 @@ static void K1_the_first_touch_moves(void)
 /* By the other way to have the device access memory. */
 static void K1_the_first_touch_of_a_read(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint16_t tag = new_tag();
 	uint64_t *p = wanted_here(q, 8, tag);
 
@@ -95,7 +95,7 @@ static void K1_the_first_touch_of_a_read(void)
 /* Holes: they are made in VRAM. */
 static void K1_a_touch_of_nothing(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	struct drm_mockgpu_counters before = gpu_counters(q.dev);
 	uint64_t *p = map_hole(4);
 
@@ -112,7 +112,7 @@ static void K1_a_touch_of_nothing(void)
 static void K1_the_nth_touch_moves(void)
 {
 	static const unsigned int counts[] = { 2, 3, 100 };
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 
 	for (unsigned int c = 0; c < ARRAY_SIZE(counts); c++) {
 		uint16_t tag = new_tag();
@@ -135,7 +135,7 @@ static void K1_the_nth_touch_moves(void)
 /* Bytes that follow one another are one touch; elements and atomic operations are one each. */
 static void K1_what_counts_as_a_touch(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	static uint64_t values[3], index[] = { 0, 8, 4000 };
 	uint16_t tag = new_tag();
 	uint64_t *p = wanted_here(q, 20, tag);
@@ -166,7 +166,7 @@ static void K1_what_counts_as_a_touch(void)
 /* What takes the page out of the device's page table begins the count anew. */
 static void K1_the_count_begins_anew(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint16_t tag = new_tag();
 	uint64_t *p = wanted_here(q, 1, tag);
 
@@ -185,7 +185,7 @@ static void K1_the_count_begins_anew(void)
 
 static void K1_no_touch_moves(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint16_t tag = new_tag();
 	uint64_t *p = wanted_here(q, 2, tag);
 
@@ -220,7 +220,7 @@ static void K1_advice_for_mapped_pages(void)
 
 static void K1_mostly_read(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint16_t tag = new_tag();
 	uint64_t *p = wanted_here(q, 4, tag);
 
@@ -247,7 +247,7 @@ static void K1_mostly_read(void)
 static void K1_other_places(void)
 {
 	static const unsigned int places[] = { MOCKGPU_PLACE_SYSTEM, MOCKGPU_PLACE_DEVICE(1) };
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(places); i++) {
 		uint16_t tag = new_tag();
@@ -266,7 +266,7 @@ static void K1_other_places(void)
 /* Memory that cannot move is used where it is. */
 static void K1_what_cannot_move(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint64_t *p = map_arena(2);
 	uint16_t tag = new_tag();
 
@@ -281,7 +281,7 @@ static void K1_what_cannot_move(void)
 /* A touch takes the aligned piece along: as far as the mapping and the same advice reach. */
 static void K1_granularity_of_a_touch(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint16_t tag = new_tag();
 	char *p = map_huge(tag);
 
@@ -316,7 +316,7 @@ static void K1_granularity_of_a_touch(void)
 /* A fault of the device maps what else is there around it. */
 static void K1_faults_around(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint16_t tag = new_tag();
 	char *p = map_huge(tag);
 	struct drm_mockgpu_result result;

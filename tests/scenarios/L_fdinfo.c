@@ -87,7 +87,7 @@ static void L4_fdinfo_counts_what_a_client_has_in_vram(void)
 
 static void L4_fdinfo_names_driver_and_client(void)
 {
-	struct mockgpu_device *dev = gpu_open_private(), *other = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0), *other = gpu_open(0);
 	struct fdinfo info, others;
 
 	fdinfo_read(&info, mockgpu_fd(dev));

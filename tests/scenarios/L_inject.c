@@ -198,7 +198,7 @@ static void fail_in_each_call(const char *point, const char *wanted)
 {
 	unsigned int counts[ARRAY_SIZE(calls)];
 
-	t.dev = gpu_open_private();
+	t.dev = gpu_open(0);
 	t.q = queue_new(t.dev);
 	for (unsigned int i = 0; i < ARRAY_SIZE(calls); i++) {
 		counts[i] = fail_each(&calls[i], point, wanted[i]);
@@ -251,7 +251,7 @@ static void stays(const char *point, unsigned int target, int ret, uint8_t statu
 
 static void L1_what_stays_says_why(void)
 {
-	t.dev = gpu_open_private();
+	t.dev = gpu_open(0);
 	stays("copy", MOCKGPU_TARGET_VRAM, 0, MOCKGPU_PAGE_COPY_FAILED);
 	stays("copy", MOCKGPU_TARGET_SYSTEM, 0, MOCKGPU_PAGE_COPY_FAILED);
 	stays("alloc-ram", MOCKGPU_TARGET_SYSTEM, -ENOMEM, MOCKGPU_PAGE_NO_RAM);
@@ -265,7 +265,7 @@ static void L1_vram_is_full(void)
 	struct drm_mockgpu_counters before;
 	uint8_t want[PAGES];
 
-	t.dev = gpu_open_private();
+	t.dev = gpu_open(0);
 	set_scene(&(const struct call){ 0 });
 	before = gpu_counters(t.dev);
 	memset(want, MOCKGPU_PAGE_NO_VRAM, sizeof(want));

@@ -41,7 +41,7 @@ struct owner {
 
 static void own_vram(void *arg)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	struct owner *owner = arg;
 	size_t pages;
 	void *p = fill_vram_with_canaries(dev, &pages);
@@ -83,7 +83,7 @@ static void check_copies_are_whole(struct mockgpu_device *dev)
 static void L6_another_process(void)
 {
 	struct owner owner = { gate_new(), gate_new() };
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	pid_t pid = spawn(own_vram, &owner);
 
 	gate_wait(owner.filled);
@@ -96,7 +96,7 @@ static void L6_another_process(void)
 
 static void L6_another_file_of_the_process(void)
 {
-	struct mockgpu_device *first = gpu_open_private(), *second = gpu_open_private();
+	struct mockgpu_device *first = gpu_open(0), *second = gpu_open(0);
 	size_t pages;
 	void *p = fill_vram_with_canaries(first, &pages);
 
@@ -113,7 +113,7 @@ static void L6_another_file_of_the_process(void)
 static void L6_after_a_kill(void)
 {
 	struct owner owner = { gate_new(), gate_new() };
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint64_t end = now_ns() + BOUND_NS / 2;
 	pid_t pid = spawn(own_vram, &owner);
 

@@ -84,7 +84,7 @@ struct holder {
 static void hold_data(void *arg)
 {
 	struct holder *holder = arg;
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	size_t pages = gpu_vram_pages(dev) / 3;
 	void *p = map_filled(pages, holder->tag);
 

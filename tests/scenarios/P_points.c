@@ -36,7 +36,7 @@ static uint64_t run_many(struct queue q, unsigned int n, int error)
 
 static void P2_from_the_first_for_so_many(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	struct arm arm = BREAK(q.dev, "command", .first = 3, .count = 4), all;
 	struct drm_mockgpu_point_wait report;
 
@@ -62,7 +62,7 @@ static void P2_from_the_first_for_so_many(void)
 /* The first that fails a step ends it; those before it have counted it. */
 static void P2_several_on_one_point(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	struct arm before = TALLY(q.dev, "command");
 	struct arm one = BREAK(q.dev, "command", .first = 2, .count = 2, .error = -ENOSPC);
 	struct arm two = BREAK(q.dev, "command", .count = 1, .error = -ENOMEM);
@@ -81,7 +81,7 @@ static void P2_several_on_one_point(void)
 /* By chance, but the same each time. */
 static void P2_chance_is_the_seeds(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint64_t seen[3];
 
 	for (unsigned int i = 0; i < 3; i++) {
@@ -102,7 +102,7 @@ static void P2_chance_is_the_seeds(void)
 
 static void run_elsewhere(void *p)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 
 	RUN(q, cmd_load(p, 8), .value = *(uint64_t *)p, .done = 8);
 }
@@ -110,7 +110,7 @@ static void run_elsewhere(void *p)
 /* Only one process's memory; only a range of it. */
 static void P2_of_a_process_and_a_range(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint64_t *p = map_filled(4, new_tag());
 	struct arm everybody = TALLY(q.dev, "command");
 	struct arm mine = TALLY(q.dev, "command", .pid = getpid());
@@ -139,7 +139,7 @@ static void P2_of_a_process_and_a_range(void)
 /* A thread is held, and says who it is and what it is about; released, it goes on. */
 static void P3_held_and_let_go(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint64_t *p = map_filled(1, new_tag());
 	struct arm arm = HOLD(q.dev, "command-done", .time_ns = 60 * NS_PER_S);
 	struct drm_mockgpu_cmd cmd = cmd_store(p, 8, 5);
@@ -178,7 +178,7 @@ static void P3_held_and_let_go(void)
 /* It is let go when its time has come, and when a delay is over. */
 static void P3_until_its_deadline(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint64_t *p = map_filled(1, new_tag()), start;
 
 	for (unsigned int i = 0; i < 2; i++) {
@@ -232,7 +232,7 @@ static void *wait_for_hits(void *arg)
 /* Hits count whether or not it acts on them. */
 static void P3_wait_for_hits(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	struct hits hits = { BREAK(q.dev, "command", .first = 10), 3, false };
 	pthread_t waiter = thread_start(wait_for_hits, &hits);
 	uint64_t start;
@@ -287,7 +287,7 @@ static struct {
 
 static void mover(void *unused)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 
 	gate_wait(t.go);
 	TO_VRAM(dev, t.page, 1);
@@ -309,7 +309,7 @@ static void P4_killed_while_held(void)
 	static const char *const points[] = {
 		"migrate-start", "migrate-collected", "migrate-copied", "migrate-moved",
 	};
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(points); i++) {
 		pid_t pid = start_mover();
@@ -331,7 +331,7 @@ static void P4_killed_while_held(void)
 static void P4_file_is_closed(void)
 {
 	pid_t pid = start_mover();	/* first: it has no hold on the file */
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	struct arm arm = HOLD(dev, "migrate-copied", .pid = pid, .time_ns = 60 * NS_PER_S);
 	struct drm_mockgpu_cmd cmd = cmd_store(t.page, 8, 5);
 	uint64_t start = now_ns();
@@ -344,7 +344,7 @@ static void P4_file_is_closed(void)
 	join(pid);
 	CHECK_LE(now_ns() - start, BOUND);
 
-	q = queue_new(gpu_open_private());
+	q = queue_new(gpu_open(0));
 	arm = HOLD(q.dev, "command", .time_ns = 60 * NS_PER_S);
 	submit(q, &cmd, 1, NULL);
 	AWAIT_HELD(arm);
@@ -390,7 +390,7 @@ static bool is_frozen(void)
 
 static void P4_frozen_while_held(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	pid_t pid = start_mover();
 	struct arm arm = HOLD(dev, "migrate-copied", .pid = pid, .time_ns = 60 * NS_PER_S);
 	uint64_t end;
@@ -418,7 +418,7 @@ static void P4_frozen_while_held(void)
 /* The whole system freezes, as for a suspend, and thaws: this process, too. */
 static void P4_system_freezes(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	pid_t pid = start_mover();
 	struct arm arm = HOLD(dev, "migrate-copied", .pid = pid, .time_ns = 60 * NS_PER_S);
 

@@ -31,7 +31,7 @@ static uint64_t stored[2], fence;
 
 static void set_up(void)
 {
-	q = queue_new(gpu_open_private());
+	q = queue_new(gpu_open(0));
 	fd = mockgpu_fd(q.dev);
 	cmds[0] = cmd_store(&stored[0], 8, 1);
 	cmds[1] = cmd_store(&stored[1], 8, 1);
@@ -348,7 +348,7 @@ static void Q5_limit_of_queues(void)
 	/* It begins anew. */
 	CHECK_EQ(submit(all[7], cmds, 1, NULL), 1);
 	/* Those of another file are others. */
-	queue_new(gpu_open_private());
+	queue_new(gpu_open(0));
 }
 
 /* 64 submissions, the one that is executed among them. */

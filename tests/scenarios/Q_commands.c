@@ -28,7 +28,7 @@ static void set_up(void)
 {
 	uint16_t tag = new_tag();
 
-	q = queue_new(gpu_open_private());
+	q = queue_new(gpu_open(0));
 	mixed = map_arena(N);
 	model = map_hole(N);
 	map_fixed(mixed, N, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);

@@ -21,7 +21,7 @@
 static void Q2_in_order(void)
 {
 	enum { STEPS = 64, EACH = 50 };
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint64_t *word = map_hole(2), last = 0;
 
 	for (unsigned int i = 0; i < STEPS; i++) {
@@ -44,7 +44,7 @@ static void Q2_in_order(void)
 static void Q2_two_queues_at_once(void)
 {
 	enum { ROUNDS = 50 };
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	struct drm_mockgpu_cmd ping[2 * ROUNDS], pong[2 * ROUNDS];
 	struct queue a = queue_new(dev), b = queue_new(dev);
 	uint64_t *ball = map_hole(1), one, two;
@@ -64,7 +64,7 @@ static void Q2_two_queues_at_once(void)
 
 static void Q2_barrier(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	struct queue slow = queue_new(dev), fast = queue_new(dev), third = queue_new(dev);
 	volatile uint64_t *word = map_hole(1);
 	struct drm_mockgpu_cmd late[] = { cmd_delay(300 * MS), cmd_store(word, 8, 7) };
@@ -89,7 +89,7 @@ static void Q2_barrier(void)
 
 static void Q2_delay(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint64_t start = now_ns();
 
 	RUN(q, cmd_delay(250 * MS));
@@ -106,7 +106,7 @@ static void Q2_wait_for_the_cpu(void)
 		{ MOCKGPU_WAIT_EQ, 5, 4, 5 }, { MOCKGPU_WAIT_NE, 5, 5, 4 },
 		{ MOCKGPU_WAIT_GE, 5, 4, 5 }, { MOCKGPU_WAIT_GE, 200, 199, 250 },
 	};
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 
 	for (unsigned int size = 1; size <= 8; size *= 2)
 		for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -131,7 +131,7 @@ static void Q2_wait_for_the_cpu(void)
 
 static void Q2_wait_times_out(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint64_t *word = map_hole(1), start = now_ns();
 
 	*word = 3;
@@ -187,7 +187,7 @@ static int events(int fd, int timeout_ms)
 
 static void Q3_eventfd(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	int fd = (int)CHECK_SYS(eventfd(0, EFD_CLOEXEC));
 	volatile uint64_t *word = map_hole(1);
 	struct drm_mockgpu_cmd cmd = cmd_wait(word, 8, MOCKGPU_WAIT_EQ, 1, 20 * NS_PER_S);
@@ -216,7 +216,7 @@ static void Q3_eventfd(void)
 
 static void Q3_wait(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	volatile uint64_t *word = map_hole(1);
 	struct drm_mockgpu_cmd waits = cmd_wait(word, 8, MOCKGPU_WAIT_EQ, 1, 20 * NS_PER_S);
 	uint64_t start, first, last;
@@ -246,7 +246,7 @@ static void on_alarm(int signal)
 static void Q3_wait_ends_with_a_signal(void)
 {
 	struct sigaction action = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	struct drm_mockgpu_cmd cmd = cmd_delay(500 * MS);
 	uint64_t seqno = submit(q, &cmd, 1, NULL);
 
@@ -262,7 +262,7 @@ static void Q3_wait_ends_with_a_signal(void)
 /* The outcomes of the last 256 submissions. */
 static void Q3_outcomes_are_remembered(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	struct drm_mockgpu_cmd bad = cmd_load(NULL, 1), good = { .op = MOCKGPU_CMD_NOP };
 	uint64_t *word = map_hole(1), last = 0;
 
@@ -324,7 +324,7 @@ static void fails(struct queue q, const struct failure *f)
  */
 static void Q4_a_command_fails(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint8_t *p = map_arena(3), *good = map_filled(3, new_tag()), *zeroes = map_hole(3);
 	uint64_t *index = map_hole(1), hole, ro;
 	const uint32_t R = MOCKGPU_ACCESS_READ, W = MOCKGPU_ACCESS_WRITE;
@@ -409,7 +409,7 @@ static void Q4_a_command_fails(void)
 /* Nowhere to put results and fence: what was asked for is done, and the wait knows. */
 static void Q4_results_cannot_be_written(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint64_t word = 0, word2 = 0, *read_only = map_filled(1, new_tag());
 	struct drm_mockgpu_cmd cmds[] = { cmd_store(&word, 8, 5), cmd_store(&word2, 8, 6) };
 	int fd = (int)CHECK_SYS(eventfd(0, EFD_CLOEXEC));
@@ -431,7 +431,7 @@ static void Q4_results_cannot_be_written(void)
 /* A queue's failure is no other queue's. */
 static void Q4_other_queues_go_on(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	struct queue good = queue_new(dev), bad = queue_new(dev);
 	struct drm_mockgpu_cmd fail = cmd_load(NULL, 1);
 	uint64_t *word = map_hole(1), last = 0, adds = 0;

@@ -91,7 +91,7 @@ static uint64_t keep_busy(struct queue q, enum busy how)
 
 static void Q6_destroy_a_busy_queue(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 
 	for (enum busy how = 0; how < BUSY_WAYS; how++) {
 		struct queue q = queue_new(dev);
@@ -111,7 +111,7 @@ static void Q6_destroy_a_busy_queue(void)
 
 static void Q6_close_with_busy_queues(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint64_t start;
 
 	for (enum busy how = 0; how < BUSY_WAYS; how++)
@@ -126,7 +126,7 @@ static void be_busy(void *arg)
 {
 	enum busy how = *(enum busy *)arg;
 
-	keep_busy(queue_new(gpu_open_private()), how);
+	keep_busy(queue_new(gpu_open(0)), how);
 	kill(getppid(), SIGUSR1);
 	for (;;)
 		pause();
@@ -159,7 +159,7 @@ static void Q6_kill_with_a_busy_queue(void)
 /* What the queue has not finished is dropped: no fence; but who polls is woken. */
 static void Q6_dropped_submissions(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	volatile uint64_t *fence = map_hole(1);
 	struct drm_mockgpu_cmd cmd = cmd_delay(10 * NS_PER_S);
 	struct mockgpu_submission s = {
@@ -194,7 +194,7 @@ static void *wait_without_end(void *arg)
 /* Who waits is told that the queue went. */
 static void Q6_destroy_while_others_wait(void)
 {
-	struct waiter w = { .q = queue_new(gpu_open_private()), .result = 1 };
+	struct waiter w = { .q = queue_new(gpu_open(0)), .result = 1 };
 	pthread_t threads[4];
 	uint64_t start;
 
@@ -225,7 +225,7 @@ static void *destroy(void *arg)
 
 static void Q6_destroyed_once(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 
 	for (unsigned int i = 0; i < 20; i++) {
 		struct waiter w = { .q = queue_new(dev) };
@@ -254,7 +254,7 @@ static void Q6_the_process_ends_and_the_file_stays(void)
 		pid_t owner = (pid_t)CHECK_SYS(fork());
 
 		if (!owner) {
-			struct queue q = queue_new(gpu_open_private());
+			struct queue q = queue_new(gpu_open(0));
 
 			shared->queue = q.id;
 			shared->seqno = keep_busy(q, ways[i]);
@@ -341,7 +341,7 @@ static void fork_while_counting(bool vram)
 {
 	enum { STEPS = 4000, FORKS = 12 };
 	static struct drm_mockgpu_cmd cmds[2 * STEPS];
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint64_t *p = map_hole(2), seqno;
 
 	p[0] = p[WORDS] = 0;
@@ -393,7 +393,7 @@ static void destroy_in_the_child(void *arg)
 
 static void Q6_after_fork(void)
 {
-	struct queue q = queue_new(gpu_open_private()), other;
+	struct queue q = queue_new(gpu_open(0)), other;
 	struct drm_mockgpu_cmd cmd = cmd_delay(10 * NS_PER_S);
 	uint64_t seqno, start = now_ns();
 

@@ -265,7 +265,7 @@ static void Q7_all_at_the_same_addresses(void)
 	static struct worker workers[QUEUES + THREADS];
 	const char *text = getenv("MOCKGPU_STRESS_S");
 	uint64_t seconds = text && *text ? strtoull(text, NULL, 10) : 10;
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	pthread_t threads[QUEUES + THREADS];
 
 	common = map_arena(PAGES);

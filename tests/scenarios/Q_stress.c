@@ -527,7 +527,7 @@ static void Q7_random_commands_and_changes(void)
 	const char *text = getenv("MOCKGPU_STRESS_S");
 	uint64_t seconds = text && *text ? strtoull(text, NULL, 10) : 20;
 	struct worker shaker = {
-		.q.dev = gpu_open_private(), .random = random_u64() | 1, .number = WORKERS,
+		.q.dev = gpu_open(0), .random = random_u64() | 1, .number = WORKERS,
 	};
 	pthread_t threads[WORKERS], other;
 

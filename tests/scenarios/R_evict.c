@@ -32,7 +32,7 @@ static void set_up(void)
 	t.p = map_hole(N);
 	t.tag = new_tag();
 	t.actor = actor_new();
-	t.dev = gpu_open_private();
+	t.dev = gpu_open(0);
 }
 
 static void check_all(void)
@@ -42,7 +42,7 @@ static void check_all(void)
 
 static void come_back_and_look(struct actor *self)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 
 	fill(t.p, N, t.tag, 0);
 	TO_VRAM(dev, t.p, N);
@@ -73,7 +73,7 @@ static void R4_evicted_while_coming_back(void)
 
 static void touch_and_look(struct actor *self)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 
 	fill(t.p, N, t.tag, 0);
 	TO_VRAM(dev, t.p, N);
@@ -92,7 +92,7 @@ static void *evict_everything(void *unused)
 
 static void try_to_come_back(struct actor *self)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	struct mockgpu_migrated result;
 
 	fill(t.p, N, t.tag, 0);
@@ -134,6 +134,7 @@ static void R4_evicted_while_touched(void)
 	struct arm arm;
 
 	set_up();
+	gpu_needs(t.dev, MOCKGPU_CAP_PRIVATE);
 	actor_start(t.actor, touch_and_look);
 	t.before = gpu_counters(t.dev);
 	arm = HOLD(t.dev, "cpu-fault-copied", .pid = t.actor->pid, .count = 1);
@@ -176,7 +177,7 @@ static void *touch_first(void *unused)
 
 static void touch_by_threads(struct actor *self)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	pthread_t threads[TOUCHERS];
 
 	fill(t.p, N, t.tag, 0);
@@ -217,7 +218,7 @@ static bool half;
 
 static void unmap_and_look(struct actor *self)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	struct arm arm = { 0 };
 
 	fill(t.p, N, t.tag, 0);
@@ -272,7 +273,7 @@ static void R4_unmap_of_what_is_half_migrated_while_evicted(void)
 /* Takes pages and frees them, each time for memory that is new. */
 static void take_and_free(void *unused)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint64_t end = now_ns() + 2 * NS_PER_S;
 	struct mockgpu_migrated result;
 	uint16_t tag;
@@ -295,7 +296,7 @@ static void take_and_free(void *unused)
  */
 static void R4_pages_change_hands_while_evicted(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	struct mockgpu_evicted result;
 	uint64_t end, evicted = 0;
 	pid_t pids[3];

@@ -47,7 +47,7 @@ static void set_up(char *p, size_t pages, size_t page)
 	t.word = AT(p, page);
 	t.stage = gate_new();
 	t.actor = actor_new();
-	t.dev = gpu_open_private();
+	t.dev = gpu_open(0);
 }
 
 /* What an addition that began at @start came to: it is done, or was refused late enough. */
@@ -71,7 +71,7 @@ static void *take_it(void *unused)
 static void add_when_told(struct actor *self)
 {
 	struct drm_mockgpu_result result = { 0 };
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	struct drm_mockgpu_cmd add = cmd_add(t.word, 8, ADDED);
 	size_t page = (size_t)((char *)t.word - t.p) / PAGE;
 	uint64_t start, was;
@@ -224,7 +224,7 @@ static void *migrate_it(void *dev)
 static void want_what_migrates(struct actor *self)
 {
 	struct drm_mockgpu_result result = { 0 };
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	struct drm_mockgpu_cmd add = cmd_add(t.word, 8, ADDED);
 	uint64_t start, was;
 	pthread_t thread;

@@ -35,7 +35,7 @@ static void set_up(void)
 	t.mover = actor_new();
 	t.parent = actor_new();
 	t.toucher = actor_new();
-	t.dev = gpu_open_private();
+	t.dev = gpu_open(0);
 }
 
 static void check_all(void)
@@ -52,7 +52,7 @@ static void *touch_first(void *unused)
 /* A process whose threads all touch a page that is in VRAM. */
 static void touch_by_threads(struct actor *self)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	pthread_t threads[TOUCHERS];
 
 	fill(t.p, N, t.tag, 0);
@@ -73,6 +73,7 @@ static void threads_fault_on_one_page(const char *point)
 	struct arm arm;
 
 	set_up();
+	gpu_needs(t.dev, MOCKGPU_CAP_PRIVATE);
 	actor_start(t.toucher, touch_by_threads);
 	t.before = gpu_counters(t.dev);
 	arm = HOLD(t.dev, point, .pid = t.toucher->pid, .count = 1);
@@ -108,7 +109,7 @@ static void *call_home(void *dev)
 /* A process that calls its pages home, and whose other threads touch one of them. */
 static void touch_what_is_called_home(struct actor *self)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	pthread_t threads[TOUCHERS], caller;
 
 	fill(t.p, N, t.tag, 0);
@@ -191,7 +192,7 @@ static void bring_back(struct mockgpu_device *dev)
 
 static void move_own(struct actor *self)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 
 	fill(t.p, N, t.tag, 0);
 	TO_VRAM(dev, t.p, N);
@@ -203,7 +204,7 @@ static void move_own(struct actor *self)
 
 static void move_own_with_grandchild(struct actor *self)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 
 	fill(t.p, N, t.tag, 0);
 	TO_VRAM(dev, t.p, N);
@@ -216,7 +217,7 @@ static void move_own_with_grandchild(struct actor *self)
 
 static void move_inherited(struct actor *self)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 
 	cue(self);
 	bring_back(dev);
@@ -269,7 +270,7 @@ static void R2_child_touches_at_another_address(void)
 /* The one that opened the device and migrated the pages is no more. */
 static void open_and_leave(struct actor *self)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 
 	fill(t.p, N, t.tag, 0);
 	TO_VRAM(dev, t.p, N);
@@ -328,7 +329,7 @@ static void *(*change)(void *);
 
 static void migrate_and_change(struct actor *self)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	struct mockgpu_migrated result;
 	pthread_t thread;
 
@@ -414,7 +415,7 @@ static void *unmap_the_middle(void *unused)
 
 static void migrate_between_files(struct actor *self)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	const int writable = PROT_READ | PROT_WRITE;
 	struct mockgpu_migrated result;
 	pthread_t thread;

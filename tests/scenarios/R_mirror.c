@@ -29,7 +29,7 @@ static struct {
 
 static void set_up(void)
 {
-	t.dev = gpu_open_private();
+	t.dev = gpu_open(0);
 	t.tag = new_tag();
 	t.new_tag = new_tag();
 	t.p = map_filled(N, t.tag);
@@ -278,7 +278,7 @@ static void drop_and_read(struct actor *self)
 {
 	pthread_t thread;
 
-	t.dev = gpu_open_private();
+	t.dev = gpu_open(0);
 	fill(t.p, N, t.tag, 0);
 	GPU_CHECK_FILL(t.dev, t.p, N, t.tag, 0);
 	cue(self);
@@ -298,7 +298,7 @@ static void R6_read_while_a_notifier_runs(void)
 	static const char *const points[] = { "notifier", "notifier-held" };
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(points); i++) {
-		struct mockgpu_device *dev = gpu_open_private();
+		struct mockgpu_device *dev = gpu_open(0);
 		struct actor *actor = actor_new();
 		struct arm arm;
 

@@ -34,7 +34,7 @@ static void set_up(void)
 
 static struct mockgpu_device *open_and_fill(bool to_vram)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 
 	fill(t.p, N, t.tag, 0);
 	if (to_vram)
@@ -146,7 +146,7 @@ static void kill_at(const struct step *step)
 
 	set_up();
 	actor_start(actor, step->actor);
-	t.dev = gpu_open_private();
+	t.dev = gpu_open(0);
 	/* An eviction goes by the page, and knows no process. */
 	arm = HOLD(t.dev, step->point, .pid = step->actor == evict ? 0 : actor->pid, .count = 1,
 		   .time_ns = 60 * NS_PER_S);
@@ -197,6 +197,7 @@ static void R5_killed_while_migrating(void)
 
 static void R5_killed_in_a_cpu_fault(void)
 {
+	module_needs_private();
 	kill_at_all(touch, touch);
 }
 
@@ -250,7 +251,7 @@ static void R5_killed_while_others_hold_its_file(void)
 		survivor = gate_new();
 		set_up();
 		actor_start(actor, run_atomics_of_a_shared_file);
-		t.dev = gpu_open_private();
+		t.dev = gpu_open(0);
 		arm = HOLD(t.dev, steps[i].point, .pid = actor->pid, .time_ns = 60 * NS_PER_S);
 		actor_go(actor);
 		AWAIT_HELD(arm);
@@ -282,7 +283,7 @@ static void R9_others_work_while_a_file_closes(void)
 
 	set_up();
 	actor_start(actor, close_it);
-	t.dev = gpu_open_private();
+	t.dev = gpu_open(0);
 	arm = HOLD(t.dev, "close", .count = 1);
 	actor_go(actor);
 	CHECK_EQ(AWAIT_HELD(arm).tid, actor->pid);

@@ -23,7 +23,7 @@
 
 static void V1_migrate(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	void *p = map_filled(20, new_tag());
 	struct log log = log_new(dev, 0, MOVES, 0);
 	struct drm_mockgpu_event e;
@@ -55,7 +55,7 @@ static void V1_from_two_devices(void)
 	module_reload(2, DEFAULT_VRAM_MB);
 	p = map_filled(6, new_tag());
 	for (unsigned int i = 0; i < 2; i++)
-		dev[i] = i ? gpu_open(1) : gpu_open_private();
+		dev[i] = i ? gpu_open(1) : gpu_open(0);
 	TO_VRAM(dev[0], p, 1);
 	TO_VRAM(dev[1], AT(p, 1), 2);
 	TO_VRAM(dev[0], AT(p, 3), 3);
@@ -77,7 +77,7 @@ static void V1_from_two_devices(void)
 /* Pages that were not there are made; a run has either those or others. */
 static void V1_holes(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	struct log log = log_new(dev, 0, MOVES, 0);
 	char *p = map_hole(8);
 
@@ -92,7 +92,7 @@ static void V1_holes(void)
 
 static void V1_prefetch_and_touch(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	struct log log = log_new(q.dev, 0, MOVES, 0);
 	char *p = map_filled(2, new_tag());
 	struct drm_mockgpu_event e;
@@ -221,7 +221,7 @@ static void run_silently(struct queue q, struct drm_mockgpu_cmd cmd)
 
 static void V1_gpu_fault(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint64_t *word = map_filled(1, new_tag());
 	char *p = map_filled(3, new_tag()), buf[2 * PAGE];
 	struct log log = log_new(q.dev, 0, KIND(GPU_FAULT), 0);
@@ -289,7 +289,7 @@ static void check_evicted(struct log *log, size_t pages, uint64_t *frames)
 
 static void V1_evict(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	void *p = map_filled(40, new_tag());
 	struct log log = log_new(dev, 0, KIND(EVICT), 0);
 	uint64_t frames[40];
@@ -364,7 +364,7 @@ static void check_change(struct log *log, unsigned int cause, void *p, size_t pa
 
 static void V1_invalidate(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	struct log log = log_new(dev, 0, KIND(INVALIDATE), 0);
 	struct drm_mockgpu_event e;
 	char *p;
@@ -392,8 +392,8 @@ static void V1_invalidate(void)
 /* Another file of the process has pages exclusively: for this one that is a change. */
 static void V1_exclusive(void)
 {
-	struct queue q = queue_new(gpu_open_private());
-	struct mockgpu_device *other = gpu_open_private();
+	struct queue q = queue_new(gpu_open(0));
+	struct mockgpu_device *other = gpu_open(0);
 	uint64_t *word = map_filled(1, new_tag());
 	struct log changes = log_new(other, 0, KIND(INVALIDATE), 0);
 	struct log log = log_new(q.dev, 0, KIND(EXCLUSIVE), 0);
@@ -427,7 +427,7 @@ static void V1_exclusive(void)
 
 static void V1_command_and_fence(void)
 {
-	struct queue q = queue_new(gpu_open_private()), second = queue_new(q.dev);
+	struct queue q = queue_new(gpu_open(0)), second = queue_new(q.dev);
 	uint64_t *p = map_filled(1, new_tag()), *fence = map_filled(1, new_tag());
 	struct log log = log_new(q.dev, 0, KIND(COMMAND) | KIND(FENCE), 0);
 	void *nowhere = map_arena(1);
@@ -466,7 +466,7 @@ static void V1_command_and_fence(void)
 
 static void V1_point(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	uint64_t *p = map_filled(1, new_tag()), value;
 	struct log log = log_new(dev, 0, KIND(POINT), 0);
 	unsigned int fault = point_number(dev, "gpu-fault");
@@ -503,7 +503,7 @@ static void V1_point(void)
 /* The sums of a log are what the counters say. */
 static void V2_events_and_counters_agree(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	struct log log = log_new(q.dev, 0, MOVES | KIND(CPU_FAULT) | KIND(GPU_FAULT) | KIND(EVICT),
 				 0);
 	struct drm_mockgpu_counters before = gpu_counters(q.dev), c;

@@ -56,7 +56,7 @@ static void expect_lost(struct log *log, uint64_t count)
 
 static void V3_full(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	struct log log = log_new(q.dev, 0, KIND(COMMAND), 16);
 
 	run_nops(q, 16);
@@ -84,7 +84,7 @@ static void V3_full(void)
 
 static void V3_kinds(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	struct log all = log_new(q.dev, 0, 0, 0);
 	struct log fences = log_new(q.dev, 0, KIND(FENCE) | KIND(LOST), 0);
 	uint64_t *p = map_filled(1, new_tag());
@@ -101,7 +101,7 @@ static void V3_kinds(void)
 
 static void V3_reads_that_fail_lose_nothing(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	struct log log = log_new(q.dev, 0, KIND(COMMAND), 0);
 	struct drm_mockgpu_event e[3];
 	char *nowhere = map_arena(2), *edge;
@@ -166,7 +166,7 @@ static void nothing(int signal)
 
 static void V3_waiting(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	struct log log = log_new(q.dev, 0, KIND(COMMAND), 0);
 	struct sigaction action = { .sa_handler = nothing };
 	pthread_t poller, reader;
@@ -203,7 +203,7 @@ static void wait_for_ever(void *arg)
 
 static void V3_reader_is_killed(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	struct log log = log_new(q.dev, 0, KIND(COMMAND), 0);
 	uint64_t start;
 	pid_t pid;
@@ -253,7 +253,7 @@ static void read_share(void *arg)
 /* After fork() each event goes to one of the readers. */
 static void V3_fork_shares(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	struct log log = log_new(q.dev, 0, KIND(COMMAND), 0);
 	struct sharer sharer = { log.fd, map_shared(1), map_shared(1) };
 	pid_t pids[3];
@@ -285,7 +285,7 @@ static void V3_device_leaves(void)
 	void *page;
 
 	module_reload(2, DEFAULT_VRAM_MB);
-	dev = gpu_open_private();
+	dev = gpu_open(0);
 	second = gpu_open(1);
 	page = map_filled(1, new_tag());
 	TO_VRAM(dev, page, 1);
@@ -324,7 +324,7 @@ static void V3_device_leaves(void)
 	/* It comes back under the same number: that is another one. */
 	CHECK_EQ(write_text(DRIVER "bind", "mockgpu0"), 0);
 	mockgpu_close(dev);
-	dev = gpu_open_private();
+	dev = gpu_open(0);
 	TO_VRAM(dev, page, 1);
 	CHECK_EQ(read(log.fd, &e, sizeof(e)), 0);
 	TO_SYSTEM(dev, page, 1);
@@ -373,7 +373,7 @@ static void V3_device_leaves_in_a_flood(void)
 	pthread_t reader;
 
 	module_reload(1, DEFAULT_VRAM_MB);
-	dev = gpu_open_private();
+	dev = gpu_open(0);
 	q = queue_new(dev);
 	log = log_new(dev, 0, KIND(COMMAND) | KIND(FENCE), 1024);
 	block(&log);
@@ -396,7 +396,7 @@ static void V3_device_leaves_in_a_flood(void)
 static void V3_edges(void)
 {
 	static struct drm_mockgpu_cmd nops[1000];
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	struct log log = log_new(q.dev, 0, KIND(COMMAND), 65536);
 	struct epoll_event edge = { .events = EPOLLIN | EPOLLET }, got;
 	int waiter = (int)CHECK_SYS(epoll_create1(EPOLL_CLOEXEC));
@@ -435,7 +435,7 @@ static void V3_edges(void)
 /* The log stays when the file goes that it was opened on. */
 static void V3_file_is_closed(void)
 {
-	struct mockgpu_device *dev = gpu_open_private(), *other = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0), *other = gpu_open(0);
 	struct log log = log_new(dev, 0, MOVES, 0);
 	void *p = map_filled(1, new_tag());
 

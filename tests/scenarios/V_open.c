@@ -83,7 +83,7 @@ static void open_without_right(void *arg)
 	int fd = 77;
 
 	lose_capability();
-	own = gpu_open_private();
+	own = gpu_open(0);
 	CHECK_EQ(mockgpu_log_open(own, MOCKGPU_LOG_ALL, 0, 0, &fd), -EACCES);
 	CHECK_EQ(fd, 77);
 	log = log_new(prepared, MOCKGPU_LOG_ALL, MOVES, 0);
@@ -98,7 +98,7 @@ static void open_without_right(void *arg)
 
 static void V3_rights(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 
 	join(spawn(open_of_another, dev));
 	join(spawn(open_without_right, gpu_open(0)));
@@ -106,7 +106,7 @@ static void V3_rights(void)
 
 static void V3_as_many_as_there_can_be(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	int fd[LOGS_MAX], one_more = 77;
 
 	for (unsigned int i = 0; i < LOGS_MAX; i++)
@@ -127,7 +127,7 @@ static void open_all_without_right(void *prepared)
 	int fd;
 
 	lose_capability();
-	own = gpu_open_private();
+	own = gpu_open(0);
 	for (unsigned int i = 0; i < LOGS_MAX_WITHOUT_RIGHT; i++)
 		CHECK_EQ(mockgpu_log_open(own, 0, 0, 16, &fd), 0);
 	CHECK_EQ(mockgpu_log_open(own, 0, 0, 16, &fd), -ENOSPC);
@@ -144,7 +144,7 @@ static void V3_some_are_kept_for_who_has_the_right(void)
 /* Each allocation fails once; what was begun is undone, so that all logs can be had after it. */
 static void V3_no_memory(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	unsigned int failed = 0;
 	int fd, ret;
 

@@ -48,7 +48,7 @@ static void *produce(void *arg)
 static void V4_rate(void)
 {
 	static struct drm_mockgpu_event events[1024];
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	struct log log = log_new(dev, 0, KIND(COMMAND), MOCKGPU_LOG_ENTRIES_MAX);
 	uint64_t first = 0, last = 0, count = 0, commands = 0, start = now_ns(), rate;
 	struct producer producers[2];
@@ -108,7 +108,7 @@ static uint64_t time_nops(struct queue q)
 /* What an event costs who tells of it, beside what a command does. */
 static void V4_cost(void)
 {
-	struct queue q = queue_new(gpu_open_private());
+	struct queue q = queue_new(gpu_open(0));
 	uint64_t without, unwanted, with;
 	struct log log;
 
@@ -174,7 +174,7 @@ static void tracing_end(void)
 /* One alone is told of what it is for, and of nothing else. */
 static void V5_one_tracepoint(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	void *p = map_filled(1, new_tag());
 	struct arm arm;
 
@@ -244,7 +244,7 @@ static void V5_tracepoints(void)
 /* The module goes while somebody uses its tracepoints, and they go with it. */
 static void V5_module_goes_while_traced(void)
 {
-	struct mockgpu_device *dev = gpu_open_private();
+	struct mockgpu_device *dev = gpu_open(0);
 	void *p = map_filled(1, new_tag());
 
 	for (unsigned int i = 0; i < 2; i++) {
@@ -256,7 +256,7 @@ static void V5_module_goes_while_traced(void)
 		mockgpu_close(dev);
 		module_reload(DEFAULT_DEVICES, DEFAULT_VRAM_MB);
 		/* It comes back without anybody who uses them. */
-		dev = gpu_open_private();
+		dev = gpu_open(0);
 		CHECK_EQ(access(TRACING "/events/mockgpu/to_vram", F_OK), 0);
 		CHECK_EQ(write_text(TRACING "/trace", ""), 0);
 		TO_VRAM(dev, p, 1);
