@@ -258,7 +258,7 @@ static void K1_atomics_with_no_room(void)
 
 static void K1_atomics_are_refused(void)
 {
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	uint16_t tag = new_tag();
 	uint64_t *p = map_filled(3, tag);
 	struct drm_mockgpu_cmd cmd = cmd_add(p, 8, 3);

@@ -135,7 +135,7 @@ static void K1_the_nth_touch_moves(void)
 /* Bytes that follow one another are one touch; elements and atomic operations are one each. */
 static void K1_what_counts_as_a_touch(void)
 {
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	static uint64_t values[3], index[] = { 0, 8, 4000 };
 	uint16_t tag = new_tag();
 	uint64_t *p = wanted_here(q, 20, tag);
@@ -283,10 +283,12 @@ static void K1_granularity_of_a_touch(void)
 {
 	struct queue q = queue_new(gpu_open(0));
 	uint16_t tag = new_tag();
-	char *p = map_huge(tag);
+	char *p = map_arena(512);
 
+	/* Not a huge page; else all of it would be one. */
+	map_fixed(p, 512, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	fill(p, 512, tag, 0);
 	advise(q, p, 512, MOCKGPU_ADVICE_PLACE, HERE);
-	/* Not one huge page any more; else all of it would be one. */
 	CHECK_SYS(mprotect(AT(p, 40), PAGE, PROT_READ));
 	for (unsigned int order = 0; order <= 5; order++) {
 		size_t first = 64UL << order, n = 1UL << order;

@@ -359,6 +359,7 @@ static void Q5_limit_of_submissions(void)
 	struct mockgpu_submission one_more = { .cmds = &add, .count = 1 };
 
 	set_up();
+	gpu_needs(q.dev, MOCKGPU_CAP_EXCLUSIVE);
 	waits = cmd_wait(word, 8, MOCKGPU_WAIT_EQ, 1, 30 * NS_PER_S);
 	CHECK_EQ(submit(q, &waits, 1, NULL), 1);
 	for (unsigned int i = 1; i < 64; i++)

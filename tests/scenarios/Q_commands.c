@@ -238,6 +238,7 @@ static void one_atomic(unsigned int op, unsigned int size, uint64_t value, uint6
 static void Q1_atomic(void)
 {
 	set_up();
+	gpu_needs(q.dev, MOCKGPU_CAP_EXCLUSIVE);
 	for (unsigned int op = 0; op <= MOCKGPU_ATOMIC_CMPXCHG; op++)
 		for (unsigned int size = 1; size <= 8; size *= 2)
 			for (unsigned int i = 0; i < 10; i++)
@@ -252,6 +253,7 @@ static void Q1_atomic_wide_operand(void)
 	uint32_t *word;
 
 	set_up();
+	gpu_needs(q.dev, MOCKGPU_CAP_EXCLUSIVE);
 	word = map_hole(1);
 	*word = 5;
 	RUN(q, cmd_atomic(MOCKGPU_ATOMIC_MIN, word, 4, 1ULL << 32 | 3, 1), .value = 5, .done = 1);

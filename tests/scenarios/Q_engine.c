@@ -44,7 +44,7 @@ static void Q2_in_order(void)
 static void Q2_two_queues_at_once(void)
 {
 	enum { ROUNDS = 50 };
-	struct mockgpu_device *dev = gpu_open(0);
+	struct mockgpu_device *dev = gpu_open_exclusive();
 	struct drm_mockgpu_cmd ping[2 * ROUNDS], pong[2 * ROUNDS];
 	struct queue a = queue_new(dev), b = queue_new(dev);
 	uint64_t *ball = map_hole(1), one, two;
@@ -324,7 +324,7 @@ static void fails(struct queue q, const struct failure *f)
  */
 static void Q4_a_command_fails(void)
 {
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	uint8_t *p = map_arena(3), *good = map_filled(3, new_tag()), *zeroes = map_hole(3);
 	uint64_t *index = map_hole(1), hole, ro;
 	const uint32_t R = MOCKGPU_ACCESS_READ, W = MOCKGPU_ACCESS_WRITE;
@@ -431,7 +431,7 @@ static void Q4_results_cannot_be_written(void)
 /* A queue's failure is no other queue's. */
 static void Q4_other_queues_go_on(void)
 {
-	struct mockgpu_device *dev = gpu_open(0);
+	struct mockgpu_device *dev = gpu_open_exclusive();
 	struct queue good = queue_new(dev), bad = queue_new(dev);
 	struct drm_mockgpu_cmd fail = cmd_load(NULL, 1);
 	uint64_t *word = map_hole(1), last = 0, adds = 0;

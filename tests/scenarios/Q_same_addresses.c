@@ -36,6 +36,7 @@ struct worker {
 
 static uint8_t *common;
 static uint64_t end_ns;
+static bool atomics;	/* wherever a page is */
 
 static uint64_t next(struct worker *w)
 {
@@ -79,7 +80,7 @@ static struct drm_mockgpu_cmd some_command(struct worker *w)
 	size_t far = (at + BYTES / 2) % (BYTES - MOST);
 	struct drm_mockgpu_cmd cmd;
 
-	switch (below(w, 8)) {
+	switch (below(w, atomics ? 8 : 6)) {
 	case 0:
 		return cmd_fill(p, len, 1U << below(w, 4), word);
 	case 1:
@@ -268,6 +269,7 @@ static void Q7_all_at_the_same_addresses(void)
 	struct mockgpu_device *dev = gpu_open(0);
 	pthread_t threads[QUEUES + THREADS];
 
+	atomics = gpu_has(dev, MOCKGPU_CAP_EXCLUSIVE);
 	common = map_arena(PAGES);
 	map(common, PAGES, true);
 	end_ns = now_ns() + seconds * NS_PER_S;

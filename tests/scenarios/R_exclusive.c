@@ -77,7 +77,7 @@ static void R7_migrated_before(void)
 {
 	uint64_t *p = map_filled(1, new_tag());
 
-	t.q = queue_new(gpu_open(0));
+	t.q = queue_new(gpu_open_exclusive());
 	change_meanwhile(p, migrate_it);
 }
 
@@ -95,7 +95,7 @@ static void R7_merged_before(void)
 	void *p = map_filled(1, tag);
 
 	twin = map_filled(1, tag);
-	t.q = queue_new(gpu_open(0));
+	t.q = queue_new(gpu_open_exclusive());
 	CHECK_SYS(madvise(p, PAGE, MADV_MERGEABLE));
 	CHECK_SYS(madvise(twin, PAGE, MADV_MERGEABLE));
 	change_meanwhile(p, merge_it);
@@ -115,7 +115,7 @@ static void R7_pinned_before(void)
 	uint64_t *p = map_filled(1, new_tag());
 
 	ring = uring_new();
-	t.q = queue_new(gpu_open(0));
+	t.q = queue_new(gpu_open_exclusive());
 	change_meanwhile(p, pin_it);
 	uring_unpin(&ring);
 	uring_close(&ring);
@@ -131,7 +131,7 @@ static void R7_split_before(void)
 	uint16_t tag = new_tag();
 	char *p = map_huge(tag);
 
-	t.q = queue_new(gpu_open(0));
+	t.q = queue_new(gpu_open_exclusive());
 	change_meanwhile((uint64_t *)AT(p, 17) + 3, split_it);
 	CHECK_FILL(p, 17, tag, 0);
 	CHECK_FILL(AT(p, 18), 511 - 18, tag, 18);
@@ -146,7 +146,7 @@ static void R7_compacted_before(void)
 {
 	uint64_t *p = map_filled(1, new_tag());
 
-	t.q = queue_new(gpu_open(0));
+	t.q = queue_new(gpu_open_exclusive());
 	if (access("/proc/sys/vm/compact_memory", W_OK))
 		skip("the kernel does not compact on request");
 	change_meanwhile(p, compact_it);
@@ -161,7 +161,7 @@ static void R7_reclaimed_before(void)
 {
 	uint64_t *p = map_filled(1, new_tag());
 
-	t.q = queue_new(gpu_open(0));
+	t.q = queue_new(gpu_open_exclusive());
 	change_meanwhile(p, reclaim_it);
 }
 
@@ -175,7 +175,7 @@ static void R7_dropped_before(void)
 {
 	uint64_t *p = map_filled(1, new_tag());
 
-	t.q = queue_new(gpu_open(0));
+	t.q = queue_new(gpu_open_exclusive());
 	change_meanwhile(p, drop_it);
 }
 
@@ -229,7 +229,7 @@ static void meet_the_holder(void (*what)(void))
 	t.word = map_hole(1);
 	stage = gate_new();
 	actor = actor_new();
-	director = gpu_open(0);
+	director = gpu_open_exclusive();
 	actor_start(actor, add_and_meet);
 	arm = HOLD(director, "exclusive-held", .pid = actor->pid);
 	actor_go(actor);
@@ -323,7 +323,7 @@ static void R8_unmapped(void)
 	t.word = map_hole(1);
 	stage = gate_new();
 	actor = actor_new();
-	director = gpu_open(0);
+	director = gpu_open_exclusive();
 	actor_start(actor, add_and_lose);
 	arm = HOLD(director, "exclusive-held", .pid = actor->pid);
 	actor_go(actor);
@@ -365,7 +365,7 @@ static void R8_dropped(void)
 	t.word = map_hole(1);
 	stage = gate_new();
 	actor = actor_new();
-	director = gpu_open(0);
+	director = gpu_open_exclusive();
 	actor_start(actor, add_and_drop);
 	arm = HOLD(director, "exclusive-held", .pid = actor->pid, .count = 1);
 	actor_go(actor);
@@ -394,7 +394,7 @@ static void R8_process_exits(void)
 	t.word = map_hole(1);
 	stage = gate_new();
 	actor = actor_new();
-	director = gpu_open(0);
+	director = gpu_open_exclusive();
 	actor_start(actor, add_and_exit);
 	arm = HOLD(director, "exclusive-held", .pid = actor->pid, .time_ns = 60 * NS_PER_S);
 	actor_go(actor);
@@ -412,7 +412,7 @@ static void R7_refused_for_a_while(void)
 	uint64_t *p = map_filled(1, new_tag()), start;
 	struct arm arm;
 
-	t.q = queue_new(gpu_open(0));
+	t.q = queue_new(gpu_open_exclusive());
 	arm = BREAK(t.q.dev, "exclusive", .count = 5);
 	RUN(t.q, cmd_add(p, 8, ADDED), .value = *p + ADDED - 1, .done = ADDED);
 	CHECK_EQ(arm_look(arm).acted, 5);

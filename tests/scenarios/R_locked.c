@@ -47,7 +47,7 @@ static void set_up(char *p, size_t pages, size_t page)
 	t.word = AT(p, page);
 	t.stage = gate_new();
 	t.actor = actor_new();
-	t.dev = gpu_open(0);
+	t.dev = gpu_open_exclusive();
 }
 
 /* What an addition that began at @start came to: it is done, or was refused late enough. */
@@ -292,6 +292,7 @@ static void add_on_two(struct actor *self)
 /* Both had their wish before either had the page. */
 static void R7_two_devices_want_it(void)
 {
+	mockgpu_close(gpu_open_exclusive());
 	module_reload(2, DEFAULT_VRAM_MB);
 	for (unsigned int i = 0; i < 5; i++) {
 		struct arm arm;
@@ -315,6 +316,7 @@ static void R8_another_device_wants_it(void)
 {
 	struct arm arm;
 
+	mockgpu_close(gpu_open_exclusive());
 	module_reload(2, DEFAULT_VRAM_MB);
 	set_up(map_hole(1), 1, 0);
 	actor_start(t.actor, add_on_two);
