@@ -301,7 +301,10 @@ void migrate_run_commit(struct migrate_run *run, bool to_vram)
 	unsigned long i;
 
 	control_hit_range(CONTROL_MIGRATE_COPIED, args->vma->vm_mm, args->start, args->end);
-	migrate_vma_pages(args);
+	if (to_vram)
+		compat_migrate_to_vram(args);
+	else
+		migrate_vma_pages(args);
 	control_hit_range(CONTROL_MIGRATE_MOVED, args->vma->vm_mm, args->start, args->end);
 	for (i = 0; i < args->npages; i++) {
 		if (!migrate_entry_moved(args->src[i], args->dst[i]))

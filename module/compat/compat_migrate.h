@@ -61,4 +61,47 @@ static inline struct page *make_device_exclusive(struct mm_struct *mm, unsigned 
 }
 #endif
 
+/* Of an entry of the destination this bit is the driver's own: the page is held back. */
+#define COMPAT_HELD_BACK	MIGRATE_PFN_WRITE
+
+static inline struct folio *compat_folio_to_move(const struct migrate_vma *args, unsigned long i)
+{
+	struct page *page = migrate_pfn_to_page(args->src[i]);
+
+	return page && args->dst[i] ? page_folio(page) : NULL;
+}
+
+/**
+ * compat_migrate_to_vram() - migrate_vma_pages() towards VRAM
+ * @args: what was collected, with its copies
+ *
+ * What is in the swap cache leaves that, and moves when it is tried again.  The memory manager
+ * would move it at once, but may have forgotten by then that it has left (6.12.107 has, 7.3.4 has
+ * not): the swap cache is given an entry for it, which overwrites another, and the copy a
+ * reference for that, which is never put.  References that are not expected keep it from that:
+ * two, as 6.1 expects that of the swap cache even then.
+ *
+ * Context: as migrate_vma_pages(); the folios are locked.
+ */
+static inline void compat_migrate_to_vram(struct migrate_vma *args)
+{
+	struct folio *folio;
+	unsigned long i;
+
+	for (i = 0; i < args->npages; i++) {
+		folio = compat_folio_to_move(args, i);
+		if (!folio || !folio_test_swapcache(folio))
+			continue;
+		folio_ref_add(folio, 2);
+		args->dst[i] |= COMPAT_HELD_BACK;
+	}
+	migrate_vma_pages(args);
+	for (i = 0; i < args->npages; i++) {
+		if (!(args->dst[i] & COMPAT_HELD_BACK))
+			continue;
+		args->dst[i] &= ~COMPAT_HELD_BACK;
+		folio_put_refs(compat_folio_to_move(args, i), 2);
+	}
+}
+
 #endif
