@@ -218,6 +218,7 @@ static void R5_killed_in_a_notifier(void)
 
 static void R5_killed_while_its_queue_is_held(void)
 {
+	mockgpu_close(gpu_open_exclusive());
 	kill_at_all(run_atomics, run_atomics);
 }
 
@@ -241,6 +242,7 @@ static void run_atomics_of_a_shared_file(struct actor *self)
 /* Whose file others hold is done for all the same: its queue does not keep its memory. */
 static void R5_killed_while_others_hold_its_file(void)
 {
+	mockgpu_close(gpu_open_exclusive());
 	for (unsigned int i = 0; i < ARRAY_SIZE(steps); i++) {
 		struct actor *actor = actor_new();
 		uint64_t end;

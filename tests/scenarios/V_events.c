@@ -392,7 +392,7 @@ static void V1_invalidate(void)
 /* Another file of the process has pages exclusively: for this one that is a change. */
 static void V1_exclusive(void)
 {
-	struct queue q = queue_new(gpu_open(0));
+	struct queue q = queue_new(gpu_open_exclusive());
 	struct mockgpu_device *other = gpu_open(0);
 	uint64_t *word = map_filled(1, new_tag());
 	struct log changes = log_new(other, 0, KIND(INVALIDATE), 0);

@@ -9,6 +9,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "disk.h"
@@ -88,6 +89,17 @@ size_t disk_swap_used(void)
 	fclose(file);
 	CHECK(found != SIZE_MAX);
 	return found;
+}
+
+size_t disk_swap_stock(void)
+{
+	unsigned int major, minor;
+	struct utsname name;
+
+	CHECK_SYS(uname(&name));
+	CHECK_EQ(sscanf(name.release, "%u.%u", &major, &minor), 2);
+	return major > 6 || (major == 6 && minor >= 15) ? 0 :
+							   64 * (size_t)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
 void page_out(void *p, size_t pages)

@@ -25,6 +25,8 @@ void disk_swap_on(size_t pages);
 void disk_swap_off(void);
 /* Pages of the swap area that are in use. */
 size_t disk_swap_used(void);
+/* Slots of these that may be nobody's: what each CPU has in stock, on kernels before 6.15. */
+size_t disk_swap_stock(void);
 
 /* Reclaim takes all of the mapping. */
 void page_out(void *p, size_t pages);
