@@ -22,9 +22,6 @@
 
 #define N	64
 #define CANARY	0xdead
-#define VRAM_MB	64
-
-#define LOCAL	(dmirror_local() | DMIRROR_IS_WRITE)
 
 static void read_page(int fd, const void *p, uint64_t *data)
 {
@@ -42,7 +39,7 @@ static void U1_the_second_opener_reads_what_there_is(void)
 	void *p, *from = malloc(N * PAGE);
 	int one, two;
 
-	dmirror_load(VRAM_MB);
+	dmirror_load();
 	one = dmirror_open(0);
 	two = dmirror_open(0);
 	p = map_filled(N, tag);
@@ -69,12 +66,12 @@ static void U1_the_second_opener_reads_what_there_is(void)
 
 static void put_canaries(void *arg)
 {
-	size_t pages = (VRAM_MB << 20) / PAGE - N;
+	size_t pages = (DMIRROR_VRAM_MB << 20) / PAGE - N;
 	int fd = dmirror_open(0);
 	void *p = map_filled(pages, CANARY);
 
 	DMIRROR_TO(fd, p, pages, CANARY);
-	DMIRROR_CHECK_IS(fd, p, pages, LOCAL);
+	DMIRROR_CHECK_IS(fd, p, pages, DMIRROR_IN_VRAM);
 }
 
 /* Pages that two openers had in VRAM are somebody else's now: neither sees what is in them. */
@@ -85,7 +82,7 @@ static void U1_neither_reads_a_page_that_was_freed(void)
 	int one, two;
 	void *p;
 
-	dmirror_load(VRAM_MB);
+	dmirror_load();
 	one = dmirror_open(0);
 	two = dmirror_open(0);
 	p = map_filled(2 * N, tag);
@@ -109,14 +106,11 @@ static void U1_exclusive_for_one(void)
 {
 	uint16_t tag = new_tag();
 	void *p, *data = malloc(N * PAGE);
-	struct mockgpu_device *dev;
 	struct dmirror_args args;
 	int one, two;
 
-	dmirror_load(VRAM_MB);
-	dev = gpu_open(0);
-	gpu_needs(dev, MOCKGPU_CAP_EXCLUSIVE);
-	mockgpu_close(dev);
+	dmirror_load();
+	mockgpu_close(gpu_open_exclusive());
 	one = dmirror_open(0);
 	two = dmirror_open(0);
 	p = map_filled(N, tag);
@@ -138,13 +132,10 @@ static void U1_exclusive_what_was_in_vram(void)
 {
 	uint16_t tag = new_tag();
 	void *p, *data = malloc(N * PAGE);
-	struct mockgpu_device *dev;
 	int fd;
 
-	dmirror_load(VRAM_MB);
-	dev = gpu_open(0);
-	gpu_needs(dev, MOCKGPU_CAP_EXCLUSIVE);
-	mockgpu_close(dev);
+	dmirror_load();
+	mockgpu_close(gpu_open_exclusive());
 	fd = dmirror_open(0);
 	p = map_filled(N, tag);
 	DMIRROR_TO(fd, p, N, tag);
@@ -171,7 +162,7 @@ static void come_and_go(void *arg)
 	void *p = map_filled(N, tag);
 
 	DMIRROR_TO(fd, p, N, tag);
-	DMIRROR_CHECK_IS(fd, p, N, LOCAL);
+	DMIRROR_CHECK_IS(fd, p, N, DMIRROR_IN_VRAM);
 	gate_open(guest->there, 1);
 	gate_wait(guest->go);
 	if (guest->release) {
@@ -193,7 +184,7 @@ static void leave_alone(bool release, bool dies)
 	int fd, second;
 	void *p;
 
-	dmirror_load(VRAM_MB);
+	dmirror_load();
 	fd = dmirror_open(0);
 	pid = spawn(come_and_go, &guest);
 	gate_wait(guest.there);
@@ -204,12 +195,12 @@ static void leave_alone(bool release, bool dies)
 		join_killed(pid, SIGKILL);
 	else
 		join(pid);
-	DMIRROR_CHECK_IS(fd, p, N, LOCAL);
+	DMIRROR_CHECK_IS(fd, p, N, DMIRROR_IN_VRAM);
 	DMIRROR_CHECK_FILL(fd, p, N, tag, 0);
 	/* Nor do one's own leave with a file. */
 	second = dmirror_open(0);
 	CHECK_SYS(close(fd));
-	DMIRROR_CHECK_IS(second, p, N, LOCAL);
+	DMIRROR_CHECK_IS(second, p, N, DMIRROR_IN_VRAM);
 	DMIRROR_CHECK_FILL(second, p, N, tag, 1);
 	CHECK_FILL(p, N, tag, 0);
 }
@@ -238,7 +229,7 @@ static void U2_each_device_has_its_own(void)
 	int one, two;
 	void *p;
 
-	dmirror_load(VRAM_MB);
+	dmirror_load();
 	one = dmirror_open(0);
 	two = dmirror_open(1);
 	remote = dmirror_local() == DMIRROR_IS_COHERENT ?
@@ -246,14 +237,14 @@ static void U2_each_device_has_its_own(void)
 	p = map_filled(N, tag);
 	CHECK_EQ(dmirror(one, DMIRROR_TO_DEVICE, p, N / 2, malloc(N * PAGE), NULL), 0);
 	CHECK_EQ(dmirror(two, DMIRROR_TO_DEVICE, AT(p, N / 2), N / 2, malloc(N * PAGE), NULL), 0);
-	DMIRROR_CHECK_IS(one, p, N / 2, LOCAL);
+	DMIRROR_CHECK_IS(one, p, N / 2, DMIRROR_IN_VRAM);
 	DMIRROR_CHECK_IS(one, AT(p, N / 2), N / 2, remote);
 	CHECK_EQ(dmirror(two, DMIRROR_TO_DEVICE, p, N, malloc(N * PAGE), NULL), -ENOENT);
 	CHECK_EQ(dmirror(one, DMIRROR_TO_SYSTEM, p, N, NULL, &args), 0);
 	CHECK_EQ(args.cpages, N / 2);
-	DMIRROR_CHECK_IS(two, AT(p, N / 2), N / 2, LOCAL);
+	DMIRROR_CHECK_IS(two, AT(p, N / 2), N / 2, DMIRROR_IN_VRAM);
 	CHECK_EQ(dmirror(one, DMIRROR_RELEASE, p, 1, NULL, NULL), 0);
-	DMIRROR_CHECK_IS(two, AT(p, N / 2), N / 2, LOCAL);
+	DMIRROR_CHECK_IS(two, AT(p, N / 2), N / 2, DMIRROR_IN_VRAM);
 	DMIRROR_CHECK_FILL(one, p, N, tag, 1);
 	CHECK_FILL(p, N, tag, 0);
 }
@@ -280,7 +271,7 @@ static void U2_a_kill_in_the_middle(void)
 	struct mockgpu_evicted evicted;
 	pid_t pid;
 
-	dmirror_load(VRAM_MB);
+	dmirror_load();
 	for (unsigned int i = 0; i < 20; i++) {
 		pid = spawn(migrate_for_ever, &moving);
 		gate_wait(moving);
@@ -312,7 +303,7 @@ static void U3_arguments(void)
 	void *p, *bad = map_arena(2), *special;
 	int fd;
 
-	dmirror_load(VRAM_MB);
+	dmirror_load();
 	fd = dmirror_open(0);
 	p = map_filled(2, tag);
 	call_all(fd, p, 0, data, -EINVAL);
@@ -353,7 +344,7 @@ static void U3_a_hole_at_the_end(void)
 	void *p, *data = malloc(N * PAGE);
 	int fd;
 
-	dmirror_load(VRAM_MB);
+	dmirror_load();
 	fd = dmirror_open(0);
 	p = map_filled(N, tag);
 	CHECK_SYS(mprotect(AT(p, N - 1), PAGE, PROT_NONE));
@@ -389,7 +380,7 @@ static void U3_anothers_file(void)
 	struct passed passed;
 	uint16_t tag = new_tag();
 
-	dmirror_load(VRAM_MB);
+	dmirror_load();
 	passed.fd = dmirror_open(0);
 	passed.p = map_filled(N, tag);
 	DMIRROR_TO(passed.fd, passed.p, N, tag);
@@ -437,7 +428,7 @@ static void U3_the_file_of_one_who_has_gone(void)
 	struct orphan *orphan = map_shared(1);
 
 	CHECK_SYS(prctl(PR_SET_CHILD_SUBREAPER, 1));
-	dmirror_load(VRAM_MB);
+	dmirror_load();
 	orphan->gone = gate_new();
 	orphan->done = gate_new();
 	orphan->tag = new_tag();
@@ -465,7 +456,7 @@ static void U4_unbind(void)
 	int fd, again;
 	void *p, *map;
 
-	dmirror_load(VRAM_MB);
+	dmirror_load();
 	fd = dmirror_open(0);
 	CHECK_EQ(module_unload(), -EWOULDBLOCK);
 	p = map_filled(N, tag);

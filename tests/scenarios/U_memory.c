@@ -17,9 +17,6 @@
 #include "points.h"
 
 #define N	64
-#define VRAM_MB	64
-
-#define LOCAL	(dmirror_local() | DMIRROR_IS_WRITE)
 
 /* The first attempt to have memory fails, of the next migration that wants some; no other. */
 static void U3_memory_fails_once(void)
@@ -28,7 +25,7 @@ static void U3_memory_fails_once(void)
 	void *p, *data = malloc(N * PAGE);
 	int fd, two;
 
-	dmirror_load(VRAM_MB);
+	dmirror_load();
 	fd = dmirror_open(0);
 	two = dmirror_open(0);
 	p = map_filled(N, tag);
@@ -37,13 +34,13 @@ static void U3_memory_fails_once(void)
 	CHECK_EQ(dmirror(two, DMIRROR_TO_DEVICE, p, 1, data, NULL), 0);
 	CHECK_EQ(dmirror(fd, DMIRROR_TO_DEVICE, p, N, data, NULL), -ENOENT);
 	DMIRROR_CHECK_IS(fd, AT(p, 1), 1, DMIRROR_IS_WRITE);
-	DMIRROR_CHECK_IS(fd, AT(p, 2), N - 2, LOCAL);
+	DMIRROR_CHECK_IS(fd, AT(p, 2), N - 2, DMIRROR_IN_VRAM);
 	DMIRROR_TO(fd, p, N, tag);
 	CHECK_EQ(dmirror(fd, DMIRROR_FLAGS, p, DMIRROR_FAIL_ALLOC, NULL, NULL), 0);
 	/* There is nothing to be had for: it is still to come. */
 	DMIRROR_TO(fd, p, N, tag);
 	CHECK_EQ(dmirror(fd, DMIRROR_TO_SYSTEM, p, N, NULL, NULL), -ENOMEM);
-	DMIRROR_CHECK_IS(fd, p, N, LOCAL);
+	DMIRROR_CHECK_IS(fd, p, N, DMIRROR_IN_VRAM);
 	CHECK_EQ(dmirror(fd, DMIRROR_TO_SYSTEM, p, N, NULL, NULL), 0);
 	DMIRROR_CHECK_IS(fd, p, N, DMIRROR_IS_WRITE);
 	CHECK_FILL(p, N, tag, 0);
@@ -132,7 +129,7 @@ static void U3_no_memory(void)
 	struct arm arm;
 	int err;
 
-	dmirror_load(VRAM_MB);
+	dmirror_load();
 	dev = gpu_open(0);
 	short_of.fd = dmirror_open(0);
 	short_of.tag = new_tag();

@@ -12,12 +12,13 @@
 
 static unsigned int first_node;
 
-void dmirror_load(unsigned int vram_mb)
+void dmirror_load(void)
 {
 	struct mockgpu_device *dev;
 	char parameters[64];
 
-	snprintf(parameters, sizeof(parameters), "devices=2 vram_mb=%u dmirror=1", vram_mb);
+	snprintf(parameters, sizeof(parameters), "devices=2 vram_mb=%u dmirror=1",
+		 DMIRROR_VRAM_MB);
 	module_reload_with(parameters);
 	dev = gpu_open(0);
 	first_node = gpu_has(dev, MOCKGPU_CAP_COHERENT) ? 2 : 0;

@@ -33,14 +33,17 @@ struct dmirror_args {
 #define DMIRROR_IS_COHERENT_REMOTE 0x50
 
 /*
- * Loads the module with the door, two devices of the type that scenarios are run for and
- * @vram_mb each, in a scenario with the flag RELOADS.
+ * Loads the module with the door and two devices of the type that scenarios are run for, in a
+ * scenario with the flag RELOADS.
  */
-void dmirror_load(unsigned int vram_mb);
+#define DMIRROR_VRAM_MB		64
+void dmirror_load(void);
 /* The node of the first or second device; a descriptor. */
 int dmirror_open(unsigned int device);
 /* What a page is that lies in the device's own VRAM, without its rights. */
 uint8_t dmirror_local(void);
+/* The same, where it may be written. */
+#define DMIRROR_IN_VRAM		(dmirror_local() | DMIRROR_IS_WRITE)
 
 /* A call; 0 or a negative errno.  @args: what came of it, or NULL. */
 int dmirror(int fd, unsigned long call, const void *p, size_t pages, void *data,
