@@ -172,7 +172,9 @@ static void I7_move_pages(void)
 		memset(status, 0x55, sizeof(status));
 		CHECK_EQ(move_pages(p, asked_to_move ? nodes : NULL, status), 0);
 		for (unsigned int i = 0; i < N; i++)
-			CHECK_EQ(status[i], i >= 10 && i < 30 - exclusive ? 0 : -ENOENT);
+			/* Of a hole, some kernels say -EFAULT. */
+			if (i < 30 || status[i] != -EFAULT)
+				CHECK_EQ(status[i], i >= 10 && i < 30 - exclusive ? 0 : -ENOENT);
 	}
 	CHECK_PLACE(q.dev, p, 10, IN_VRAM);
 	CHECK_COUNTED(q.dev, &c);

@@ -9,12 +9,12 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "disk.h"
 #include "harness.h"
 #include "memory.h"
+#include "process.h"
 
 void disk_new(uint64_t delay_ns)
 {
@@ -93,13 +93,7 @@ size_t disk_swap_used(void)
 
 size_t disk_swap_stock(void)
 {
-	unsigned int major, minor;
-	struct utsname name;
-
-	CHECK_SYS(uname(&name));
-	CHECK_EQ(sscanf(name.release, "%u.%u", &major, &minor), 2);
-	return major > 6 || (major == 6 && minor >= 15) ? 0 :
-							   64 * (size_t)sysconf(_SC_NPROCESSORS_ONLN);
+	return kernel_is_before(6, 15) ? 64 * (size_t)sysconf(_SC_NPROCESSORS_ONLN) : 0;
 }
 
 void page_out(void *p, size_t pages)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -171,4 +172,14 @@ void note_stacks(void)
 void note_busy(void)
 {
 	note_each("/proc", is_busy);
+}
+
+bool kernel_is_before(unsigned int version, unsigned int patchlevel)
+{
+	unsigned int is_version, is_patchlevel;
+	struct utsname name;
+
+	CHECK_SYS(uname(&name));
+	CHECK_EQ(sscanf(name.release, "%u.%u", &is_version, &is_patchlevel), 2);
+	return is_version < version || (is_version == version && is_patchlevel < patchlevel);
 }

@@ -26,6 +26,8 @@ void thread_join(pthread_t thread);
 void stay_on_cpu(int cpu);
 /* From now on without CAP_SYS_ADMIN. */
 void lose_capability(void);
+/* Whether the kernel is older than this; for what is not the device's, and what no call tells. */
+bool kernel_is_before(unsigned int version, unsigned int patchlevel);
 /* Where in the kernel each thread of this process is, as diagnostics. */
 void note_stacks(void);
 /* The same of each that runs or waits without hearing a signal, and of the module's own. */
