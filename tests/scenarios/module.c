@@ -109,6 +109,21 @@ int module_unload(void)
 	return syscall(SYS_delete_module, "mockgpu", O_NONBLOCK) ? -errno : 0;
 }
 
+/*
+ * For coherent VRAM: on a machine that has run for long, what the kernel keeps may lie in all blocks
+ * of memory that could be taken.  Drops what can be dropped; false: that was done often enough.
+ */
+static bool make_room(unsigned int *times)
+{
+	if ((*times)++ == 3)
+		return false;
+	note("dropping caches, as no memory can be taken");
+	write_number("/proc/sys/vm/drop_caches", 3);
+	write_number("/proc/sys/vm/compact_memory", 1);
+	sleep_ms(500);
+	return true;
+}
+
 /* udev opens new nodes for a moment, and so holds the module. */
 static int unload_when_idle(void)
 {
@@ -126,12 +141,16 @@ static int unload_when_idle(void)
 
 void module_reload_with(const char *parameters)
 {
+	unsigned int times = 0;
 	char all[160];
+	int err;
 
 	module_prepare();
 	CHECK_EQ(unload_when_idle(), 0);
 	snprintf(all, sizeof(all), "%s%s", parameters, module_vram());
-	CHECK_EQ(module_load(all, NULL), 0);
+	while ((err = module_load(all, NULL)) == -EBUSY && make_room(&times))
+		;
+	CHECK_EQ(err, 0);
 }
 
 void module_reload(unsigned int devices, unsigned int vram_mb)
@@ -148,11 +167,13 @@ int module_restore(void)
 	struct drm_mockgpu_device_info info;
 	struct mockgpu_device *dev;
 	int err = unload_when_idle();
+	unsigned int times = 0;
 
 	if (err && err != -ENOENT)
 		note("rmmod: %s", strerror(-err));
-	if (system("modprobe mockgpu"))
-		return -1;
+	while (system("modprobe mockgpu"))
+		if (!make_room(&times))
+			return -1;
 	if (mockgpu_count() != (int)DEFAULT_DEVICES || mockgpu_open(&dev, 0))
 		return -1;
 	err = mockgpu_info(dev, &info);
