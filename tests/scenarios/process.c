@@ -180,6 +180,7 @@ bool kernel_is_before(unsigned int version, unsigned int patchlevel)
 	struct utsname name;
 
 	CHECK_SYS(uname(&name));
-	CHECK_EQ(sscanf(name.release, "%u.%u", &is_version, &is_patchlevel), 2);
+	if (sscanf(name.release, "%u.%u", &is_version, &is_patchlevel) != 2)
+		FAIL("release %s", name.release);
 	return is_version < version || (is_version == version && is_patchlevel < patchlevel);
 }
