@@ -148,8 +148,9 @@ void module_reload_with(const char *parameters)
 	module_prepare();
 	CHECK_EQ(unload_when_idle(), 0);
 	snprintf(all, sizeof(all), "%s%s", parameters, module_vram());
-	while ((err = module_load(all, NULL)) == -EBUSY && make_room(&times))
-		;
+	do {
+		err = module_load(all, NULL);
+	} while ((err == -EBUSY || err == -ETIME) && make_room(&times));
 	CHECK_EQ(err, 0);
 }
 
