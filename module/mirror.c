@@ -20,13 +20,57 @@
  * it; the access itself goes to or from kernel memory, and happens under it.
  */
 #include <linux/bitfield.h>
+#include <linux/fs.h>
 #include <linux/highmem.h>
+#include <linux/hmm.h>
+#include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/uaccess.h>
 
 #include "mirror.h"
 #include "mirror_internal.h"
 #include "vram.h"
+
+/**
+ * mirror_is_secret() - is a mapping one whose pages the kernel itself cannot reach?
+ * @vma: VMA
+ *
+ * Those of memfd_secret() are not in the kernel's own page table, so that to touch one is a
+ * fault that nobody resolves.  What tells of them is no module's; the filesystem is known.
+ *
+ * Context: mmap_lock held.
+ */
+bool mirror_is_secret(const struct vm_area_struct *vma)
+{
+	return vma->vm_file && file_inode(vma->vm_file)->i_sb->s_magic == SECRETMEM_MAGIC;
+}
+
+/**
+ * mirror_hide_secret() - have pages that are secret count as not accessible
+ * @mm: address space
+ * @start: first address of a range
+ * @end: end of the range
+ * @pfns: what hmm_range_fault() says of it
+ *
+ * Context: mmap_lock held.
+ */
+void mirror_hide_secret(struct mm_struct *mm, unsigned long start, unsigned long end,
+			unsigned long *pfns)
+{
+	struct vm_area_struct *vma;
+	unsigned long addr;
+
+	mmap_assert_locked(mm);
+
+	for (vma = find_vma(mm, start); vma && vma->vm_start < end;
+	     vma = find_vma(mm, vma->vm_end)) {
+		if (!mirror_is_secret(vma))
+			continue;
+		for (addr = max(start, vma->vm_start); addr < min(end, vma->vm_end);
+		     addr += PAGE_SIZE)
+			pfns[(addr - start) / PAGE_SIZE] = HMM_PFN_ERROR;
+	}
+}
 
 /**
  * mirror_map_page() - reach the page of an entry

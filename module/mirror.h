@@ -16,6 +16,7 @@
 struct mm_struct;
 struct mockgpu_stats;
 struct pid;
+struct vm_area_struct;
 struct vram;
 
 /* Pages that one call looks at or faults in at the most. */
@@ -181,6 +182,7 @@ struct mirror_claim {
 	struct gpu_pt_stash stash;
 };
 
+bool mirror_is_secret(const struct vm_area_struct *vma);
 int mirror_access(struct mirror *mirror, struct mirror_access *access);
 int mirror_atomic(struct mirror *mirror, struct mirror_atomic *atomic);
 int mirror_claim_start(struct mirror *mirror, unsigned long addr, struct mirror_claim *claim);

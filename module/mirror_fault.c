@@ -121,6 +121,8 @@ int mirror_ask(struct mirror *mirror, struct mirror_window *window, struct hmm_r
 	if (mmap_read_lock_killable(mirror->mm))
 		return -EINTR;
 	ret = hmm_range_fault(range);
+	if (!ret)
+		mirror_hide_secret(mirror->mm, start, end, pfns);
 	mmap_read_unlock(mirror->mm);
 	if (!ret)
 		compat_mend_hmm_pfns(start, (end - start) / PAGE_SIZE, pfns);
@@ -136,7 +138,8 @@ static int mirror_fault_page(struct mm_struct *mm, unsigned long addr, bool writ
 
 	mmap_assert_locked(mm);
 
-	if (!vma || !(vma->vm_flags & VM_READ) || (vma->vm_flags & (VM_IO | VM_PFNMAP)))
+	if (!vma || !(vma->vm_flags & VM_READ) || (vma->vm_flags & (VM_IO | VM_PFNMAP)) ||
+	    mirror_is_secret(vma))
 		return -EFAULT;
 	if (write && !(vma->vm_flags & VM_WRITE))
 		return -EPERM;

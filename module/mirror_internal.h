@@ -41,6 +41,8 @@ int mirror_fill_stash(struct mirror *mirror, unsigned long start, struct gpu_pt_
 int mirror_lock_window(struct mirror *mirror, unsigned long addr, struct mirror_window **window);
 unsigned long mirror_window_begin(struct mirror_window *window);
 bool mirror_window_changed(struct mirror_window *window, unsigned long seq);
+void mirror_hide_secret(struct mm_struct *mm, unsigned long start, unsigned long end,
+			unsigned long *pfns);
 void *mirror_map_page(u64 pte);
 void mirror_unmap_page(u64 pte, void *data);
 

@@ -125,7 +125,8 @@ unsigned long svm_next_mapped(struct svm *svm, unsigned long start, unsigned lon
  */
 bool svm_is_special(struct vm_area_struct *vma)
 {
-	return is_vm_hugetlb_page(vma) || (vma->vm_flags & VM_SPECIAL) || vma_is_dax(vma);
+	return is_vm_hugetlb_page(vma) || (vma->vm_flags & VM_SPECIAL) || vma_is_dax(vma) ||
+	       mirror_is_secret(vma);
 }
 
 /**

@@ -2,6 +2,7 @@
 /*
  * Memory that cannot live in VRAM: files, shared memory, huge pages of hugetlbfs, special mappings.
  * The device uses it where it is, a migration names the reason, and writes reach the file: row I5.
+ * But what the kernel itself does not reach, no device does.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "disk.h"
@@ -223,6 +225,60 @@ static void I5_special_mappings(void)
 	CHECK_EQ(memcmp(head, vdso, sizeof(head)), 0);
 }
 
+/* Two pages of it are there, two not yet; before and behind them lies ordinary memory. */
+static void *map_around_secret(uint16_t tag, uint16_t secret)
+{
+	int fd = (int)syscall(SYS_memfd_secret, 0);
+	void *p = map_arena(N);
+
+	if (fd < 0)
+		skip("this kernel has no memfd_secret()");
+	CHECK_SYS(ftruncate(fd, 4 * PAGE));
+	map_fixed(p, N, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	map_fixed(AT(p, 4), 4, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+	close(fd);
+	fill(p, 4, tag, 0);
+	fill(AT(p, 4), 2, secret, 0);
+	fill(AT(p, 8), N - 8, tag, 8);
+	return p;
+}
+
+/* The kernel has no address for it: to touch it would bring the machine down. */
+static void I5_secret_memory(void)
+{
+	uint16_t tag = new_tag(), secret = new_tag();
+	struct queue q = queue_new(gpu_open(0));
+	void *p = map_around_secret(tag, secret);
+	struct mockgpu_prefetched fetched;
+	static uint64_t buffer[N * WORDS];
+	struct mockgpu_access access;
+
+	for (unsigned int i = 4; i < 8; i++) {
+		uintptr_t at = (uintptr_t)AT(p, i);
+
+		CHECK_READ(q.dev, buffer, AT(p, i), 8, -EFAULT, .fault_addr = at);
+		CHECK_WRITE(q.dev, AT(p, i), buffer, 8, -EFAULT, .fault_addr = at);
+		RUN(q, cmd_load(AT(p, i), 8), .error = -EFAULT, .fault_addr = at,
+		    .access = MOCKGPU_ACCESS_READ);
+		RUN(q, cmd_add(AT(p, i), 8, 1), .error = -EFAULT, .fault_addr = at,
+		    .access = MOCKGPU_ACCESS_ATOMIC);
+	}
+	CHECK_PLACE(q.dev, AT(p, 4), 4, MOCKGPU_RES_UNMAPPED);
+	check_refused(q.dev, AT(p, 4), 4, MOCKGPU_PAGE_SPECIAL);
+	/* Nor is it mapped together with what lies beside it. */
+	CHECK_EQ(mockgpu_advise(q.dev, p, N * PAGE, MOCKGPU_ADVICE_FAULT_AROUND, 4), 0);
+	CHECK_EQ(mockgpu_read(q.dev, buffer, p, N * PAGE, &access), -EFAULT);
+	CHECK_EQ(access.done, 4 * PAGE);
+	CHECK_FILL(buffer, 4, tag, 0);
+	CHECK_EQ(mockgpu_prefetch(q.dev, p, N * PAGE, MOCKGPU_PLACE_ANY, MOCKGPU_PREFETCH_WRITE,
+				  NULL, &fetched), 0);
+	CHECK_EQ(fetched.mapped, N - 4);
+	GPU_CHECK_FILL(q.dev, AT(p, 8), N - 8, tag, 8);
+	CHECK_FILL(AT(p, 4), 2, secret, 0);
+	CHECK_ZERO(AT(p, 6), 2);
+	CHECK_FILL(p, 4, tag, 0);
+}
+
 #define SCENARIO(name) { #name, name, 0, 0 }
 
 const struct scenario scenarios[] = {
@@ -234,5 +290,6 @@ const struct scenario scenarios[] = {
 	SCENARIO(I5_file_shared),
 	SCENARIO(I5_file_private),
 	SCENARIO(I5_special_mappings),
+	SCENARIO(I5_secret_memory),
 	{ 0 }
 };

@@ -298,7 +298,7 @@ struct drm_mockgpu_attach {
 #define MOCKGPU_PAGE_UNMAPPED	3	/* nothing is mapped at this address */
 #define MOCKGPU_PAGE_NO_ACCESS	4	/* mapped with PROT_NONE */
 #define MOCKGPU_PAGE_FILE	5	/* page of a file or of shared memory */
-#define MOCKGPU_PAGE_SPECIAL	6	/* hugetlb, DAX or a device's mapping */
+#define MOCKGPU_PAGE_SPECIAL	6	/* hugetlb, DAX, memfd_secret() or a device's mapping */
 #define MOCKGPU_PAGE_KSM	7	/* merged by KSM; stays in system memory */
 #define MOCKGPU_PAGE_PINNED	8	/* pinned for I/O */
 #define MOCKGPU_PAGE_BUSY	9	/* in use by somebody else through all attempts */
@@ -419,7 +419,8 @@ struct drm_mockgpu_residency {
  * could not be accessed.
  *
  * Errors, of the access at @fault_addr: -EFAULT (nothing mapped there, or it
- * cannot be read), -EPERM (write to memory that is not writable), -ENOMEM,
+ * cannot be read, or is memory of memfd_secret(), which the kernel keeps from
+ * itself), -EPERM (write to memory that is not writable), -ENOMEM,
  * -EBUSY (as for RESIDENCY), -EIO (memory error).
  *
  * Errors of the call: -EFAULT (the buffer; @fault_addr is then 0),
