@@ -161,6 +161,21 @@ static void mockgpu_show_fdinfo(struct seq_file *m, struct file *filp)
 	drm_print_memory_stats(&p, &stats, DRM_GEM_OBJECT_RESIDENT, "vram");
 }
 
+/*
+ * There are no buffer objects to share.  DRM's own functions for that are for drivers that have
+ * some, and take locks which are made ready for those alone.
+ */
+static int mockgpu_no_export(struct drm_device *drm, struct drm_file *file, u32 handle, u32 flags,
+			     int *fd)
+{
+	return -EOPNOTSUPP;
+}
+
+static int mockgpu_no_import(struct drm_device *drm, struct drm_file *file, int fd, u32 *handle)
+{
+	return -EOPNOTSUPP;
+}
+
 static const struct file_operations mockgpu_fops = {
 	.owner = THIS_MODULE,
 	.open = drm_open,
@@ -181,6 +196,8 @@ static const struct drm_driver mockgpu_driver = {
 	.driver_features = DRIVER_RENDER,
 	.open = mockgpu_open,
 	.postclose = mockgpu_postclose,
+	.prime_handle_to_fd = mockgpu_no_export,
+	.prime_fd_to_handle = mockgpu_no_import,
 	.ioctls = mockgpu_ioctls,
 	.num_ioctls = ARRAY_SIZE(mockgpu_ioctls),
 	.fops = &mockgpu_fops,

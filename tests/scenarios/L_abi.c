@@ -457,6 +457,35 @@ static void L4_unknown_calls(void)
 	contents_unchanged();
 }
 
+/* DRM's own calls for what the device has not, by several at once. */
+static void *ask_for_objects(void *arg)
+{
+	static const unsigned long requests[] = {
+		DRM_IOCTL_GEM_CLOSE, DRM_IOCTL_PRIME_HANDLE_TO_FD, DRM_IOCTL_PRIME_FD_TO_HANDLE,
+		DRM_IOCTL_SYNCOBJ_CREATE, DRM_IOCTL_SYNCOBJ_DESTROY,
+	};
+
+	for (unsigned int i = 0; i < 1000; i++) {
+		int32_t words[4] = { 1, 0, t.fd, 0 };	/* a handle, no flags, a file */
+
+		CHECK_EQ(call(t.fd, requests[i % ARRAY_SIZE(requests)], words), EOPNOTSUPP);
+	}
+	return NULL;
+}
+
+static void L4_no_objects(void)
+{
+	pthread_t thread[2];
+
+	set_up();
+	for (unsigned int i = 0; i < ARRAY_SIZE(thread); i++)
+		thread[i] = thread_start(ask_for_objects, NULL);
+	for (unsigned int i = 0; i < ARRAY_SIZE(thread); i++)
+		thread_join(thread[i]);
+	nothing_changed("call for objects");
+	contents_unchanged();
+}
+
 /* A file to which no memory is attached: only what takes no address works. */
 static void L4_not_attached(void)
 {
@@ -530,6 +559,7 @@ const struct scenario scenarios[] = {
 	SCENARIO(L4_short_and_long_structures),
 	SCENARIO(L4_bad_structures),
 	SCENARIO(L4_unknown_calls),
+	SCENARIO(L4_no_objects),
 	SCENARIO(L4_not_attached),
 	SCENARIO(L4_rights),
 	{ 0 }

@@ -33,7 +33,8 @@
  * - -EFAULT: the structure, or memory that it points to, cannot be accessed.
  * - -EINVAL: see above.
  * - -E2BIG: the structure asks for something that this version does not know.
- *   An unknown call is -EINVAL, a call that is not DRM's -ENOTTY.
+ *   An unknown call is -EINVAL, a call that is not DRM's -ENOTTY.  DRM's own calls
+ *   for buffer objects and sync objects, of which there are none, are -EOPNOTSUPP.
  *
  * Errors of every call that takes an address:
  *
