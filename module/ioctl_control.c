@@ -172,7 +172,9 @@ int ioctl_point_wait(struct drm_device *drm, void *data, struct drm_file *file)
 
 	ret = control_wait(file, args->id, args->hits,
 			   ns_to_ktime(min_t(u64, args->deadline_ns, KTIME_MAX)), &report);
-	args->hits = report.hits;
+	/* Who makes the call anew waits for as many as before. */
+	if (ret != -EINTR)
+		args->hits = report.hits;
 	args->acted = report.acted;
 	args->held = report.held;
 	args->tid = report.tid;

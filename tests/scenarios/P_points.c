@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -248,6 +249,36 @@ static void P3_wait_for_hits(void)
 	CHECK_EQ(arm_look(hits.arm).acted, 0);
 }
 
+static void on_alarm(int signal)
+{
+}
+
+/* The same structure again and again, as libdrm hands it over: it waits for the same. */
+static void P3_wait_is_made_anew_after_a_signal(void)
+{
+	struct sigaction action = { .sa_handler = on_alarm };
+	struct queue q = queue_new(gpu_open(0));
+	struct arm arm = TALLY(q.dev, "command");
+	struct drm_mockgpu_point_wait wait = {
+		.id = arm.id, .hits = 3, .deadline_ns = now_ns() + 30 * NS_PER_S,
+	};
+
+	CHECK_SYS(sigaction(SIGALRM, &action, NULL));
+	for (unsigned int i = 1; i < 3; i++) {
+		CHECK_EQ(run_many(q, 1, 0), 0);
+		ualarm(50000, 50000);
+		CHECK_EQ(ioctl(mockgpu_fd(q.dev), DRM_IOCTL_MOCKGPU_POINT_WAIT, &wait), -1);
+		CHECK_EQ(errno, EINTR);
+		ualarm(0, 0);
+		CHECK_EQ(wait.hits, 3);
+		CHECK_EQ(wait.acted, i);
+	}
+	CHECK_EQ(run_many(q, 1, 0), 0);
+	CHECK_SYS(ioctl(mockgpu_fd(q.dev), DRM_IOCTL_MOCKGPU_POINT_WAIT, &wait));
+	CHECK_EQ(wait.hits, 3);
+	CHECK_EQ(wait.acted, 3);
+}
+
 static void P3_wait_ends_with_the_arm(void)
 {
 	struct arm arm = HOLD(gpu_open(0), "command");
@@ -445,6 +476,7 @@ const struct scenario scenarios[] = {
 	SCENARIO(P3_until_its_deadline),
 	SCENARIO(P3_wait_times_out),
 	SCENARIO(P3_wait_for_hits),
+	SCENARIO(P3_wait_is_made_anew_after_a_signal),
 	SCENARIO(P3_wait_ends_with_the_arm),
 	SCENARIO(P3_not_oneself),
 	SCENARIO(P4_killed_while_held),

@@ -930,7 +930,7 @@ struct drm_mockgpu_point_arm {
 	__u64 time_ns;
 	/** @seed: in: for @chance */
 	__u64 seed;
-	/** @id: out: number of the arm */
+	/** @id: in: 0; out: number of the arm, from 1 */
 	__u64 id;
 };
 
@@ -945,7 +945,10 @@ struct drm_mockgpu_point_arm {
 struct drm_mockgpu_point_wait {
 	/** @id: in: number of the arm */
 	__u64 id;
-	/** @hits: in: how many are waited for, or 0; out: how many there were */
+	/**
+	 * @hits: in: how many are waited for, or 0; out: how many there were, but with -EINTR
+	 * what it was, so that the call can be repeated
+	 */
 	__u64 hits;
 	/** @deadline_ns: in: CLOCK_MONOTONIC, absolute; 0 only looks */
 	__u64 deadline_ns;
