@@ -19,6 +19,7 @@
 #include <sys/klog.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/swap.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -45,6 +46,8 @@ struct shared {
 static struct shared *shared;
 static uint64_t seed, random_state;
 static unsigned int round_nr;
+/* What was swapped to before any scenario, as /proc/swaps has it. */
+static char swaps[4096];
 
 uint64_t now_ns(void)
 {
@@ -277,6 +280,37 @@ static bool leaks_vram(uint64_t before)
 	return true;
 }
 
+static void read_swaps(void)
+{
+	FILE *file = fopen("/proc/swaps", "re");
+
+	if (!file)
+		return;
+	swaps[fread(swaps, 1, sizeof(swaps) - 1, file)] = '\0';
+	fclose(file);
+}
+
+/* What a scenario that failed swaps to would take the pages of those after it. */
+static void end_new_swaps(void)
+{
+	FILE *file = fopen("/proc/swaps", "re");
+	char line[256], *end;
+
+	while (file && fgets(line, sizeof(line), file)) {
+		end = strchr(line, ' ');
+		if (*line != '/' || !end)
+			continue;
+		end[1] = '\0';
+		if (strstr(swaps, line))
+			continue;
+		*end = '\0';
+		note("%s is swapped to no more", line);
+		swapoff(line);
+	}
+	if (file)
+		fclose(file);
+}
+
 /* One round of a scenario.  Returns whether it was well. */
 static bool run_round(const struct scenario *s, bool *skipped)
 {
@@ -299,6 +333,8 @@ static bool run_round(const struct scenario *s, bool *skipped)
 		note("no end within %u s", deadline_s(s));
 	else if (WIFSIGNALED(status) && !shared->failed && !*skipped)
 		note("killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+	if (!ok)
+		end_new_swaps();
 	if ((s->flags & RELOADS) && module_restore()) {
 		printf("Bail out! cannot load the module with its defaults after %s\n", s->name);
 		exit(1);
@@ -342,6 +378,7 @@ int main(void)
 	bool ok = true;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	read_swaps();
 	for (s = scenarios; s->name; s++)
 		wanted += selected(s->name);
 	if (!wanted) {
