@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,14 +16,19 @@
 
 #define ROOT "/sys/fs/cgroup"
 
+static int open_in(const char *dir, const char *name, int flags)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return open(path, flags | O_CLOEXEC);
+}
+
 /* Writes to a file of a cgroup; a negative errno where that fails. */
 static int put(const char *dir, const char *name, const char *text)
 {
-	char path[PATH_MAX];
-	int fd, ret = 0;
+	int fd = open_in(dir, name, O_WRONLY), ret = 0;
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	if (write(fd, text, strlen(text)) < 0)
@@ -44,6 +50,8 @@ struct memcg memcg_enter(void)
 	snprintf(memcg.before, sizeof(memcg.before), ROOT "%s", line + 3);
 	snprintf(memcg.path, sizeof(memcg.path), ROOT "/mockgpu-test-%d", (int)getpid());
 	CHECK_SYS(mkdir(memcg.path, 0755));
+	memcg.high = (int)CHECK_SYS(open_in(memcg.path, "memory.high", O_WRONLY));
+	memcg.current = (int)CHECK_SYS(open_in(memcg.path, "memory.current", O_RDONLY));
 	CHECK_EQ(put(memcg.path, "cgroup.procs", "0"), 0);
 	return memcg;
 }
@@ -57,6 +65,8 @@ void memcg_remove(const struct memcg *memcg)
 {
 	uint64_t end = now_ns() + BOUND_NS;
 
+	close(memcg->high);
+	close(memcg->current);
 	/* A process that has ended is in it a moment longer. */
 	while (rmdir(memcg->path)) {
 		CHECK_EQ(errno, EBUSY);
@@ -67,10 +77,10 @@ void memcg_remove(const struct memcg *memcg)
 
 static size_t charged(const struct memcg *memcg)
 {
-	char path[PATH_MAX];
+	char text[32] = "";
 
-	snprintf(path, sizeof(path), "%s/memory.current", memcg->path);
-	return (size_t)read_number(path) / PAGE;
+	CHECK_SYS(pread(memcg->current, text, sizeof(text) - 1, 0));
+	return strtoull(text, NULL, 10) / PAGE;
 }
 
 size_t memcg_charged(const struct memcg *memcg)
@@ -79,8 +89,8 @@ size_t memcg_charged(const struct memcg *memcg)
 
 	/* A limit that is not kept has the kernel give up first what nobody uses yet. */
 	snprintf(text, sizeof(text), "%zu", (charged(memcg) - 1) * PAGE);
-	CHECK_EQ(put(memcg->path, "memory.high", text), 0);
-	CHECK_EQ(put(memcg->path, "memory.high", "max"), 0);
+	CHECK_SYS(pwrite(memcg->high, text, strlen(text), 0));
+	CHECK_SYS(pwrite(memcg->high, "max", 3, 0));
 	return charged(memcg);
 }
 

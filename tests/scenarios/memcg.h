@@ -8,6 +8,8 @@
 
 struct memcg {
 	char path[96], before[200];
+	/* memory.high and memory.current: to open them anew would be charged. */
+	int high, current;
 };
 
 /* Made, and entered by this process: what it allocates from now on is charged.  Skips if it cannot. */
