@@ -103,6 +103,8 @@ static void F5_pageout_of_a_mixture(void)
 	for (unsigned int i = 0; i < 100 && rss_of(p) > N / 2; i++)
 		CHECK_SYS(madvise(p, N * PAGE, MADV_PAGEOUT));
 	CHECK_EQ(rss_of(p), N / 2);
+	CHECK_GE(disk_swap_used(), N / 2);
+	CHECK_LE(disk_swap_used(), N / 2 + disk_swap_stock());
 	CHECK_COUNTED(dev, &c);
 	for (unsigned int i = 0; i < N; i++)
 		CHECK_PLACE(dev, AT(p, i), 1, i % 2 ? NOWHERE : IN_VRAM);

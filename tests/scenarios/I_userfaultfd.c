@@ -104,7 +104,10 @@ static void I3_missing_in_a_command(void)
 	FINISHES(q, seqno, 0);
 	CHECK_RESULT(&result, .done = N * PAGE);
 	CHECK_FILL(to, N, tag, 0);
-	RUN(q, cmd_load(p, 8), .value = fill_word(tag, 0, 0), .done = 8);
+	if (gpu_has(q.dev, MOCKGPU_CAP_EXCLUSIVE))
+		RUN(q, cmd_add(p, 8, 1), .value = fill_word(tag, 0, 0), .done = 1);
+	else
+		RUN(q, cmd_load(p, 8), .value = fill_word(tag, 0, 0), .done = 8);
 	CHECK(uffd_is_quiet(&u));
 	uffd_close(&u);
 }

@@ -278,17 +278,28 @@ static void K1_what_cannot_move(void)
 	CHECK_EQ(*(uint64_t *)AT(p, 1), fill_word(tag, 1, 0));
 }
 
+/* 2 MiB; of small pages where the kernel cannot move a part of a huge one. */
+static void *huge_or_small(uint16_t tag)
+{
+	void *p;
+
+	if (!kernel_is_before(6, 19))
+		return map_huge(tag);
+	p = map_arena(512);
+	map_fixed(p, 512, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	fill(p, 512, tag, 0);
+	return p;
+}
+
 /* A touch takes the aligned piece along: as far as the mapping and the same advice reach. */
 static void K1_granularity_of_a_touch(void)
 {
 	struct queue q = queue_new(gpu_open(0));
 	uint16_t tag = new_tag();
-	char *p = map_arena(512);
+	char *p = huge_or_small(tag);
 
-	/* Not a huge page; else all of it would be one. */
-	map_fixed(p, 512, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
-	fill(p, 512, tag, 0);
 	advise(q, p, 512, MOCKGPU_ADVICE_PLACE, HERE);
+	/* Not one huge page any more; else all of it would be one. */
 	CHECK_SYS(mprotect(AT(p, 40), PAGE, PROT_READ));
 	for (unsigned int order = 0; order <= 5; order++) {
 		size_t first = 64UL << order, n = 1UL << order;

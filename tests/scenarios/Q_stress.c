@@ -50,7 +50,6 @@ struct worker {
 
 static struct worker workers[WORKERS];
 static uint64_t end_ns;
-static bool atomics;	/* wherever a page is; the last two makers */
 /* The stretches of small pages, and from the next 2 MiB on the blocks. */
 static uint8_t *everything;
 #define ALL_PAGES ((1 + WORKERS) * BLOCK)
@@ -344,6 +343,9 @@ static int (*const makers[])(struct worker *, struct drm_mockgpu_cmd *,
 	make_atomic, make_atomic,
 };
 
+/* Without the last two where atomics are not to be had wherever a page is. */
+static unsigned int nr_makers = ARRAY_SIZE(makers);
+
 static void check_outcome(const struct worker *w, unsigned int i)
 {
 	const struct drm_mockgpu_result *want = &w->want[i];
@@ -390,7 +392,7 @@ static void submit_some(struct worker *w)
 	memset(w->got, 0xee, sizeof(w->got));
 	for (unsigned int i = 0; i < n; i++) {
 		if (!error) {
-			error = makers[below(w, ARRAY_SIZE(makers) - (atomics ? 0 : 2))](w, &w->cmds[i], &w->want[i]);
+			error = makers[below(w, nr_makers)](w, &w->cmds[i], &w->want[i]);
 		} else {
 			w->cmds[i] = cmd_load(w->s->base, 1);
 			w->want[i].error = -ECANCELED;
@@ -532,7 +534,8 @@ static void Q7_random_commands_and_changes(void)
 	};
 	pthread_t threads[WORKERS], other;
 
-	atomics = gpu_has(shaker.q.dev, MOCKGPU_CAP_EXCLUSIVE);
+	if (!gpu_has(shaker.q.dev, MOCKGPU_CAP_EXCLUSIVE))
+		nr_makers -= 2;
 	everything = map_arena(ALL_PAGES);
 	end_ns = now_ns() + seconds * NS_PER_S;
 	for (unsigned int i = 0; i < WORKERS; i++) {

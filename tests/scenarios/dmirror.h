@@ -32,11 +32,11 @@ struct dmirror_args {
 #define DMIRROR_IS_COHERENT	0x40
 #define DMIRROR_IS_COHERENT_REMOTE 0x50
 
+#define DMIRROR_VRAM_MB		64
 /*
  * Loads the module with the door and two devices of the type that scenarios are run for, in a
  * scenario with the flag RELOADS.
  */
-#define DMIRROR_VRAM_MB		64
 void dmirror_load(void);
 /* The node of the first or second device; a descriptor. */
 int dmirror_open(unsigned int device);

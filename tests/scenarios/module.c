@@ -115,7 +115,7 @@ int module_unload(void)
  */
 static bool make_room(unsigned int *times)
 {
-	if ((*times)++ == 3)
+	if (!strstr(module_vram(), "coherent") || (*times)++ == 3)
 		return false;
 	note("dropping caches, as no memory can be taken");
 	write_number("/proc/sys/vm/drop_caches", 3);
