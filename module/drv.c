@@ -36,9 +36,10 @@
  * 1.2: advice, prefetch, huge pages
  * 1.3: control points
  * 1.4: event log
+ * 1.5: eviction to make room
  */
 #define DRIVER_MAJOR	1
-#define DRIVER_MINOR	4
+#define DRIVER_MINOR	5
 
 static unsigned int devices = 1;
 module_param(devices, uint, 0444);

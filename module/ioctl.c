@@ -280,7 +280,7 @@ static int migrate_check(const struct drm_mockgpu_migrate *args)
 		return ret;
 	if (args->target != MOCKGPU_TARGET_SYSTEM && args->target != MOCKGPU_TARGET_VRAM)
 		return -EINVAL;
-	if (args->flags & ~MOCKGPU_MIGRATE_ALL_OR_NOTHING)
+	if (args->flags & ~(MOCKGPU_MIGRATE_ALL_OR_NOTHING | MOCKGPU_MIGRATE_NO_EVICT))
 		return -EINVAL;
 	if ((args->flags & MOCKGPU_MIGRATE_ALL_OR_NOTHING) &&
 	    args->len > SVM_ATOMIC_PAGES * PAGE_SIZE)
@@ -318,6 +318,7 @@ int ioctl_migrate(struct drm_device *drm, void *data, struct drm_file *file)
 	if (!mig)
 		return -ENOMEM;
 
+	mig->no_evict = args->flags & MOCKGPU_MIGRATE_NO_EVICT;
 	if (args->flags & MOCKGPU_MIGRATE_ALL_OR_NOTHING)
 		ret = migrate_all_or_nothing(drm, mig, args);
 	else

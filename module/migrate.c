@@ -34,9 +34,9 @@
 
 /**
  * migrate_pool_fill() - take pages of VRAM for a migration to come
- * @pool: pool that is empty; its @vram, @charge and @pages are set
- * @want: pages wanted; @pool->pages has room for them
- * @huge: have those for a huge folio if possible; @want is VRAM_BLOCK_PAGES
+ * @pool: pool none of whose pages is used; its @vram, @charge and @pages are set
+ * @want: pages that it is to have; @pool->pages has room for them
+ * @huge: have those for a huge folio if possible; @want is VRAM_BLOCK_PAGES, and the pool empty
  *
  * Context: may sleep; mmap_lock not held.
  */
@@ -49,7 +49,8 @@ void migrate_pool_fill(struct migrate_pool *pool, unsigned int want, bool huge)
 		pool->why = 0;
 		return;
 	}
-	pool->count = vram_get_pages(pool->vram, pool->charge, want, pool->pages, &pool->why);
+	pool->count += vram_get_pages(pool->vram, pool->charge, want - pool->count,
+				      pool->pages + pool->count, &pool->why);
 }
 
 /**
@@ -60,7 +61,7 @@ void migrate_pool_fill(struct migrate_pool *pool, unsigned int want, bool huge)
  */
 void migrate_pool_drain(struct migrate_pool *pool)
 {
-	vram_put_unused(pool->vram, pool->pages + pool->used, pool->count - pool->used);
+	vram_put_unused(pool->vram, pool->pages, pool->used, pool->count);
 	pool->used = 0;
 	pool->count = 0;
 }
@@ -123,7 +124,7 @@ static u8 migrate_refuse_vram(struct page *page)
 	return MIGRATE_PENDING;
 }
 
-/* Why there is no page left in the pool.  If it is just too small, try again. */
+/* Why there is no page left in the pool.  If there may be more the next time, try again. */
 static u8 migrate_pool_answer(const struct migrate_pool *pool)
 {
 	switch (pool->why) {
@@ -144,10 +145,12 @@ static u8 migrate_fill_vram_entry(struct migrate_run *run, unsigned long i,
 	unsigned int n, count = migrate_entry_pages(run->args.src[i]);
 	struct page *to;
 
+	if (pool->used == pool->count) {
+		memset(run->guess + i, MOCKGPU_PAGE_NO_VRAM, count);
+		return migrate_pool_answer(pool);
+	}
 	if (!from)
 		memset(run->guess + i, MOCKGPU_PAGE_ABSENT, count);
-	if (pool->used == pool->count)
-		return migrate_pool_answer(pool);
 
 	to = pool->pages[pool->used];
 	for (n = 0; n < count; n++) {

@@ -89,11 +89,13 @@ static inline bool migrate_entry_moved(unsigned long src, unsigned long dst)
  * @src: a slot for each page
  * @dst: likewise
  * @pin: likewise; see migrate_pin()
+ * @cause: MOCKGPU_EVICTED_*
  */
 struct migrate_eviction {
 	unsigned long src[VRAM_BLOCK_PAGES];
 	unsigned long dst[VRAM_BLOCK_PAGES];
 	struct anon_vma *pin[VRAM_BLOCK_PAGES];
+	unsigned int cause;
 };
 
 unsigned int migrate_evict_range(struct vram *vram, unsigned long pfn, unsigned int npages,

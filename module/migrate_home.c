@@ -305,11 +305,12 @@ static void migrate_let_go(struct page *page, unsigned long *src)
 
 /* Tell of pages that an eviction has brought home. */
 static void migrate_evict_tell(const struct vram *vram, unsigned int npages,
-			       const unsigned long *src, const unsigned long *dst, u64 began)
+			       const struct migrate_eviction *room, u64 began)
 {
+	const unsigned long *src = room->src, *dst = room->dst;
 	struct event event = {
 		.kind = MOCKGPU_EVENT_EVICT,
-		.cause = READ_ONCE(vram->closed) ? MOCKGPU_EVICTED_LEAVE : MOCKGPU_EVICTED_CALL,
+		.cause = room->cause,
 		.device = vram->index,
 		.start = began,
 	};
@@ -378,6 +379,7 @@ static unsigned int migrate_evict(struct vram *vram, unsigned long pfn, unsigned
 	int ret;
 
 	*why = 0;
+	atomic64_add(npages, &vram->moving);
 	control_hit(CONTROL_EVICT, NULL, 0);
 	migrate_collect(room, pfn, npages);
 	migrate_collected(src, npages, NULL, 0);
@@ -410,7 +412,7 @@ static unsigned int migrate_evict(struct vram *vram, unsigned long pfn, unsigned
 		huge += count > 1;
 	}
 	migrate_device_finalize(src, dst, npages);
-	migrate_evict_tell(vram, npages, src, dst, began);
+	migrate_evict_tell(vram, npages, room, began);
 	for (i = 0; i < npages; i++)
 		migrate_unpin(room->pin[i]);
 	/* Who asked counts by pages: each of a huge folio's has moved. */
@@ -422,6 +424,7 @@ static unsigned int migrate_evict(struct vram *vram, unsigned long pfn, unsigned
 			dst[i + n] = dst[i];
 		}
 	}
+	atomic64_sub(npages, &vram->moving);
 	stats_add(vram->stats, STAT_PAGES_EVICTED, evicted);
 	stats_add(vram->stats, STAT_HUGE_TO_SYSTEM, huge);
 	return evicted;

@@ -218,7 +218,7 @@ static bool mirror_may_do_atomics(const struct mirror *mirror, const struct page
 	       !compat_has_device_exclusive();
 }
 
-/* The entry for a page that the process has. */
+/* The entry for a page that the process has; it is about to be used. */
 static u64 mirror_make_entry(const struct mirror *mirror, const struct mirror_fault *fault,
 			     unsigned long pfn)
 {
@@ -227,8 +227,10 @@ static u64 mirror_make_entry(const struct mirror *mirror, const struct mirror_fa
 
 	if (pfn & HMM_PFN_WRITE)
 		pte |= GPU_PTE_WRITE;
-	if (vram_has_page(page))
+	if (vram_has_page(page)) {
 		pte |= GPU_PTE_VRAM;
+		vram_page_used(page);
+	}
 	if ((pfn & HMM_PFN_WRITE) && mirror_may_do_atomics(mirror, page))
 		pte |= GPU_PTE_ATOMIC;
 	if (!mirror_is_local(mirror, pfn))

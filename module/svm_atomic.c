@@ -15,6 +15,7 @@
 #include <linux/slab.h>
 
 #include "control.h"
+#include "evict.h"
 #include "migrate.h"
 #include "mockgpu_drm.h"
 #include "stats.h"
@@ -30,8 +31,8 @@
  * @guess: likewise
  * @still: likewise: what to answer where a page is not collected, if that is as
  *	it should be, else MIGRATE_PENDING
- * @src: a slot for each
- * @dst: likewise
+ * @src: a slot for each; before the range is started, frames of those in VRAM
+ * @dst: a slot for each
  * @pool: VRAM to use
  * @runs: the parts, one for each VMA
  * @nr_runs: how many of them have been started
@@ -115,7 +116,8 @@ static int svm_atomic_look(struct svm_atomic *atomic, unsigned int first, unsign
 	unsigned int i;
 	int ret;
 
-	ret = svm_residency(mig->svm, atomic->start + first * PAGE_SIZE, npages, mig->res);
+	ret = mirror_snapshot(&mig->svm->mirror, atomic->start + first * PAGE_SIZE, npages,
+			      mig->res, atomic->src + first);
 	for (i = 0; i < npages && !ret; i++)
 		atomic->still[first + i] = svm_atomic_still(mig->res[i], mig->to_vram);
 	return ret;
@@ -127,13 +129,18 @@ static int svm_atomic_explain(struct svm_atomic *atomic, unsigned int first, uns
 			   atomic->status + first, atomic->guess + first);
 }
 
-/* Take VRAM for all that has to move.  Returns -ENOMEM if it is not to be had. */
+/*
+ * Take VRAM for all that has to move.  What is there already, and is in @src, is not to
+ * make room for it.  Returns -ENOMEM if it is not to be had.
+ */
 static int svm_atomic_reserve(struct svm_atomic *atomic)
 {
 	struct migrate_pool *pool = &atomic->pool;
+	struct evict_keep keep;
 	unsigned int i, short_by;
 
-	migrate_pool_fill(pool, svm_pending(atomic->still, atomic->npages), false);
+	evict_keep_set(&keep, atomic->src, atomic->npages);
+	svm_take_vram(atomic->mig, pool, svm_pending(atomic->still, atomic->npages), false, &keep);
 	if (!pool->why)
 		return 0;
 	if (pool->why == -EINTR)
@@ -342,14 +349,14 @@ static int svm_atomic_attempt(struct svm_atomic *atomic)
 	memset(atomic->status, MIGRATE_PENDING, atomic->npages);
 	memset(atomic->still, MIGRATE_PENDING, atomic->npages);
 	memset(atomic->guess, MOCKGPU_PAGE_BUSY, atomic->npages);
-	memset(atomic->src, 0, atomic->npages * sizeof(*atomic->src));
-	memset(atomic->dst, 0, atomic->npages * sizeof(*atomic->dst));
 
 	ret = svm_atomic_windows(atomic, svm_atomic_look);
 	if (!ret && atomic->mig->to_vram)
 		ret = svm_atomic_reserve(atomic);
 	if (ret)
 		return ret;
+	memset(atomic->src, 0, atomic->npages * sizeof(*atomic->src));
+	memset(atomic->dst, 0, atomic->npages * sizeof(*atomic->dst));
 
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
@@ -493,6 +500,9 @@ int svm_migrate_atomic(struct svm_migration *mig, unsigned long start, unsigned 
 		memset(status, MOCKGPU_PAGE_NOT_TRIED, npages);
 		return ret;
 	}
+	/* Nobody is to leave for what cannot be in the end. */
+	if (npages > mig->svm->vram->bytes / PAGE_SIZE)
+		mig->no_evict = true;
 	ret = svm_atomic_move(&atomic);
 	svm_atomic_answer(&atomic, ret);
 	svm_count_failures(mig->svm, status, npages);

@@ -13,7 +13,7 @@
  * A huge folio moves whole if the window is its 2 MiB and there is a place for it.
  *
  * Locking: mmap_lock is held for reading for one pass over a window.  VRAM is
- * taken before it, since that may make page structures.
+ * taken before it, since that may make page structures, and evict what is there.
  */
 #include <linux/delay.h>
 #include <linux/mm.h>
@@ -329,8 +329,8 @@ static int svm_pass(struct svm_migration *mig, unsigned long start, unsigned int
 	int ret = -EINTR;
 
 	if (mig->to_vram) {
-		migrate_pool_fill(&pool, pending,
-				  huge && whole && pending == VRAM_BLOCK_PAGES);
+		svm_take_vram(mig, &pool, pending,
+			      huge && whole && pending == VRAM_BLOCK_PAGES, NULL);
 		if (pool.why == -EINTR)
 			goto out;
 	}
@@ -400,6 +400,9 @@ static int svm_explain_page(struct svm_migration *mig, unsigned long addr, u32 r
 {
 	int ret = 0;
 
+	/* It was there, and there was no place for it. */
+	if (*guess == MOCKGPU_PAGE_NO_VRAM)
+		return 0;
 	if (res & MOCKGPU_RES_UNMAPPED) {
 		*guess = MOCKGPU_PAGE_NO_ACCESS;
 	} else if (res & MOCKGPU_RES_PRESENT) {
@@ -453,7 +456,8 @@ static bool svm_worth_waiting(const u8 *status, const u8 *guess, unsigned int np
 
 	for (i = 0; i < npages; i++) {
 		if (status[i] == MIGRATE_PENDING &&
-		    (guess[i] == MOCKGPU_PAGE_BUSY || guess[i] == MOCKGPU_PAGE_PINNED))
+		    (guess[i] == MOCKGPU_PAGE_BUSY || guess[i] == MOCKGPU_PAGE_PINNED ||
+		     guess[i] == MOCKGPU_PAGE_NO_VRAM))
 			return true;
 	}
 	return false;

@@ -291,13 +291,18 @@ static void vram_shrink(struct work_struct *work)
 	mutex_unlock(&vram->grow_lock);
 }
 
+/* The page frame number of the first page of a block. */
+static unsigned long vram_part_pfn(const struct vram_part *part)
+{
+	return part->chunk->first_pfn + (part - part->chunk->parts) * VRAM_BLOCK_PAGES;
+}
+
 /* Pages of a block have been taken: whose they are, and which. */
 static void vram_took(struct vram *vram, struct vram_charge *charge, struct vram_block *block,
 		      unsigned int first, unsigned int count, struct page **pages)
 {
 	struct vram_part *part = container_of(block, struct vram_part, block);
-	unsigned long pfn = part->chunk->first_pfn +
-			    (part - part->chunk->parts) * VRAM_BLOCK_PAGES + first;
+	unsigned long pfn = vram_part_pfn(part) + first;
 	unsigned int i;
 
 	lockdep_assert_held(&vram->lock);
@@ -307,6 +312,7 @@ static void vram_took(struct vram *vram, struct vram_charge *charge, struct vram
 		pages[i] = pfn_to_page(pfn + i);
 	}
 	charge->pages += count;
+	atomic64_add(count, &vram->moving);
 	/* These are the first. */
 	if (vram->alloc.used == count && vram->source->holds_module)
 		__module_get(THIS_MODULE);
@@ -341,7 +347,7 @@ static unsigned int vram_take(struct vram *vram, struct vram_charge *charge, uns
  * @why: where fewer than @want were had: -ENOSPC (VRAM is full), -ENOMEM (no RAM
  *	to stand behind it), -ENODEV (vram_close()), -EINTR (a fatal signal); else 0
  *
- * Every page must go on to vram_folio_init() or back to vram_put_unused().
+ * Every page must go on to vram_folio_init() or not, and then vram_put_unused() follows.
  *
  * Context: may sleep; mmap_lock not held.
  * Return: how many pages were had, 0 to @want.
@@ -420,21 +426,24 @@ bool vram_get_huge(struct vram *vram, struct vram_charge *charge, struct page **
 }
 
 /**
- * vram_put_unused() - give back pages that were taken and not used
+ * vram_put_unused() - be done with pages that were taken
  * @vram: VRAM
- * @pages: pages, none of which went through vram_folio_init()
- * @count: how many
+ * @pages: the pages
+ * @used: how many of them, the first ones, went through vram_folio_init()
+ * @count: how many there are; the others are given back
  *
  * Context: any.
  */
-void vram_put_unused(struct vram *vram, struct page **pages, unsigned int count)
+void vram_put_unused(struct vram *vram, struct page **pages, unsigned int used,
+		     unsigned int count)
 {
 	struct vram_part *part;
 	unsigned int i, index;
 	unsigned long flags;
 
 	spin_lock_irqsave(&vram->lock, flags);
-	for (i = 0; i < count; i++) {
+	atomic64_sub(count, &vram->moving);
+	for (i = used; i < count; i++) {
 		part = vram_page_part(pages[i], &index);
 		vram_put_pages(vram, part, index, 1);
 	}
@@ -470,6 +479,31 @@ unsigned long vram_next_used(struct vram *vram, unsigned long *cursor)
 }
 
 /**
+ * vram_next_victim() - choose a block that is to make room
+ * @vram: VRAM
+ * @left: how many blocks may have their turn yet; counted down
+ *
+ * A block that has been used since its last turn is spared.
+ *
+ * Context: any.
+ * Return: the page frame number of the block's first page, or 0 where none of them is to go.
+ */
+unsigned long vram_next_victim(struct vram *vram, u64 *left)
+{
+	unsigned long pfn = 0, flags;
+	struct vram_block *block;
+
+	for (; !pfn && *left; --*left) {
+		spin_lock_irqsave(&vram->lock, flags);
+		block = vram_alloc_turn(&vram->alloc);
+		if (block)
+			pfn = vram_part_pfn(container_of(block, struct vram_part, block));
+		spin_unlock_irqrestore(&vram->lock, flags);
+	}
+	return pfn;
+}
+
+/**
  * vram_read_usage() - how much of VRAM is in use
  * @vram: VRAM
  * @usage: answer, all of one instant
@@ -484,6 +518,7 @@ void vram_read_usage(struct vram *vram, struct vram_usage *usage)
 	usage->used = vram->alloc.used * PAGE_SIZE;
 	usage->backing = vram->backed_blocks * VRAM_BLOCK_BYTES;
 	usage->mapped = min(vram->nr_chunks * VRAM_CHUNK_BYTES, vram->bytes);
+	usage->moving = atomic64_read(&vram->moving) * PAGE_SIZE;
 	spin_unlock_irqrestore(&vram->lock, flags);
 }
 

@@ -2,6 +2,7 @@
 #ifndef MOCKGPU_VRAM_H
 #define MOCKGPU_VRAM_H
 
+#include <linux/atomic.h>
 #include <linux/memremap.h>
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
@@ -126,6 +127,8 @@ struct vram_chunk {
  * @stats: counters of the device; fixed
  * @index: number of the device; fixed
  * @bytes: how large it may get; fixed
+ * @moving: pages that were taken for a migration which is not over, and those that an
+ *	eviction is about to free: they are neither free nor can they be evicted
  * @lock: protects what says so; taken in the free callback, that is under page
  *	table locks, so with interrupts off
  * @alloc: which pages are taken; under @lock
@@ -147,6 +150,7 @@ struct vram {
 	struct mockgpu_stats *stats;
 	unsigned int index;
 	u64 bytes;
+	atomic64_t moving;
 
 	spinlock_t lock; /* for what follows */
 	struct vram_alloc alloc;
@@ -166,11 +170,13 @@ struct vram {
  * @used: holds data
  * @backing: RAM behind it
  * @mapped: has page structures
+ * @moving: will be in use, or free, when a migration or an eviction is over
  */
 struct vram_usage {
 	u64 used;
 	u64 backing;
 	u64 mapped;
+	u64 moving;
 };
 
 int vram_init(struct vram *vram, const struct vram_source *source, u64 bytes, unsigned int index,
@@ -186,7 +192,8 @@ unsigned int vram_get_pages(struct vram *vram, struct vram_charge *charge, unsig
 			    struct page **pages, int *why);
 bool vram_can_huge(const struct vram *vram);
 bool vram_get_huge(struct vram *vram, struct vram_charge *charge, struct page **pages);
-void vram_put_unused(struct vram *vram, struct page **pages, unsigned int count);
+void vram_put_unused(struct vram *vram, struct page **pages, unsigned int used,
+		     unsigned int count);
 void vram_folio_init(struct page *page, unsigned int order, u8 granularity,
 		     unsigned int slice_ms);
 struct folio *vram_lend_backing(struct page *page);
@@ -199,9 +206,11 @@ struct vram *vram_of_page(const struct page *page);
 void *vram_page_data(const struct page *page);
 u8 vram_page_granularity(const struct page *page);
 bool vram_page_is_held(const struct page *page);
+void vram_page_used(const struct page *page);
 bool vram_page_is_gone(const struct page *page);
 void vram_page_left(struct page *page, unsigned int count);
 unsigned long vram_next_used(struct vram *vram, unsigned long *cursor);
+unsigned long vram_next_victim(struct vram *vram, u64 *left);
 void vram_read_usage(struct vram *vram, struct vram_usage *usage);
 
 #endif

@@ -23,6 +23,8 @@ const struct counter_desc counter_descs[] = {
 	COUNTER(huge_to_vram, false, "2 MiB folios that went to VRAM whole"),
 	COUNTER(pages_to_system, false, "pages migrated to system memory"),
 	COUNTER(pages_evicted, false, "pages evicted to system memory"),
+	COUNTER(pages_evicted_room, false, "... which made room for others"),
+	COUNTER(evict_passed_over, false, "pages that were to make room and stayed"),
 	COUNTER(pages_cpu_fault, false, "pages that CPU faults brought home"),
 	COUNTER(huge_to_system, false, "2 MiB folios that came to system memory whole"),
 	COUNTER(cpu_faults, false, "CPU faults on VRAM"),

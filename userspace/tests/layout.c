@@ -60,6 +60,8 @@ AT(counters, pages_touched, 184);
 AT(counters, cpu_faults_held, 192);
 AT(counters, huge_to_vram, 200);
 AT(counters, huge_to_system, 208);
+AT(counters, pages_evicted_room, 216);
+AT(counters, evict_passed_over, 224);
 
 SIZE(attach, 8);
 AT(attach, flags, 0);

@@ -210,7 +210,10 @@ struct drm_mockgpu_counters {
 	 * VRAM to system memory
 	 */
 	__u64 pages_to_system;
-	/** @pages_evicted: pages that EVICT, unplug or unload moved to system memory */
+	/**
+	 * @pages_evicted: pages that EVICT, unplug or unload moved to system memory, or that
+	 * made room for others
+	 */
 	__u64 pages_evicted;
 	/** @pages_cpu_fault: pages that CPU faults moved to system memory */
 	__u64 pages_cpu_fault;
@@ -244,7 +247,7 @@ struct drm_mockgpu_counters {
 	__u64 migrate_retries;
 	/** @copy_failures: pages whose copy failed; each stayed where it was */
 	__u64 copy_failures;
-	/** @no_vram: pages that stayed in system memory as VRAM was full */
+	/** @no_vram: pages that stayed in system memory as VRAM was full, with no room to be made */
 	__u64 no_vram;
 	/** @no_ram: pages that stayed as there was no RAM to stand behind VRAM, or to return to */
 	__u64 no_ram;
@@ -256,6 +259,10 @@ struct drm_mockgpu_counters {
 	__u64 huge_to_vram;
 	/** @huge_to_system: folios of 2 MiB that came home whole, for whatever reason */
 	__u64 huge_to_system;
+	/** @pages_evicted_room: the part of @pages_evicted that made room for others */
+	__u64 pages_evicted_room;
+	/** @evict_passed_over: pages that were to make room and stayed, each time */
+	__u64 evict_passed_over;
 };
 
 /**
@@ -284,6 +291,9 @@ struct drm_mockgpu_attach {
  */
 #define MOCKGPU_MIGRATE_ALL_OR_NOTHING	(1U << 0)
 
+/* Nobody's pages are to make room: what VRAM has no room for now stays, as NO_VRAM. */
+#define MOCKGPU_MIGRATE_NO_EVICT	(1U << 1)
+
 /*
  * What became of a page (drm_mockgpu_migrate.status_ptr, one byte a page, and
  * index into drm_mockgpu_migrate.count).
@@ -304,7 +314,7 @@ struct drm_mockgpu_attach {
 #define MOCKGPU_PAGE_PINNED	8	/* pinned for I/O */
 #define MOCKGPU_PAGE_BUSY	9	/* in use by somebody else through all attempts */
 #define MOCKGPU_PAGE_PEER	10	/* in the VRAM of another device */
-#define MOCKGPU_PAGE_NO_VRAM	11	/* VRAM is full */
+#define MOCKGPU_PAGE_NO_VRAM	11	/* VRAM is full, and no room could be made */
 #define MOCKGPU_PAGE_NO_RAM	12	/* no RAM to stand behind VRAM, or to return to */
 #define MOCKGPU_PAGE_COPY_FAILED 13	/* the copy failed (memory error); the page stayed */
 /* The call ended before this page; or, with ALL_OR_NOTHING, another page stood in the way. */
@@ -327,10 +337,19 @@ struct drm_mockgpu_attach {
  * A page that is at the target already is left in peace: the memory manager is
  * not told of a change.
  *
+ * Where VRAM is full, pages of whomever make room: they go to system memory, 2 MiB of
+ * VRAM at a time, what the device used least recently first.  What has been moved may so
+ * be evicted by the same call, if the range is larger than VRAM; with ALL_OR_NOTHING no page
+ * of the range makes room for another.  Pages that are busy, or pinned in coherent VRAM,
+ * are passed over; where no room is found within two looks at all of VRAM, or up to 1 s in
+ * all while other calls hold what is free, pages stay as NO_VRAM.  PREFETCH, and a touch of
+ * the device that moves pages, make room in the same way.
+ *
  * Errors:
  *
  * - -ENOMEM: at least one page stayed for want of VRAM or RAM (NO_VRAM,
- *   NO_RAM); what could move did, unless ALL_OR_NOTHING.  Nothing is lost.
+ *   NO_RAM); what could move did, unless ALL_OR_NOTHING.  Nothing is lost, but others'
+ *   pages may have been evicted.
  * - -EBUSY: ALL_OR_NOTHING, and at least one page could not move for another
  *   reason.  Nothing has moved.  Huge pages may have been split, and the memory
  *   manager has been told of a change as if pages had moved.  (Should it refuse
@@ -1068,6 +1087,7 @@ struct drm_mockgpu_point_release {
 /* Why pages were evicted (MOCKGPU_EVENT_EVICT). */
 #define MOCKGPU_EVICTED_CALL		1	/* EVICT */
 #define MOCKGPU_EVICTED_LEAVE		2	/* the device leaves */
+#define MOCKGPU_EVICTED_ROOM		3	/* others need the room */
 
 /* What the memory manager changed (MOCKGPU_EVENT_INVALIDATE). */
 #define MOCKGPU_INVALIDATED_UNMAP	1	/* munmap() or mremap() */
