@@ -159,7 +159,7 @@ int migrate_fill_system(unsigned long src, unsigned long *dst, gfp_t gfp,
 }
 
 /**
- * migrate_left_vram() - deal with an entry that moved from VRAM to system memory
+ * migrate_left_vram() - deal with an entry that moved from VRAM, wherever to
  * @src: its entry
  * @dst: likewise
  *

@@ -7,6 +7,9 @@
  * in use makes the whole be tried again, for as long as a best-effort migration
  * would wait.  Should the memory manager refuse a page at the commit, when the
  * others have moved, those are moved back, and the whole is tried again likewise.
+ * Back means to system memory, also for what came from another device's VRAM: that
+ * may have no room any more, system memory has what a page needs, and it is the same
+ * walk for all of them.
  *
  * Locking: mmap_lock is held for reading over the whole range, from the first
  * start to the last commit.
@@ -33,6 +36,8 @@
  *	it should be, else MIGRATE_PENDING
  * @src: a slot for each; before the range is started, frames of those in VRAM
  * @dst: a slot for each
+ * @peers: some of it lies in another device's VRAM and has to come from there; what is
+ *	local is then taken out of use as well, and given back
  * @pool: VRAM to use
  * @runs: the parts, one for each VMA
  * @nr_runs: how many of them have been started
@@ -46,6 +51,7 @@ struct svm_atomic {
 	u8 *still;
 	unsigned long *src;
 	unsigned long *dst;
+	bool peers;
 	struct migrate_pool pool;
 	struct migrate_run *runs;
 	unsigned int nr_runs;
@@ -103,10 +109,10 @@ static int svm_atomic_windows(struct svm_atomic *atomic,
 }
 
 /* The answer for a page that need not move, from where it is now. */
-static u8 svm_atomic_still(u32 res, bool to_vram)
+static u8 svm_atomic_still(const struct svm_migration *mig, u32 res)
 {
-	if ((res & MOCKGPU_RES_PRESENT) || to_vram)
-		return svm_place_answer(res, to_vram);
+	if ((res & MOCKGPU_RES_PRESENT) || mig->to_vram)
+		return svm_place_answer(mig, res);
 	return res & MOCKGPU_RES_UNMAPPED ? MOCKGPU_PAGE_NO_ACCESS : MOCKGPU_PAGE_ABSENT;
 }
 
@@ -115,11 +121,16 @@ static int svm_atomic_look(struct svm_atomic *atomic, unsigned int first, unsign
 	struct svm_migration *mig = atomic->mig;
 	unsigned int i;
 	int ret;
+	u8 answer;
 
 	ret = mirror_snapshot(&mig->svm->mirror, atomic->start + first * PAGE_SIZE, npages,
 			      mig->res, atomic->src + first);
-	for (i = 0; i < npages && !ret; i++)
-		atomic->still[first + i] = svm_atomic_still(mig->res[i], mig->to_vram);
+	for (i = 0; i < npages && !ret; i++) {
+		answer = svm_atomic_still(mig, mig->res[i]);
+		atomic->still[first + i] = answer;
+		if (answer == MIGRATE_PENDING && (mig->res[i] & MOCKGPU_RES_VRAM))
+			atomic->peers = true;
+	}
 	return ret;
 }
 
@@ -198,6 +209,7 @@ static int svm_atomic_start_stretch(void *data, struct vm_area_struct *vma, unsi
 		},
 		.status = atomic->status + first,
 		.guess = atomic->guess + first,
+		.leave_peers = !atomic->peers,
 		.vram = atomic->mig->svm->vram,
 		.granularity = atomic->mig->granularity,
 		.slice_ms = atomic->mig->slice_ms,
@@ -346,6 +358,7 @@ static int svm_atomic_attempt(struct svm_atomic *atomic)
 	int ret;
 
 	atomic->nr_runs = 0;
+	atomic->peers = false;
 	memset(atomic->status, MIGRATE_PENDING, atomic->npages);
 	memset(atomic->still, MIGRATE_PENDING, atomic->npages);
 	memset(atomic->guess, MOCKGPU_PAGE_BUSY, atomic->npages);

@@ -65,20 +65,22 @@ void svm_migration_destroy(struct svm_migration *mig)
 
 /**
  * svm_place_answer() - the answer for a page, from where it is
+ * @mig: migration
  * @res: MOCKGPU_RES_*
- * @to_vram: which way
  *
  * Return: MOCKGPU_PAGE_*, or MIGRATE_PENDING where it may have to move.
  */
-u8 svm_place_answer(u32 res, bool to_vram)
+u8 svm_place_answer(const struct svm_migration *mig, u32 res)
 {
 	if (!(res & MOCKGPU_RES_PRESENT))
 		return MIGRATE_PENDING;
 	if (!(res & MOCKGPU_RES_VRAM))
-		return to_vram ? MIGRATE_PENDING : MOCKGPU_PAGE_ALREADY;
-	if (!to_vram)
+		return mig->to_vram ? MIGRATE_PENDING : MOCKGPU_PAGE_ALREADY;
+	if (!mig->to_vram)
 		return MIGRATE_PENDING;
-	return res & MOCKGPU_RES_LOCAL ? MOCKGPU_PAGE_ALREADY : MOCKGPU_PAGE_PEER;
+	if (res & MOCKGPU_RES_LOCAL)
+		return MOCKGPU_PAGE_ALREADY;
+	return mig->leave_peers ? MOCKGPU_PAGE_PEER : MIGRATE_PENDING;
 }
 
 /**
@@ -239,6 +241,7 @@ static void svm_pass_run(struct svm_pass *pass, struct vm_area_struct *vma, unsi
 		.status = pass->status + first,
 		.guess = mig->guess + first,
 		.huge = mig->to_vram ? pass->pool->huge : pass->whole,
+		.leave_peers = mig->leave_peers,
 		.vram = mig->svm->vram,
 		.granularity = mig->granularity,
 		.slice_ms = mig->slice_ms,
@@ -380,14 +383,19 @@ static void svm_explain_vram_page(unsigned long addr, u8 *guess)
 }
 
 /*
- * A page of an anonymous mapping that is neither there nor a hole is swapped out,
- * or somebody else is moving it.  Waits for no more than that: should the page
- * turn out to be wanted by a userfaultfd, the fault fails.
+ * A page of an anonymous mapping that is neither there nor a hole is swapped out, or
+ * somebody else is moving it.  Waits for no more than that: should the page turn out to
+ * be wanted by a userfaultfd, the fault fails; and if it has come to VRAM while another
+ * was waited for, a fault would bring it home.
  */
 static int svm_swap_in(struct svm *svm, unsigned long addr)
 {
 	struct mm_struct *mm = svm->mirror.mm;
+	u32 res;
+	int ret = svm_residency(svm, addr, 1, &res);
 
+	if (ret || (res & MOCKGPU_RES_PRESENT))
+		return ret == -EBUSY ? 0 : ret;
 	if (signal_pending(current) || mmap_read_lock_killable(mm))
 		return -EINTR;
 	fixup_user_fault(mm, addr, 0, NULL);
@@ -407,11 +415,11 @@ static int svm_explain_page(struct svm_migration *mig, unsigned long addr, u32 r
 		*guess = MOCKGPU_PAGE_NO_ACCESS;
 	} else if (res & MOCKGPU_RES_PRESENT) {
 		*guess = MOCKGPU_PAGE_BUSY;
-		*status = svm_place_answer(res, mig->to_vram);
-		if (*status == MIGRATE_PENDING && mig->to_vram)
-			*status = svm_explain_system_page(addr, guess);
-		else if (*status == MIGRATE_PENDING)
+		*status = svm_place_answer(mig, res);
+		if (*status == MIGRATE_PENDING && (res & MOCKGPU_RES_VRAM))
 			svm_explain_vram_page(addr, guess);
+		else if (*status == MIGRATE_PENDING)
+			*status = svm_explain_system_page(addr, guess);
 	} else if (*guess == MOCKGPU_PAGE_BUSY && mig->to_vram) {
 		ret = svm_swap_in(mig->svm, addr);
 	} else {
@@ -509,7 +517,7 @@ static int svm_look(struct svm_migration *mig, unsigned long start, unsigned int
 		return ret == -EBUSY ? 0 : ret;
 	for (i = 0; i < npages; i++) {
 		if (status[i] == MIGRATE_PENDING)
-			status[i] = svm_place_answer(mig->res[i], mig->to_vram);
+			status[i] = svm_place_answer(mig, mig->res[i]);
 	}
 	return 0;
 }

@@ -24,6 +24,7 @@ struct migrate_pool;
  * @queue: number of the queue that it is done for, or 0
  * @hasty: do not wait for pages that are busy
  * @no_evict: nobody's pages make room for these, or not any more
+ * @leave_peers: what lies in the VRAM of another device does not move to VRAM
  * @fail_once: the first attempt to have memory fails: of 2 MiB at once where it is that,
  *	else of a page, or on the way home of all that are asked for; cleared by then
  * @since: when the attempts at a window began to fail
@@ -44,6 +45,7 @@ struct svm_migration {
 	u32 queue;
 	bool hasty;
 	bool no_evict;
+	bool leave_peers;
 	bool fail_once;
 	ktime_t since;
 	ktime_t waited;
@@ -79,7 +81,7 @@ u8 svm_stretch_answer(struct vm_area_struct *vma, bool to_vram);
 bool svm_screen_merged(struct vm_area_struct *vma, unsigned long start, unsigned int npages,
 		       u8 *status);
 u8 svm_stretch_guess(struct vm_area_struct *vma);
-u8 svm_place_answer(u32 res, bool to_vram);
+u8 svm_place_answer(const struct svm_migration *mig, u32 res);
 unsigned int svm_pending(const u8 *status, unsigned int npages);
 void svm_settle(u8 *status, unsigned int npages, u8 answer);
 int svm_explain(struct svm_migration *mig, unsigned long start, unsigned int npages,

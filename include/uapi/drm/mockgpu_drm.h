@@ -201,7 +201,7 @@ struct drm_mockgpu_counters {
 	__u64 vram_mapped_bytes;
 	/** @client_used_bytes: the part of @vram_used_bytes that this file brought there */
 	__u64 client_used_bytes;
-	/** @pages_to_vram: pages that moved or were made in VRAM, holes included */
+	/** @pages_to_vram: pages that moved from anywhere or were made in VRAM, holes included */
 	__u64 pages_to_vram;
 	/** @pages_hole: the part of @pages_to_vram that was a hole or the zero page before */
 	__u64 pages_hole;
@@ -247,7 +247,7 @@ struct drm_mockgpu_counters {
 	__u64 migrate_retries;
 	/** @copy_failures: pages whose copy failed; each stayed where it was */
 	__u64 copy_failures;
-	/** @no_vram: pages that stayed in system memory as VRAM was full, with no room to be made */
+	/** @no_vram: pages that stayed where they were as VRAM was full, with no room to be made */
 	__u64 no_vram;
 	/** @no_ram: pages that stayed as there was no RAM to stand behind VRAM, or to return to */
 	__u64 no_ram;
@@ -263,6 +263,10 @@ struct drm_mockgpu_counters {
 	__u64 pages_evicted_room;
 	/** @evict_passed_over: pages that were to make room and stayed, each time */
 	__u64 evict_passed_over;
+	/** @pages_to_peer: pages that moved from this device's VRAM straight to another device's */
+	__u64 pages_to_peer;
+	/** @pages_from_peer: the part of @pages_to_vram that came from another device's VRAM */
+	__u64 pages_from_peer;
 };
 
 /**
@@ -313,7 +317,11 @@ struct drm_mockgpu_attach {
 #define MOCKGPU_PAGE_KSM	7	/* merged by KSM; stays in system memory */
 #define MOCKGPU_PAGE_PINNED	8	/* pinned for I/O */
 #define MOCKGPU_PAGE_BUSY	9	/* in use by somebody else through all attempts */
-#define MOCKGPU_PAGE_PEER	10	/* in the VRAM of another device */
+/*
+ * In the VRAM of another device, and cannot come from there.  No call gives this on the kernels
+ * that the driver is for: they all move pages between devices.
+ */
+#define MOCKGPU_PAGE_PEER	10
 #define MOCKGPU_PAGE_NO_VRAM	11	/* VRAM is full, and no room could be made */
 #define MOCKGPU_PAGE_NO_RAM	12	/* no RAM to stand behind VRAM, or to return to */
 #define MOCKGPU_PAGE_COPY_FAILED 13	/* the copy failed (memory error); the page stayed */
@@ -328,6 +336,9 @@ struct drm_mockgpu_attach {
  * the rest.  Pages that do not exist yet are made in VRAM, filled with zeroes.
  * Only anonymous private memory can live in VRAM.  Pages that are busy for a
  * moment are tried again for up to 100 ms.
+ *
+ * What lies in the VRAM of another device, of whichever type, comes straight from there:
+ * it is copied once, and no page of system memory is wanted for it.
  *
  * Returns 0 also where pages stayed; @count and @status_ptr tell.  Once a range
  * was accepted, the sum of @count is the number of its pages; it is 0 with
@@ -353,8 +364,9 @@ struct drm_mockgpu_attach {
  * - -EBUSY: ALL_OR_NOTHING, and at least one page could not move for another
  *   reason.  Nothing has moved.  Huge pages may have been split, and the memory
  *   manager has been told of a change as if pages had moved.  (Should it refuse
- *   a page at the last moment, others have moved and come back; holes among them
- *   are then filled, and a page that could not come back counts as MOVED.)
+ *   a page at the last moment, others have moved and come back, to system memory;
+ *   holes among them are then filled, what was in another device's VRAM is in system
+ *   memory then, and a page that could not come back counts as MOVED.)
  * - -E2BIG: ALL_OR_NOTHING over more than drm_mockgpu_device_info
  *   .atomic_max_bytes.
  * - -EINTR: a signal came; pages after that are NOT_TRIED.
@@ -713,8 +725,9 @@ struct drm_mockgpu_wait {
 
 /*
  * Where the pages had better be; MOCKGPU_PLACE_*, MOCKGPU_PLACE_ANY by default.  If it
- * is this device, a touch of the device moves them there (MOCKGPU_ADVICE_TOUCH).
- * Wherever else they are, the device uses them there.
+ * is this device, a touch of the device moves them there (MOCKGPU_ADVICE_TOUCH), from
+ * system memory as well as from the VRAM of another device.
+ * Otherwise the device uses them where they are, which may be another device's VRAM.
  */
 #define MOCKGPU_ADVICE_PLACE		0
 /*
@@ -729,8 +742,8 @@ struct drm_mockgpu_wait {
 /*
  * 1: the device uses the pages in its VRAM or not at all; its first touch moves them.
  * Where that cannot be, the command fails with the address: -ENOMEM (no VRAM, or no
- * RAM behind it), -EBUSY (held by somebody), -EOPNOTSUPP (memory that cannot move, or
- * lies in the VRAM of another device), -EIO (memory error).
+ * RAM behind it), -EBUSY (held by somebody, or wanted by another device in the same way all
+ * the time), -EOPNOTSUPP (memory that cannot move), -EIO (memory error).
  * A CPU that touches them is served as ever.  0 by default.
  */
 #define MOCKGPU_ADVICE_MUST_VRAM	2
@@ -762,7 +775,8 @@ struct drm_mockgpu_wait {
 
 /* Values of MOCKGPU_ADVICE_ATOMIC.  In VRAM atomic operations just happen. */
 #define MOCKGPU_ATOMICS_EXCLUSIVE	0	/* default: make the page exclusive to the device */
-#define MOCKGPU_ATOMICS_MIGRATE		1	/* move it to VRAM; fails as MUST_VRAM does */
+/* Move it to VRAM, also from another device's; fails as MUST_VRAM does. */
+#define MOCKGPU_ATOMICS_MIGRATE		1
 #define MOCKGPU_ATOMICS_REFUSE		2	/* -EOPNOTSUPP */
 
 /* Set every attribute of the range back to its default; @attr and @value are 0. */
@@ -832,7 +846,7 @@ struct drm_mockgpu_advice {
  * MOCKGPU_PLACE_ANY moves each page to where it was advised to be, if that is system
  * memory or this device; other pages it only maps, and does not count in @stayed.
  * For the VRAM of another device, @fd is a file of that device with the same memory
- * attached.  Pages do not go from one device's VRAM to another's; those stay.
+ * attached.  Pages go straight from one device's VRAM to another's, as with MIGRATE.
  *
  * Returns 0 also where pages stayed elsewhere or could not be mapped; the counts tell.
  * All counts are in pages, and of @done.
@@ -1027,7 +1041,8 @@ struct drm_mockgpu_point_release {
 /*
  * Pages moved to this device's VRAM, or were made there: those at @addr, @len bytes, are
  * in the frames from @pfn on.  @cause is MOCKGPU_CAUSE_*, @value is 1 where there was no
- * page before, else 0.  There is one event for each run of consecutive pages in
+ * page before, MOCKGPU_PLACE_DEVICE(n) where they were in the VRAM of device n, whose own
+ * log has nothing of it, else 0.  There is one event for each run of consecutive pages in
  * consecutive frames; of those that moved together, the first has the @duration_ns of all.
  */
 #define MOCKGPU_EVENT_TO_VRAM		3
