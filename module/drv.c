@@ -23,6 +23,7 @@
 #include "dmirror.h"
 #include "ioctl.h"
 #include "mockgpu_drm.h"
+#include "power.h"
 #include "vram_coherent.h"
 
 #define DEVICES_MAX	16U
@@ -384,9 +385,12 @@ static int __init mockgpu_init(void)
 	ret = check_parameters();
 	if (ret)
 		return ret;
-	ret = open_sources();
+	ret = power_init();
 	if (ret)
 		return ret;
+	ret = open_sources();
+	if (ret)
+		goto err_power;
 	if (dmirror)
 		ret = dmirror_init();
 	if (ret)
@@ -405,6 +409,8 @@ err_dmirror:
 	dmirror_exit();
 err_close_sources:
 	coherent_close();
+err_power:
+	power_exit();
 	return ret;
 }
 
@@ -414,6 +420,7 @@ static void __exit mockgpu_exit(void)
 	platform_driver_unregister(&mockgpu_platform_driver);
 	dmirror_exit();
 	coherent_close();
+	power_exit();
 }
 
 module_init(mockgpu_init);

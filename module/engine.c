@@ -8,12 +8,13 @@
  *
  * A queue is stopped by a signal to its thread, which ends every wait that the
  * memory manager may have put it into, and by a flag that is looked at between
- * pieces of work.
+ * pieces of work.  What it was given and has not finished is dropped.
  *
  * Locking: &engine.lock for which queues there are and for the order among
  * submissions; a queue's own lock for its list.  A queue is referenced by whoever
  * works on it outside &engine.lock.
  */
+#include <linux/delay.h>
 #include <linux/eventfd.h>
 #include <linux/freezer.h>
 #include <linux/hrtimer.h>
@@ -24,11 +25,14 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/string.h>
 
 #include "compat/compat_misc.h"
 #include "control.h"
 #include "engine.h"
 #include "engine_cmd.h"
+#include "engine_gate.h"
+#include "freezable.h"
 #include "mockgpu_drm.h"
 #include "svm.h"
 
@@ -43,7 +47,8 @@
  * @svm: the memory that it works on; fixed
  * @exec: what commands work with; the thread's
  * @thread: executes it
- * @stopping: set before the thread is sent a signal
+ * @stopping: 0; or what stops it, set once, before the thread is sent a signal: -ENODEV
+ *	(the device leaves), -ECANCELED (anything else)
  * @closing: somebody takes it away; under &engine.lock
  * @lock: protects all below
  * @jobs: what waits to be executed
@@ -61,7 +66,7 @@ struct engine_queue {
 	struct svm *svm;
 	struct engine_exec *exec;
 	struct task_struct *thread;
-	bool stopping;
+	int stopping;
 	bool closing;
 
 	spinlock_t lock; /* for what follows */
@@ -122,13 +127,21 @@ static struct engine_queue *engine_queue_get(struct engine *engine, u32 id)
 	return queue;
 }
 
+/* What to say of a queue that is not there. */
+static int engine_no_queue(const struct engine *engine)
+{
+	return READ_ONCE(engine->left) ? -ENODEV : -ENOENT;
+}
+
 /**
  * engine_stopping() - is the queue to end?
  * @queue: queue
  *
- * Context: the queue's thread.
+ * Context: any.
+ * Return: 0, or what the command that it executes ends with: -ENODEV where the device leaves,
+ * else -ECANCELED.
  */
-bool engine_stopping(const struct engine_queue *queue)
+int engine_stopping(const struct engine_queue *queue)
 {
 	return READ_ONCE(queue->stopping);
 }
@@ -150,7 +163,7 @@ u32 engine_queue_id(const struct engine_queue *queue)
  * @duration: how long
  *
  * Context: the queue's thread; may sleep.
- * Return: 0 or -ECANCELED.
+ * Return: 0 or engine_stopping().
  */
 int engine_sleep(struct engine_queue *queue, ktime_t duration)
 {
@@ -158,7 +171,8 @@ int engine_sleep(struct engine_queue *queue, ktime_t duration)
 	if (!engine_stopping(queue))
 		schedule_hrtimeout(&duration, HRTIMER_MODE_REL);
 	__set_current_state(TASK_RUNNING);
-	return engine_stopping(queue) ? -ECANCELED : 0;
+	engine_gate_pass(queue);
+	return engine_stopping(queue);
 }
 
 /* Whether all other queues have finished what was submitted to them before @order. */
@@ -193,13 +207,13 @@ static bool engine_passed(struct engine_queue *self, u64 order)
  * Only submissions that came earlier are waited for, so there is no circle.
  *
  * Context: the queue's thread; may sleep.
- * Return: 0 or -ECANCELED.
+ * Return: 0 or engine_stopping().
  */
 int engine_barrier(struct engine_queue *queue, u64 order)
 {
 	while (!engine_stopping(queue) && !engine_passed(queue, order))
 		engine_sleep(queue, us_to_ktime(100));
-	return engine_stopping(queue) ? -ECANCELED : 0;
+	return engine_stopping(queue);
 }
 
 /* A job is off the list: tell everybody. */
@@ -237,7 +251,7 @@ static int engine_thread(void *data)
 {
 	struct engine_queue *queue = data;
 	struct engine_job *job;
-	int error;
+	int error, stopping;
 
 	set_freezable();
 	allow_kernel_signal(SIGKILL);
@@ -248,24 +262,27 @@ static int engine_thread(void *data)
 		if (engine_stopping(queue)) {
 			/* Whoever stops the thread comes right after the signal. */
 			flush_signals(current);
-			set_current_state(TASK_INTERRUPTIBLE);
+			set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
 			if (!kthread_should_stop())
 				schedule();
 			__set_current_state(TASK_RUNNING);
 		} else if (job) {
+			engine_gate_enter(queue);
 			error = engine_exec_job(queue->exec, job);
+			stopping = engine_stopping(queue);
 			/* Who stops the queue drops what was not finished. */
-			if (error != -ECANCELED || !engine_stopping(queue))
+			if (!stopping || error != stopping)
 				engine_finish(queue, job, error);
+			engine_gate_leave();
 		}
 	}
 	return 0;
 }
 
 /* Let a queue execute nothing any more.  Its thread waits to be stopped. */
-static void engine_abort_queue(struct engine_queue *queue)
+static void engine_abort_queue(struct engine_queue *queue, int why)
 {
-	WRITE_ONCE(queue->stopping, true);
+	cmpxchg(&queue->stopping, 0, why);
 	send_sig(SIGKILL, queue->thread, 1);
 	spin_lock(&queue->lock);
 	queue->gone = true;
@@ -279,7 +296,7 @@ static void engine_stop_queue(struct engine_queue *queue)
 	struct engine_job *job, *next;
 	LIST_HEAD(dropped);
 
-	engine_abort_queue(queue);
+	engine_abort_queue(queue, -ECANCELED);
 	kthread_stop(queue->thread);
 	spin_lock(&queue->lock);
 	list_splice_init(&queue->jobs, &dropped);
@@ -298,6 +315,18 @@ void engine_init(struct engine *engine)
 	init_waitqueue_head(&engine->progress);
 }
 
+static void engine_abort_all(struct engine *engine, int why)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&engine->lock);
+
+	for (i = 0; i < ENGINE_QUEUES_MAX; i++) {
+		if (engine->queue[i])
+			engine_abort_queue(engine->queue[i], why);
+	}
+}
+
 /**
  * engine_abort() - have no queue execute anything any more
  * @engine: engine
@@ -308,19 +337,41 @@ void engine_init(struct engine *engine)
  */
 void engine_abort(struct engine *engine)
 {
-	unsigned int i;
-
 	mutex_lock(&engine->lock);
-	for (i = 0; i < ENGINE_QUEUES_MAX; i++) {
-		if (engine->queue[i])
-			engine_abort_queue(engine->queue[i]);
-	}
+	engine_abort_all(engine, -ECANCELED);
 	mutex_unlock(&engine->lock);
 }
 
 /**
+ * engine_leave() - the device leaves: there is nothing to execute on any more
+ * @engine: engine
+ *
+ * Commands that are being executed stop with -ENODEV, and that is what every call is told
+ * from now on, and whoever waits.  engine_fini() waits until they have.
+ *
+ * Context: may sleep.
+ */
+void engine_leave(struct engine *engine)
+{
+	mutex_lock(&engine->lock);
+	WRITE_ONCE(engine->left, true);
+	engine_abort_all(engine, -ENODEV);
+	mutex_unlock(&engine->lock);
+}
+
+static bool engine_is_empty(struct engine *engine)
+{
+	bool empty;
+
+	mutex_lock(&engine->lock);
+	empty = !memchr_inv(engine->queue, 0, sizeof(engine->queue));
+	mutex_unlock(&engine->lock);
+	return empty;
+}
+
+/**
  * engine_fini() - end all queues
- * @engine: engine that nobody calls any more
+ * @engine: engine in which nobody makes a queue any more
  *
  * Context: sleeps until the command that each queue executes can be left.
  */
@@ -332,6 +383,9 @@ void engine_fini(struct engine *engine)
 	engine_abort(engine);
 	for (i = 0; i < ENGINE_QUEUES_MAX; i++)
 		engine_destroy_queue(engine, i + 1);
+	/* Somebody else may be taking one away. */
+	while (!engine_is_empty(engine))
+		usleep_range(500, 1000);
 }
 
 /**
@@ -341,14 +395,14 @@ void engine_fini(struct engine *engine)
  * @id: its number, from 1
  *
  * Context: may sleep.
- * Return: 0, -ENOSPC, -ENOMEM, or -EINTR.
+ * Return: 0, -ENOSPC, -ENOMEM, -EINTR, or -ENODEV.
  */
 int engine_create_queue(struct engine *engine, struct svm *svm, u32 *id)
 {
 	struct engine_queue *queue;
 	struct task_struct *thread;
 	unsigned int i;
-	int ret;
+	int ret = -ENOSPC;
 
 	if (control_no_memory())
 		return -ENOMEM;
@@ -377,18 +431,18 @@ int engine_create_queue(struct engine *engine, struct svm *svm, u32 *id)
 	mutex_lock(&engine->lock);
 	for (i = 0; i < ENGINE_QUEUES_MAX && engine->queue[i]; i++)
 		;
-	if (i < ENGINE_QUEUES_MAX) {
+	if (engine->left) {
+		ret = -ENODEV;
+	} else if (i < ENGINE_QUEUES_MAX) {
 		queue->id = i + 1;
 		engine->queue[i] = queue;
 		*id = i + 1;
+		ret = 0;
 	}
 	mutex_unlock(&engine->lock);
-	if (i == ENGINE_QUEUES_MAX) {
-		kthread_stop(thread);
-		ret = -ENOSPC;
-		goto err_put;
-	}
-	return 0;
+	if (!ret)
+		return 0;
+	kthread_stop(thread);
 
 err_put:
 	engine_queue_put(queue);
@@ -401,7 +455,7 @@ err_put:
  * @id: its number
  *
  * Context: sleeps until the command that it executes can be left.
- * Return: 0 or -ENOENT.
+ * Return: 0, -ENOENT, or -ENODEV.
  */
 int engine_destroy_queue(struct engine *engine, u32 id)
 {
@@ -413,7 +467,7 @@ int engine_destroy_queue(struct engine *engine, u32 id)
 		queue->closing = true;
 	mutex_unlock(&engine->lock);
 	if (!queue)
-		return -ENOENT;
+		return engine_no_queue(engine);
 
 	/* A barrier waits for what it still executes, so it keeps its place until then. */
 	engine_stop_queue(queue);
@@ -432,7 +486,7 @@ int engine_destroy_queue(struct engine *engine, u32 id)
  * @seqno: its number in the queue
  *
  * Context: may sleep.
- * Return: 0, -ENOENT, or -ENOSPC.
+ * Return: 0, -ENOENT, -ENOSPC, or -ENODEV.
  */
 int engine_submit(struct engine *engine, u32 id, struct engine_job *job, u64 *seqno)
 {
@@ -442,7 +496,7 @@ int engine_submit(struct engine *engine, u32 id, struct engine_job *job, u64 *se
 	mutex_lock(&engine->lock);
 	queue = engine_find_queue(engine, id);
 	if (!queue || engine_stopping(queue)) {
-		ret = -ENOENT;
+		ret = engine_no_queue(engine);
 		goto out;
 	}
 	spin_lock(&queue->lock);
@@ -480,7 +534,7 @@ static int engine_outcome(struct engine_queue *queue, u64 seqno, s32 *error)
 
 	spin_lock(&queue->lock);
 	if (queue->finished < seqno)
-		ret = -ENOENT;
+		ret = engine_no_queue(queue->engine);
 	else
 		*error = queue->finished - seqno < ENGINE_OUTCOMES ?
 			 queue->outcome[seqno % ENGINE_OUTCOMES] : 0;
@@ -497,7 +551,7 @@ static int engine_outcome(struct engine_queue *queue, u64 seqno, s32 *error)
  * @error: 0, or the errno of the command of it that failed
  *
  * Context: may sleep.
- * Return: 0, -ENOENT, -EINVAL, -ETIME, -EINTR.
+ * Return: 0, -ENOENT, -EINVAL, -ETIME, -EINTR, -ENODEV.
  */
 int engine_wait(struct engine *engine, u32 id, u64 seqno, ktime_t deadline, s32 *error)
 {
@@ -506,15 +560,14 @@ int engine_wait(struct engine *engine, u32 id, u64 seqno, ktime_t deadline, s32 
 	int ret = 0;
 
 	if (!queue)
-		return -ENOENT;
+		return engine_no_queue(engine);
 	if (!seqno || seqno > READ_ONCE(queue->submitted)) {
 		ret = -EINVAL;
 	} else if (!engine_is_finished(queue, seqno)) {
 		ret = -ETIME;
 		if (ktime_to_ns(left) > 0)
-			ret = wait_event_interruptible_hrtimeout(engine->progress,
-								 engine_is_finished(queue, seqno),
-								 left);
+			ret = freezable_wait(engine->progress, engine_is_finished(queue, seqno),
+					     left);
 		if (ret == -ERESTARTSYS)
 			ret = -EINTR;
 	}

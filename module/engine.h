@@ -19,15 +19,17 @@ struct svm;
 
 /**
  * struct engine - what executes commands for one open file
- * @lock: protects @queue and @orders
+ * @lock: protects @queue, @orders and @left
  * @queue: the queues, by number - 1
  * @orders: submissions so far, of all queues
+ * @left: the device has left: there are no queues any more, for good
  * @progress: woken whenever a submission is finished, or a queue goes
  */
 struct engine {
 	struct mutex lock; /* for what follows */
 	struct engine_queue *queue[ENGINE_QUEUES_MAX];
 	u64 orders;
+	bool left;
 	wait_queue_head_t progress;
 };
 
@@ -57,6 +59,7 @@ struct engine_job {
 
 void engine_init(struct engine *engine);
 void engine_abort(struct engine *engine);
+void engine_leave(struct engine *engine);
 void engine_fini(struct engine *engine);
 int engine_create_queue(struct engine *engine, struct svm *svm, u32 *id);
 int engine_destroy_queue(struct engine *engine, u32 id);
@@ -65,7 +68,7 @@ int engine_wait(struct engine *engine, u32 id, u64 seqno, ktime_t deadline, s32 
 void engine_job_free(struct engine_job *job);
 
 /* What the commands need of the queue that executes them. */
-bool engine_stopping(const struct engine_queue *queue);
+int engine_stopping(const struct engine_queue *queue);
 u32 engine_queue_id(const struct engine_queue *queue);
 int engine_sleep(struct engine_queue *queue, ktime_t duration);
 int engine_barrier(struct engine_queue *queue, u64 order);

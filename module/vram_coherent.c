@@ -10,7 +10,8 @@
  * A CPU access does not fault, so nobody's access brings a page home.  And whoever pins a
  * page keeps it where it is: the module cannot be unloaded as long as a page is in use.
  *
- * Locking: &coherent.lock, for which chunks are used.
+ * Locking: &coherent.lock, for which chunks are used.  lock_system_sleep() for whether there is
+ * any memory: the machine does not hibernate then, and does not begin to while it is taken.
  */
 #include <linux/ctype.h>
 #include <linux/kernel.h>
@@ -20,6 +21,7 @@
 #include <linux/printk.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/suspend.h>
 
 #include "vram.h"
 #include "vram_coherent.h"
@@ -40,6 +42,7 @@ struct coherent_chunk {
 /* All of the memory; fixed between coherent_open() and coherent_close(). */
 static struct {
 	struct mutex lock; /* see above */
+	bool held;
 	struct list_head pieces;
 	struct coherent_chunk *chunks;
 	unsigned int nr_chunks;
@@ -195,6 +198,37 @@ static int coherent_take(const struct coherent_request *request, u64 bytes)
 	return ret;
 }
 
+/* Have the memory, and note it.  The machine does not go to sleep meanwhile. */
+static int coherent_hold(const struct coherent_request *request, u64 bytes)
+{
+	unsigned int flags = lock_system_sleep();
+	int ret;
+
+	ret = coherent_take(request, bytes);
+	coherent.held = !ret;
+	unlock_system_sleep(flags);
+	return ret;
+}
+
+static void coherent_let_go(void)
+{
+	unsigned int flags = lock_system_sleep();
+
+	memory_give_back(&coherent.pieces);
+	coherent.held = false;
+	unlock_system_sleep(flags);
+}
+
+/**
+ * coherent_is_held() - whether there is any of this memory
+ *
+ * Context: under lock_system_sleep().
+ */
+bool coherent_is_held(void)
+{
+	return coherent.held;
+}
+
 /**
  * coherent_open() - have memory for the coherent devices to come
  * @request: where from
@@ -213,13 +247,13 @@ int coherent_open(const struct coherent_request *request, unsigned int devices, 
 
 	if (!devices)
 		return 0;
-	ret = coherent_take(request, devices * round_up(bytes, VRAM_CHUNK_BYTES));
+	ret = coherent_hold(request, devices * round_up(bytes, VRAM_CHUNK_BYTES));
 	if (ret)
 		return ret;
 	ret = coherent_divide();
 	if (ret) {
 		pr_err("mockgpu: out of memory\n");
-		memory_give_back(&coherent.pieces);
+		coherent_let_go();
 	}
 	return ret;
 }
@@ -236,5 +270,5 @@ void coherent_close(void)
 	kvfree(coherent.chunks);
 	coherent.chunks = NULL;
 	coherent.nr_chunks = 0;
-	memory_give_back(&coherent.pieces);
+	coherent_let_go();
 }

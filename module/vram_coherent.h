@@ -17,5 +17,6 @@ struct coherent_request {
 int coherent_parse(const char *text, struct coherent_request *request);
 int coherent_open(const struct coherent_request *request, unsigned int devices, u64 bytes);
 void coherent_close(void);
+bool coherent_is_held(void);
 
 #endif

@@ -29,7 +29,8 @@
  *
  * Errors that every call can give:
  *
- * - -ENODEV: the device has gone (unplugged, unbound).
+ * - -ENODEV: the device has gone (unplugged, unbound), or is about to.  A file that is open
+ *   then can only be closed, also when the device comes back: that is another one.
  * - -EFAULT: the structure, or memory that it points to, cannot be accessed.
  * - -EINVAL: see above.
  * - -E2BIG: the structure asks for something that this version does not know.
@@ -522,7 +523,9 @@ struct drm_mockgpu_evict {
  * Closing the file ends its queues.
  *
  * When that process dies its queues execute nothing any more, even if others hold
- * the file.  Until then those may wait for its queues, and destroy them.
+ * the file.  Until then those may wait for its queues, and destroy them.  When the device
+ * leaves, its queues end as if they were destroyed; commands that are being executed stop
+ * with -ENODEV, and whoever waits gets that.
  *
  * QUEUE_CREATE writes @id.  QUEUE_DESTROY waits until the command that is being
  * executed has come to a point where it can be left.  Submissions that are not
@@ -530,7 +533,7 @@ struct drm_mockgpu_evict {
  * are signalled, and whoever waits for them gets -ENOENT.
  *
  * Errors: -EINVAL; CREATE: -ENXIO, -EPERM, -ENOSPC (16 queues are there already),
- * -ENOMEM, -EINTR, -ENODEV; DESTROY: -ENOENT.
+ * -ENOMEM, -EINTR, -ENODEV; DESTROY: -ENOENT, -ENODEV.
  */
 struct drm_mockgpu_queue {
 	/** @flags: in: 0 */
@@ -696,7 +699,8 @@ struct drm_mockgpu_submit {
  * Waits until submission @seqno of the queue, and all before it, are finished.
  *
  * Errors: -ETIME (not by @deadline_ns), -EINTR, -ENOENT (no such queue, or it went
- * while waiting), -EINVAL (also: @seqno was not submitted yet), -ENODEV.
+ * while waiting), -EINVAL (also: @seqno was not submitted yet), -ENODEV (also where the
+ * device went while waiting).
  */
 struct drm_mockgpu_wait {
 	/** @queue: in: number of the queue */
@@ -885,13 +889,13 @@ struct drm_mockgpu_prefetch {
  *
  * Points are the driver's, not a device's: an arm acts on all devices, narrowed by
  * process and range.  An arm belongs to the file that it was made with; when the last
- * holder closes that file, the arm is gone and whoever it held goes on.
+ * holder closes that file, or its device leaves, the arm is gone and whoever it held goes on.
  *
  * A thread that is held keeps what it has at that step, which may be mmap_lock for
  * reading, a page's lock, or the right to change a device's page table.  Who releases
  * it must not need that: do it from another process.  A thread that is held goes on by
- * itself at its deadline, when it gets a fatal signal, and when it is to freeze; one
- * that exits is not held.
+ * itself at its deadline, when it gets a fatal signal, and when the machine is going to
+ * sleep; one that exits is not held.
  */
 
 /* What an arm does at its point (drm_mockgpu_point_arm.action). */
@@ -1075,8 +1079,8 @@ struct drm_mockgpu_point_release {
 /*
  * A submission of @queue is finished, its number is @value, and its fence at @addr, if it
  * has one, was stored.  @error is that of the first command that failed, or of the fence;
- * -ECANCELED as well where the queue has gone before it was finished; one that had not
- * begun by then has no event.
+ * -ECANCELED as well where the queue has gone before it was finished, -ENODEV where the
+ * device has; one that had not begun by then has no event.
  */
 #define MOCKGPU_EVENT_FENCE		10
 /*
