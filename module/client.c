@@ -24,6 +24,7 @@
 #include "client.h"
 #include "control.h"
 #include "device.h"
+#include "quota.h"
 #include "svm.h"
 #include "vram.h"
 
@@ -40,23 +41,30 @@ struct client *client_create(struct mockgpu_device *device)
 
 	if (control_no_memory())
 		return NULL;
-	client = kzalloc(sizeof(*client), GFP_KERNEL);
+	client = kzalloc(sizeof(*client), GFP_KERNEL_ACCOUNT);
 	if (!client)
 		return NULL;
-	client->charge = vram_charge_create();
-	if (!client->charge) {
-		kfree(client);
-		return NULL;
-	}
+	client->quota = quota_of_caller();
+	if (!client->quota)
+		goto err_free;
+	client->charge = vram_charge_create(client->quota);
+	if (!client->charge)
+		goto err_quota;
 	client->device = device;
 	mutex_init(&client->attach_lock);
-	engine_init(&client->engine);
+	engine_init(&client->engine, client->quota);
 	mutex_lock(&device->clients_lock);
 	list_add_tail(&client->node, &device->clients);
 	if (device->leaves)
 		engine_leave(&client->engine);
 	mutex_unlock(&device->clients_lock);
 	return client;
+
+err_quota:
+	quota_put(client->quota);
+err_free:
+	kfree(client);
+	return NULL;
 }
 
 /**
@@ -78,6 +86,7 @@ void client_destroy(struct client *client)
 	if (client->svm)
 		svm_destroy(client->svm);
 	vram_charge_close(&device->vram, client->charge);
+	quota_put(client->quota);
 	mutex_destroy(&client->attach_lock);
 	kfree(client);
 }

@@ -11,6 +11,7 @@
 struct control_spec;
 struct drm_file;
 struct mockgpu_device;
+struct quota;
 struct svm;
 struct vram_charge;
 
@@ -18,6 +19,7 @@ struct vram_charge;
  * struct client - one open file of a device
  * @node: on &mockgpu_device.clients
  * @device: the device; fixed
+ * @quota: what the user has who opened it; fixed
  * @charge: its account with the device's VRAM; fixed
  * @attach_lock: one attach at a time
  * @svm: the memory that is attached, or NULL; set once, under @attach_lock, and
@@ -27,6 +29,7 @@ struct vram_charge;
 struct client {
 	struct list_head node;
 	struct mockgpu_device *device;
+	struct quota *quota;
 	struct vram_charge *charge;
 	struct mutex attach_lock; /* for @svm */
 	struct svm *svm;

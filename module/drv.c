@@ -24,6 +24,7 @@
 #include "ioctl.h"
 #include "mockgpu_drm.h"
 #include "power.h"
+#include "quota.h"
 #include "vram_coherent.h"
 
 #define DEVICES_MAX	16U
@@ -62,11 +63,16 @@ module_param(coherent_source, charp, 0444);
 MODULE_PARM_DESC(coherent_source,
 		 "memory for coherent VRAM: offline (blocks of the machine's memory, given back later), SIZE@ADDRESS (a range that the machine does not use) (default auto: offline, if coherent VRAM is asked for)");
 
+module_param_named(user_vram_percent, quota_vram_percent, uint, 0444);
+MODULE_PARM_DESC(user_vram_percent,
+		 "how much of each device's VRAM one user may have, per cent, 1 to 100 (default 100)");
+
 static bool dmirror;
 module_param(dmirror, bool, 0444);
 MODULE_PARM_DESC(dmirror,
 		 "offer /dev/hmm_dmirror0 and 1 for the first two devices with private VRAM, 2 and 3 for those with coherent VRAM (default N)");
 
+static_assert(DEVICES_MAX <= QUOTA_DEVICES);
 static struct platform_device *platform_devices[DEVICES_MAX];
 static const struct vram_source *sources[DEVICES_MAX];
 
@@ -272,6 +278,11 @@ static int __init check_parameters(void)
 	if (vram_mb < 2 || vram_mb > VRAM_MB_MAX || vram_mb % 2) {
 		pr_err("mockgpu: vram_mb=%u is not an even number within 2 to %u\n", vram_mb,
 		       VRAM_MB_MAX);
+		return -EINVAL;
+	}
+	if (!quota_vram_percent || quota_vram_percent > 100) {
+		pr_err("mockgpu: user_vram_percent=%u is not within 1 to 100\n",
+		       quota_vram_percent);
 		return -EINVAL;
 	}
 	if (vram_count > devices) {

@@ -21,7 +21,9 @@
 #include <linux/kref.h>
 #include <linux/kthread.h>
 #include <linux/list.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -34,6 +36,7 @@
 #include "engine_gate.h"
 #include "freezable.h"
 #include "mockgpu_drm.h"
+#include "quota.h"
 #include "svm.h"
 
 /* Submissions whose outcome a queue remembers. */
@@ -45,6 +48,7 @@
  * @engine: its engine; fixed
  * @id: its number; set before it is found
  * @svm: the memory that it works on; fixed
+ * @memcg: to which the kernel charges what it needs for the commands; fixed, and held
  * @exec: what commands work with; the thread's
  * @thread: executes it
  * @stopping: 0; or what stops it, set once, before the thread is sent a signal: -ENODEV
@@ -64,6 +68,7 @@ struct engine_queue {
 	struct engine *engine;
 	u32 id;
 	struct svm *svm;
+	struct mem_cgroup *memcg;
 	struct engine_exec *exec;
 	struct task_struct *thread;
 	int stopping;
@@ -87,6 +92,8 @@ void engine_job_free(struct engine_job *job)
 {
 	if (job->eventfd)
 		eventfd_ctx_put(job->eventfd);
+	if (job->quota)
+		quota_give(job->quota, QUOTA_COMMANDS, job->count);
 	kvfree(job->cmds);
 	kfree(job);
 }
@@ -96,6 +103,8 @@ static void engine_queue_release(struct kref *ref)
 	struct engine_queue *queue = container_of(ref, struct engine_queue, ref);
 
 	engine_exec_destroy(queue->exec);
+	mem_cgroup_put(queue->memcg);
+	quota_give(queue->engine->quota, QUOTA_QUEUES, 1);
 	kfree(queue);
 }
 
@@ -253,6 +262,8 @@ static int engine_thread(void *data)
 	struct engine_job *job;
 	int error, stopping;
 
+	/* Page tables, for one: as if the process had touched the addresses itself. */
+	set_active_memcg(queue->memcg);
 	set_freezable();
 	allow_kernel_signal(SIGKILL);
 	while (!kthread_should_stop()) {
@@ -308,9 +319,11 @@ static void engine_stop_queue(struct engine_queue *queue)
 /**
  * engine_init() - an engine without queues
  * @engine: engine
+ * @quota: what the file's user has; there for as long as the engine
  */
-void engine_init(struct engine *engine)
+void engine_init(struct engine *engine, struct quota *quota)
 {
+	engine->quota = quota;
 	mutex_init(&engine->lock);
 	init_waitqueue_head(&engine->progress);
 }
@@ -404,14 +417,17 @@ int engine_create_queue(struct engine *engine, struct svm *svm, u32 *id)
 	unsigned int i;
 	int ret = -ENOSPC;
 
-	if (control_no_memory())
+	if (!quota_take(engine->quota, QUOTA_QUEUES, 1))
+		return -ENOSPC;
+	queue = control_no_memory() ? NULL : kzalloc(sizeof(*queue), GFP_KERNEL_ACCOUNT);
+	if (!queue) {
+		quota_give(engine->quota, QUOTA_QUEUES, 1);
 		return -ENOMEM;
-	queue = kzalloc(sizeof(*queue), GFP_KERNEL_ACCOUNT);
-	if (!queue)
-		return -ENOMEM;
+	}
 	kref_init(&queue->ref);
 	queue->engine = engine;
 	queue->svm = svm;
+	queue->memcg = get_mem_cgroup_from_mm(current->mm);
 	spin_lock_init(&queue->lock);
 	INIT_LIST_HEAD(&queue->jobs);
 	init_waitqueue_head(&queue->work);

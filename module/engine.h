@@ -11,6 +11,7 @@ struct drm_mockgpu_cmd;
 struct drm_mockgpu_result;
 struct engine_queue;
 struct eventfd_ctx;
+struct quota;
 struct svm;
 
 #define ENGINE_QUEUES_MAX	16U
@@ -19,6 +20,7 @@ struct svm;
 
 /**
  * struct engine - what executes commands for one open file
+ * @quota: what the file's user has; fixed
  * @lock: protects @queue, @orders and @left
  * @queue: the queues, by number - 1
  * @orders: submissions so far, of all queues
@@ -26,6 +28,7 @@ struct svm;
  * @progress: woken whenever a submission is finished, or a queue goes
  */
 struct engine {
+	struct quota *quota;
 	struct mutex lock; /* for what follows */
 	struct engine_queue *queue[ENGINE_QUEUES_MAX];
 	u64 orders;
@@ -38,6 +41,7 @@ struct engine {
  * @node: on its queue's list
  * @cmds: what to do; freed with it
  * @count: how many
+ * @quota: of which user's they count, or NULL
  * @results: address of the results in the attached memory, or 0
  * @fence_addr: address of the fence in the attached memory, or 0
  * @fence_value: what to store there
@@ -49,6 +53,7 @@ struct engine_job {
 	struct list_head node;
 	struct drm_mockgpu_cmd *cmds;
 	unsigned int count;
+	struct quota *quota;
 	unsigned long results;
 	unsigned long fence_addr;
 	u64 fence_value;
@@ -57,7 +62,7 @@ struct engine_job {
 	u64 seqno;
 };
 
-void engine_init(struct engine *engine);
+void engine_init(struct engine *engine, struct quota *quota);
 void engine_abort(struct engine *engine);
 void engine_leave(struct engine *engine);
 void engine_fini(struct engine *engine);

@@ -29,6 +29,9 @@ struct vram;
 #define MIRROR_NOTIFIER_SHIFT	24
 #define MIRROR_NOTIFIER_BYTES	BIT(MIRROR_NOTIFIER_SHIFT)
 
+/* Notifiers that there are at once, which watch 256 GiB; for more, others are given up. */
+#define MIRROR_WINDOWS_MAX	16384U
+
 /**
  * struct mirror_touch - the device needs a page; what is to happen first?
  * @addr: in: address of the page
@@ -90,7 +93,9 @@ struct mirror_ops {
  * @faults: faults that are under way; under @lock
  * @windows_sem: held for reading while a window is used, for writing while one is
  *	made or taken away; outside mmap_lock
- * @windows: the notifiers, by number of the window; under @windows_sem
+ * @windows: the notifiers, by number of the window; under @windows_sem, as both below
+ * @nr_windows: how many there are
+ * @next_out: where to look for the next that is given up
  * @unmapped: windows that have nothing mapped in them any more
  * @reap: takes those away
  */
@@ -107,6 +112,8 @@ struct mirror {
 	struct list_head faults;
 	struct rw_semaphore windows_sem;
 	struct xarray windows;
+	unsigned int nr_windows;
+	unsigned long next_out;
 	struct llist_head unmapped;
 	struct work_struct reap;
 };

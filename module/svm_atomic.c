@@ -76,14 +76,14 @@ static int svm_atomic_init(struct svm_atomic *atomic, struct svm_migration *mig,
 		.start = start,
 		.npages = npages,
 		.status = status,
-		.guess = kvcalloc(npages, sizeof(u8), GFP_KERNEL),
-		.still = kvcalloc(npages, sizeof(u8), GFP_KERNEL),
-		.src = kvcalloc(npages, sizeof(unsigned long), GFP_KERNEL),
-		.dst = kvcalloc(npages, sizeof(unsigned long), GFP_KERNEL),
+		.guess = kvcalloc(npages, sizeof(u8), GFP_KERNEL_ACCOUNT),
+		.still = kvcalloc(npages, sizeof(u8), GFP_KERNEL_ACCOUNT),
+		.src = kvcalloc(npages, sizeof(unsigned long), GFP_KERNEL_ACCOUNT),
+		.dst = kvcalloc(npages, sizeof(unsigned long), GFP_KERNEL_ACCOUNT),
 		.pool = {
 			.vram = mig->svm->vram,
 			.charge = mig->svm->charge,
-			.pages = kvcalloc(npages, sizeof(struct page *), GFP_KERNEL),
+			.pages = kvcalloc(npages, sizeof(struct page *), GFP_KERNEL_ACCOUNT),
 		},
 	};
 	if (atomic->guess && atomic->still && atomic->src && atomic->dst && atomic->pool.pages)
@@ -231,7 +231,7 @@ static int svm_atomic_start(struct svm_atomic *atomic, struct mm_struct *mm)
 	svm_walk_stretches(mm, atomic->start, end, svm_atomic_count_stretch, &stretches);
 	atomic->runs = NULL;
 	if (!control_no_memory())
-		atomic->runs = kvmalloc_array(stretches, sizeof(*atomic->runs), GFP_KERNEL);
+		atomic->runs = kvmalloc_array(stretches, sizeof(*atomic->runs), GFP_KERNEL_ACCOUNT);
 	if (!atomic->runs)
 		return -ENOMEM;
 	return svm_walk_stretches(mm, atomic->start, end, svm_atomic_start_stretch, atomic);

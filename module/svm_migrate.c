@@ -45,7 +45,7 @@ struct svm_migration *svm_migration_create(struct svm *svm, bool to_vram, unsign
 	struct svm_migration *mig = NULL;
 
 	if (!control_no_memory())
-		mig = kvzalloc(sizeof(*mig), GFP_KERNEL);
+		mig = kvzalloc(sizeof(*mig), GFP_KERNEL_ACCOUNT);
 	if (mig) {
 		mig->svm = svm;
 		mig->to_vram = to_vram;

@@ -113,7 +113,7 @@ static int svm_touch_move(struct svm *svm, struct mirror_touch *touch,
 
 	if (control_no_memory())
 		return -ENOMEM;
-	granule = kmalloc(sizeof(*granule), GFP_KERNEL);
+	granule = kmalloc(sizeof(*granule), GFP_KERNEL_ACCOUNT);
 	if (!granule)
 		return -ENOMEM;
 	ret = svm_find_granule(svm, touch->addr, piece, granule);
@@ -312,7 +312,7 @@ static int svm_prefetch_move(struct svm_prefetch *prefetch, const struct advice_
 		return 0;
 	if (control_no_memory())
 		return ret;
-	status = kmalloc(npages, GFP_KERNEL);
+	status = kmalloc(npages, GFP_KERNEL_ACCOUNT);
 	mig = svm_migration_create(target, to_vram, MOCKGPU_CAUSE_PREFETCH);
 	if (status && mig) {
 		mig->granularity = piece->advice.value[MOCKGPU_ADVICE_GRANULARITY];

@@ -57,17 +57,14 @@ static unsigned long vram_shrink_delay(const struct vram *vram)
 static void vram_put_pages(struct vram *vram, struct vram_part *part, unsigned int first,
 			   unsigned int count)
 {
-	struct vram_charge *charge;
 	unsigned int i;
 	bool whole;
 
 	lockdep_assert_held(&vram->lock);
 
 	for (i = first; i < first + count; i++) {
-		charge = part->slots[i].charge;
+		vram_charge_less(vram, part->slots[i].charge);
 		part->slots[i].charge = NULL;
-		if (!--charge->pages && !charge->open)
-			kfree(charge);
 	}
 
 	whole = vram_alloc_put(&vram->alloc, &part->block, first, count);
@@ -311,14 +308,14 @@ static void vram_took(struct vram *vram, struct vram_charge *charge, struct vram
 		part->slots[first + i].charge = charge;
 		pages[i] = pfn_to_page(pfn + i);
 	}
-	charge->pages += count;
+	vram_charge_more(vram, charge, count);
 	atomic64_add(count, &vram->moving);
 	/* These are the first. */
 	if (vram->alloc.used == count && vram->source->holds_module)
 		__module_get(THIS_MODULE);
 }
 
-/* Take up to @want pages that are free now. */
+/* Take up to @want pages that are free now, and that the client's user may have. */
 static unsigned int vram_take(struct vram *vram, struct vram_charge *charge, unsigned int want,
 			      struct page **pages)
 {
@@ -327,6 +324,7 @@ static unsigned int vram_take(struct vram *vram, struct vram_charge *charge, uns
 
 	lockdep_assert_held(&vram->lock);
 
+	want = min_t(u64, want, vram_charge_left(vram, charge));
 	while (got < want) {
 		block = vram_alloc_get(&vram->alloc, want - got, &first, &count);
 		if (!block)
@@ -344,8 +342,9 @@ static unsigned int vram_take(struct vram *vram, struct vram_charge *charge, uns
  * @want: pages wanted
  * @pages: room for @want pages; they have no reference yet and hold whatever
  *	was there before
- * @why: where fewer than @want were had: -ENOSPC (VRAM is full), -ENOMEM (no RAM
- *	to stand behind it), -ENODEV (vram_close()), -EINTR (a fatal signal); else 0
+ * @why: where fewer than @want were had: -ENOSPC (VRAM is full), -EDQUOT (the client's
+ *	user may have no more), -ENOMEM (no RAM to stand behind it), -ENODEV (vram_close()),
+ *	-EINTR (a fatal signal); else 0
  *
  * Every page must go on to vram_folio_init() or not, and then vram_put_unused() follows.
  *
@@ -356,6 +355,7 @@ unsigned int vram_get_pages(struct vram *vram, struct vram_charge *charge, unsig
 			    struct page **pages, int *why)
 {
 	unsigned int got = 0;
+	u64 left;
 
 	*why = control_hit(CONTROL_ALLOC_VRAM, NULL, 0);
 	if (*why)
@@ -364,11 +364,13 @@ unsigned int vram_get_pages(struct vram *vram, struct vram_charge *charge, unsig
 		spin_lock_irq(&vram->lock);
 		if (!vram->closed)
 			got += vram_take(vram, charge, want - got, pages + got);
+		left = vram_charge_left(vram, charge);
 		spin_unlock_irq(&vram->lock);
 		if (got == want)
 			return got;
 
-		*why = vram_grow(vram);
+		/* Nobody else's pages have to go for that: it is not VRAM that is full. */
+		*why = left ? vram_grow(vram) : -EDQUOT;
 		if (*why)
 			return got;
 	}
@@ -383,13 +385,24 @@ bool vram_can_huge(const struct vram *vram)
 	return vram->source->folio && compat_has_huge_device_folios();
 }
 
+/* Whether the client's user may have a block more, now. */
+static bool vram_may_huge(struct vram *vram, struct vram_charge *charge)
+{
+	u64 left;
+
+	spin_lock_irq(&vram->lock);
+	left = vram_charge_left(vram, charge);
+	spin_unlock_irq(&vram->lock);
+	return left >= VRAM_BLOCK_PAGES;
+}
+
 /* Take a block that is empty now. */
 static bool vram_take_huge(struct vram *vram, struct vram_charge *charge, struct page **pages)
 {
 	struct vram_block *block = NULL;
 
 	spin_lock_irq(&vram->lock);
-	if (!vram->closed)
+	if (!vram->closed && vram_charge_left(vram, charge) >= VRAM_BLOCK_PAGES)
 		block = vram_alloc_get_whole(&vram->alloc);
 	if (block)
 		vram_took(vram, charge, block, 0, VRAM_BLOCK_PAGES, pages);
@@ -417,6 +430,8 @@ bool vram_get_huge(struct vram *vram, struct vram_charge *charge, struct page **
 		return false;
 	if (vram_take_huge(vram, charge, pages))
 		return true;
+	if (!vram_may_huge(vram, charge))
+		return false;
 	if (mutex_lock_killable(&vram->grow_lock))
 		return false;
 	if (!vram->closed)

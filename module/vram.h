@@ -13,6 +13,7 @@
 #include "vram_alloc.h"
 
 struct mockgpu_stats;
+struct quota;
 struct resource;
 struct vram_chunk;
 struct vram_part;
@@ -59,12 +60,14 @@ extern const struct vram_source vram_coherent;
 
 /**
  * struct vram_charge - how much VRAM one client's calls have taken
+ * @quota: what the client's user has; fixed, and held
  * @pages: pages in use; under &vram.lock
  * @open: the client is still there; under &vram.lock
  *
  * Lives until both the client and the last of its pages have gone.
  */
 struct vram_charge {
+	struct quota *quota;
 	u64 pages;
 	bool open;
 };
@@ -184,7 +187,7 @@ int vram_init(struct vram *vram, const struct vram_source *source, u64 bytes, un
 void vram_close(struct vram *vram);
 void vram_fini(struct vram *vram);
 
-struct vram_charge *vram_charge_create(void);
+struct vram_charge *vram_charge_create(struct quota *quota);
 void vram_charge_close(struct vram *vram, struct vram_charge *charge);
 u64 vram_charge_pages(struct vram *vram, struct vram_charge *charge);
 

@@ -85,6 +85,13 @@ module_refuses_vram_out_of_range()
 	refused vram_mb=4294967298
 }
 
+module_refuses_shares_of_vram_out_of_range()
+{
+	refused user_vram_percent=0
+	refused user_vram_percent=101
+	refused user_vram_percent=-1
+}
+
 module_makes_as_many_devices_as_asked_for()
 {
 	local count
@@ -173,7 +180,7 @@ module_gives_its_memory_back_in_many_reloads()
 
 run_tests \
 	module_refuses_devices_out_of_range \
-	module_refuses_vram_out_of_range \
+	module_refuses_vram_out_of_range module_refuses_shares_of_vram_out_of_range \
 	module_makes_as_many_devices_as_asked_for \
 	module_takes_the_smallest_and_the_largest_vram \
 	module_loads_64_GiB_in_100_ms_and_4_MiB \

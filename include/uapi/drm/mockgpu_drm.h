@@ -27,6 +27,13 @@
  * Who may call: whoever may open the render node (usually members of the group
  * "render").  Where more is needed the call says so.
  *
+ * A user, which is a number, whatever the number of files and processes, can have so
+ * many queues (MOCKGPU_USER_QUEUES_MAX), commands that were not executed yet
+ * (MOCKGPU_USER_COMMANDS_MAX), entries of logs (MOCKGPU_LOG_ENTRIES_MAX, without
+ * CAP_SYS_ADMIN) and so much of each device's VRAM (the module's parameter
+ * user_vram_percent).  It is the user who opened the file that counts.  All other
+ * memory that the driver keeps for a caller is charged to the caller's memory cgroup.
+ *
  * Errors that every call can give:
  *
  * - -ENODEV: the device has gone (unplugged, unbound), or is about to.  A file that is open
@@ -66,6 +73,10 @@ extern "C" {
 /* The unit of every range, and of VRAM: bytes. */
 #define MOCKGPU_PAGE_SHIFT	12
 #define MOCKGPU_PAGE_SIZE	(1ULL << MOCKGPU_PAGE_SHIFT)
+
+/* What one user can have at once, of all devices. */
+#define MOCKGPU_USER_QUEUES_MAX		256U
+#define MOCKGPU_USER_COMMANDS_MAX	(1U << 20)
 
 #define DRM_MOCKGPU_QUERY	0x00
 #define DRM_MOCKGPU_ATTACH	0x01
@@ -323,7 +334,8 @@ struct drm_mockgpu_attach {
  * that the driver is for: they all move pages between devices.
  */
 #define MOCKGPU_PAGE_PEER	10
-#define MOCKGPU_PAGE_NO_VRAM	11	/* VRAM is full, and no room could be made */
+/* VRAM is full, and no room could be made; or the user's share of it is full. */
+#define MOCKGPU_PAGE_NO_VRAM	11
 #define MOCKGPU_PAGE_NO_RAM	12	/* no RAM to stand behind VRAM, or to return to */
 #define MOCKGPU_PAGE_COPY_FAILED 13	/* the copy failed (memory error); the page stayed */
 /* The call ended before this page; or, with ALL_OR_NOTHING, another page stood in the way. */
@@ -532,8 +544,8 @@ struct drm_mockgpu_evict {
  * finished are dropped: their fences and results are not written, their eventfds
  * are signalled, and whoever waits for them gets -ENOENT.
  *
- * Errors: -EINVAL; CREATE: -ENXIO, -EPERM, -ENOSPC (16 queues are there already),
- * -ENOMEM, -EINTR, -ENODEV; DESTROY: -ENOENT, -ENODEV.
+ * Errors: -EINVAL; CREATE: -ENXIO, -EPERM, -ENOSPC (16 queues are there already, or
+ * MOCKGPU_USER_QUEUES_MAX), -ENOMEM, -EINTR, -ENODEV; DESTROY: -ENOENT, -ENODEV.
  */
 struct drm_mockgpu_queue {
 	/** @flags: in: 0 */
@@ -662,8 +674,9 @@ struct drm_mockgpu_result {
  * fence could not be stored.
  *
  * Errors: -EINVAL (also for a command: @failed is its number), -ENOENT (no such
- * queue), -EBADF (@eventfd), -ENOSPC (64 submissions are waiting in this queue),
- * -E2BIG (more than 65536 commands), -ENOMEM, -EFAULT, -ENXIO, -EPERM, -ENODEV.
+ * queue), -EBADF (@eventfd), -ENOSPC (64 submissions are waiting in this queue, or
+ * MOCKGPU_USER_COMMANDS_MAX commands would be), -E2BIG (more than 65536 commands), -ENOMEM,
+ * -EFAULT, -ENXIO, -EPERM, -ENODEV.
  */
 struct drm_mockgpu_submit {
 	/** @queue: in: number of the queue */
@@ -1187,9 +1200,9 @@ struct drm_mockgpu_event {
  * The log stays when the file that it was opened on is closed, and the module with it.
  *
  * Errors: -EINVAL (also: both flags, a kind that there is not, @event_size, @entries above
- * MOCKGPU_LOG_ENTRIES_MAX), -EACCES (MOCKGPU_LOG_ALL), -ENOSPC (64 logs are open, or 48
- * and the caller has not CAP_SYS_ADMIN), -EMFILE, -ENFILE, -ENOMEM, -ENODEV; -ENXIO and
- * -EPERM without flags.
+ * MOCKGPU_LOG_ENTRIES_MAX), -EACCES (MOCKGPU_LOG_ALL), -ENOSPC (64 logs are open; or,
+ * without CAP_SYS_ADMIN, 48, or the user's would have more than MOCKGPU_LOG_ENTRIES_MAX
+ * entries together), -EMFILE, -ENFILE, -ENOMEM, -ENODEV; -ENXIO and -EPERM without flags.
  */
 struct drm_mockgpu_log_open {
 	/** @flags: in: MOCKGPU_LOG_* */
