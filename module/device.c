@@ -37,13 +37,12 @@ static void device_empty(struct mockgpu_device *device)
  * @pdev: platform device that it stands on
  * @driver: what it can do
  * @index: its number
- * @source: where its memory comes from
- * @vram_bytes: size of its memory, a multiple of VRAM_BLOCK_BYTES
+ * @supply: what its memory is made of
  *
  * Return: 0 or a negative errno.
  */
 int device_bring_up(struct platform_device *pdev, const struct drm_driver *driver,
-		    unsigned int index, const struct vram_source *source, u64 vram_bytes)
+		    unsigned int index, const struct vram_supply *supply)
 {
 	struct mockgpu_device *device;
 
@@ -55,8 +54,7 @@ int device_bring_up(struct platform_device *pdev, const struct drm_driver *drive
 	INIT_LIST_HEAD(&device->clients);
 	platform_set_drvdata(pdev, device);
 
-	return vram_init(&device->vram, source, vram_bytes, device->index, migrate_to_ram,
-			 &device->stats);
+	return vram_init(&device->vram, supply, device->index, migrate_to_ram, &device->stats);
 }
 
 /**

@@ -41,7 +41,7 @@ static inline struct mockgpu_device *to_mockgpu(struct drm_device *drm)
 }
 
 int device_bring_up(struct platform_device *pdev, const struct drm_driver *driver,
-		    unsigned int index, const struct vram_source *source, u64 vram_bytes);
+		    unsigned int index, const struct vram_supply *supply);
 int device_publish(struct platform_device *pdev);
 void device_tear_down(struct platform_device *pdev);
 

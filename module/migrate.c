@@ -355,6 +355,7 @@ void migrate_run_commit(struct migrate_run *run, bool to_vram)
 	unsigned int count;
 	unsigned long i;
 
+	migrate_cross_links(args->src, args->dst, args->npages);
 	control_hit_range(CONTROL_MIGRATE_COPIED, args->vma->vm_mm, args->start, args->end);
 	if (to_vram)
 		compat_migrate_to_vram(args);

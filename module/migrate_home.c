@@ -102,6 +102,7 @@ static u64 migrate_neighbours(struct vm_fault *vmf, const struct vram *vram, u8 
 	args.dst = scratch->dst;
 	if (!migrate_vma_setup(&args)) {
 		migrate_fill_neighbours(&args, vram);
+		migrate_cross_links(args.src, args.dst, args.npages);
 		migrate_vma_pages(&args);
 		for (i = 0; i < args.npages; i++) {
 			if (migrate_entry_moved(args.src[i], args.dst[i]))
@@ -203,6 +204,7 @@ static vm_fault_t migrate_fault_page(struct migrate_fault *fault)
 	ret = 0;
 	if ((src & MIGRATE_PFN_MIGRATE) && (src & MIGRATE_PFN_VALID))
 		ret = migrate_fill_system(src, &dst, GFP_HIGHUSER_MOVABLE, vmf->vma, args.start);
+	migrate_cross_links(args.src, args.dst, args.npages);
 	control_hit_range(CONTROL_CPU_FAULT_COPIED, vmf->vma->vm_mm, args.start, args.end);
 	migrate_vma_pages(&args);
 	if (migrate_entry_moved(src, dst))
@@ -249,6 +251,7 @@ static vm_fault_t migrate_fault_huge(struct migrate_fault *fault)
 	if ((args.src[0] & MIGRATE_PFN_MIGRATE) && (args.src[0] & MIGRATE_PFN_VALID) &&
 	    (args.src[0] & MIGRATE_PFN_COMPOUND))
 		ret = migrate_fill_system(args.src[0], &args.dst[0], 0, vmf->vma, args.start);
+	migrate_cross_links(args.src, args.dst, args.npages);
 	control_hit_range(CONTROL_CPU_FAULT_COPIED, vmf->vma->vm_mm, args.start, args.end);
 	migrate_vma_pages(&args);
 	if (migrate_entry_moved(args.src[0], args.dst[0]))
@@ -402,6 +405,7 @@ static unsigned int migrate_evict(struct vram *vram, unsigned long pfn, unsigned
 		if (ret)
 			*why = ret;
 	}
+	migrate_cross_links(src, dst, npages);
 	control_hit(CONTROL_EVICT_COPIED, NULL, 0);
 	migrate_device_pages(src, dst, npages);
 	for (i = 0; i < npages; i++) {

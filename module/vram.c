@@ -540,24 +540,25 @@ void vram_read_usage(struct vram *vram, struct vram_usage *usage)
 /**
  * vram_init() - declare the memory of a device
  * @vram: VRAM
- * @source: where it comes from
- * @bytes: how large it may get, a multiple of VRAM_BLOCK_BYTES
+ * @supply: what it is made of
  * @index: number of the device
  * @migrate_to_ram: what to do when a CPU touches one of its pages
  * @stats: counters of the device
  *
  * Return: 0 or -ENOMEM.
  */
-int vram_init(struct vram *vram, const struct vram_source *source, u64 bytes, unsigned int index,
+int vram_init(struct vram *vram, const struct vram_supply *supply, unsigned int index,
 	      vm_fault_t (*migrate_to_ram)(struct vm_fault *vmf), struct mockgpu_stats *stats)
 {
-	vram->source = source;
+	vram->source = supply->source;
+	vram->pool = supply->pool;
+	vram->link = supply->link;
 	vram_set_folio_free(&vram->pgmap_ops);
 	compat_set_folio_split(&vram->pgmap_ops, vram_folio_split);
 	vram->pgmap_ops.migrate_to_ram = migrate_to_ram;
 	vram->stats = stats;
 	vram->index = index;
-	vram->bytes = bytes;
+	vram->bytes = supply->bytes;
 	spin_lock_init(&vram->lock);
 	vram_alloc_init(&vram->alloc);
 	INIT_LIST_HEAD(&vram->spent);
@@ -565,8 +566,8 @@ int vram_init(struct vram *vram, const struct vram_source *source, u64 bytes, un
 	INIT_LIST_HEAD(&vram->bare);
 	INIT_DELAYED_WORK(&vram->shrink, vram_shrink);
 
-	vram->chunks = kvcalloc(DIV_ROUND_UP_ULL(bytes, VRAM_CHUNK_BYTES), sizeof(*vram->chunks),
-				GFP_KERNEL);
+	vram->chunks = kvcalloc(DIV_ROUND_UP_ULL(vram->bytes, VRAM_CHUNK_BYTES),
+				sizeof(*vram->chunks), GFP_KERNEL);
 	return vram->chunks ? 0 : -ENOMEM;
 }
 

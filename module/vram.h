@@ -12,10 +12,12 @@
 
 #include "vram_alloc.h"
 
+struct coherent_pool;
 struct mockgpu_stats;
 struct quota;
 struct resource;
 struct vram_chunk;
+struct vram_link;
 struct vram_part;
 
 #define VRAM_BLOCK_BYTES	(VRAM_BLOCK_PAGES * PAGE_SIZE)
@@ -57,6 +59,20 @@ struct vram_source {
 /* With CONFIG_DEVICE_PRIVATE only. */
 extern const struct vram_source vram_private;
 extern const struct vram_source vram_coherent;
+
+/**
+ * struct vram_supply - what a device's VRAM is to be made of
+ * @source: where it comes from
+ * @pool: memory for &vram_coherent, or NULL
+ * @bytes: how large it may get, a multiple of VRAM_BLOCK_BYTES
+ * @link: what bytes cross on their way there
+ */
+struct vram_supply {
+	const struct vram_source *source;
+	struct coherent_pool *pool;
+	u64 bytes;
+	struct vram_link *link;
+};
 
 /**
  * struct vram_charge - how much VRAM one client's calls have taken
@@ -126,6 +142,8 @@ struct vram_chunk {
 /**
  * struct vram - the memory of one device
  * @source: where it comes from; fixed
+ * @pool: memory for @source, if that wants some; fixed
+ * @link: what bytes cross on their way there; fixed
  * @pgmap_ops: callbacks of all its page maps; fixed
  * @stats: counters of the device; fixed
  * @index: number of the device; fixed
@@ -149,6 +167,8 @@ struct vram_chunk {
  */
 struct vram {
 	const struct vram_source *source;
+	struct coherent_pool *pool;
+	struct vram_link *link;
 	struct dev_pagemap_ops pgmap_ops;
 	struct mockgpu_stats *stats;
 	unsigned int index;
@@ -182,7 +202,7 @@ struct vram_usage {
 	u64 moving;
 };
 
-int vram_init(struct vram *vram, const struct vram_source *source, u64 bytes, unsigned int index,
+int vram_init(struct vram *vram, const struct vram_supply *supply, unsigned int index,
 	      vm_fault_t (*migrate_to_ram)(struct vm_fault *vmf), struct mockgpu_stats *stats);
 void vram_close(struct vram *vram);
 void vram_fini(struct vram *vram);
