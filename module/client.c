@@ -256,3 +256,15 @@ u64 client_vram_bytes(struct client *client)
 {
 	return vram_charge_pages(&client->device->vram, client->charge) * PAGE_SIZE;
 }
+
+/**
+ * client_busy_ns() - how long the file's queues have executed submissions
+ * @client: file
+ *
+ * Context: may sleep.
+ * Return: nanoseconds, of all queues together.
+ */
+u64 client_busy_ns(struct client *client)
+{
+	return engine_busy_ns(&client->engine);
+}

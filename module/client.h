@@ -47,5 +47,6 @@ int client_arm(struct client *client, const struct control_spec *spec, u64 *id);
 int client_errno(const struct client *client, int ret);
 void clients_leave(struct mockgpu_device *device);
 u64 client_vram_bytes(struct client *client);
+u64 client_busy_ns(struct client *client);
 
 #endif

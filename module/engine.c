@@ -10,9 +10,9 @@
  * memory manager may have put it into, and by a flag that is looked at between
  * pieces of work.  What it was given and has not finished is dropped.
  *
- * Locking: &engine.lock for which queues there are and for the order among
- * submissions; a queue's own lock for its list.  A queue is referenced by whoever
- * works on it outside &engine.lock.
+ * Locking: &engine.lock for which queues there are, for the order among submissions
+ * and for the time that ended queues were busy; a queue's own lock for its list and its
+ * time.  A queue is referenced by whoever works on it outside &engine.lock.
  */
 #include <linux/delay.h>
 #include <linux/eventfd.h>
@@ -59,6 +59,8 @@
  * @waiting: how many
  * @submitted: number of the last submission
  * @finished: number of the last one that is finished
+ * @began: when the submission that is being executed began; 0: there is none
+ * @busy_ns: how long those before it took
  * @gone: executes nothing any more
  * @outcome: errors of the last submissions, by number
  * @work: wakes the thread
@@ -79,6 +81,8 @@ struct engine_queue {
 	unsigned int waiting;
 	u64 submitted;
 	u64 finished;
+	u64 began;
+	u64 busy_ns;
 	bool gone;
 	s32 outcome[ENGINE_OUTCOMES];
 	wait_queue_head_t work;
@@ -246,6 +250,32 @@ static void engine_finish(struct engine_queue *queue, struct engine_job *job, in
 	engine_report(queue, job);
 }
 
+/* The queue begins to execute something, or has left it. */
+static void engine_set_busy(struct engine_queue *queue, bool busy)
+{
+	u64 now;
+
+	spin_lock(&queue->lock);
+	/* Under the lock: nobody has looked at a later time than this one. */
+	now = ktime_get_ns();
+	if (queue->began)
+		queue->busy_ns += now - queue->began;
+	queue->began = busy ? now : 0;
+	spin_unlock(&queue->lock);
+}
+
+static u64 engine_queue_busy_ns(struct engine_queue *queue)
+{
+	u64 ns;
+
+	spin_lock(&queue->lock);
+	ns = queue->busy_ns;
+	if (queue->began)
+		ns += ktime_get_ns() - queue->began;
+	spin_unlock(&queue->lock);
+	return ns;
+}
+
 static struct engine_job *engine_first_job(struct engine_queue *queue)
 {
 	struct engine_job *job;
@@ -279,7 +309,9 @@ static int engine_thread(void *data)
 			__set_current_state(TASK_RUNNING);
 		} else if (job) {
 			engine_gate_enter(queue);
+			engine_set_busy(queue, true);
 			error = engine_exec_job(queue->exec, job);
+			engine_set_busy(queue, false);
 			stopping = engine_stopping(queue);
 			/* Who stops the queue drops what was not finished. */
 			if (!stopping || error != stopping)
@@ -489,6 +521,7 @@ int engine_destroy_queue(struct engine *engine, u32 id)
 	engine_stop_queue(queue);
 	mutex_lock(&engine->lock);
 	engine->queue[id - 1] = NULL;
+	engine->busy_ns += engine_queue_busy_ns(queue);
 	mutex_unlock(&engine->lock);
 	engine_queue_put(queue);
 	return 0;
@@ -591,4 +624,29 @@ int engine_wait(struct engine *engine, u32 id, u64 seqno, ktime_t deadline, s32 
 		ret = engine_outcome(queue, seqno, error);
 	engine_queue_put(queue);
 	return ret;
+}
+
+/**
+ * engine_busy_ns() - how long queues have executed submissions
+ * @engine: engine
+ *
+ * The sum over all queues that there were, with what is being executed now.  It never goes
+ * back.  Whatever a command waits for is a part of it.
+ *
+ * Context: may sleep.
+ * Return: nanoseconds.
+ */
+u64 engine_busy_ns(struct engine *engine)
+{
+	unsigned int i;
+	u64 ns;
+
+	mutex_lock(&engine->lock);
+	ns = engine->busy_ns;
+	for (i = 0; i < ENGINE_QUEUES_MAX; i++) {
+		if (engine->queue[i])
+			ns += engine_queue_busy_ns(engine->queue[i]);
+	}
+	mutex_unlock(&engine->lock);
+	return ns;
 }

@@ -21,10 +21,11 @@ struct svm;
 /**
  * struct engine - what executes commands for one open file
  * @quota: what the file's user has; fixed
- * @lock: protects @queue, @orders and @left
+ * @lock: protects @queue, @orders, @left and @busy_ns
  * @queue: the queues, by number - 1
  * @orders: submissions so far, of all queues
  * @left: the device has left: there are no queues any more, for good
+ * @busy_ns: how long queues that have ended executed submissions
  * @progress: woken whenever a submission is finished, or a queue goes
  */
 struct engine {
@@ -33,6 +34,7 @@ struct engine {
 	struct engine_queue *queue[ENGINE_QUEUES_MAX];
 	u64 orders;
 	bool left;
+	u64 busy_ns;
 	wait_queue_head_t progress;
 };
 
@@ -70,6 +72,7 @@ int engine_create_queue(struct engine *engine, struct svm *svm, u32 *id);
 int engine_destroy_queue(struct engine *engine, u32 id);
 int engine_submit(struct engine *engine, u32 id, struct engine_job *job, u64 *seqno);
 int engine_wait(struct engine *engine, u32 id, u64 seqno, ktime_t deadline, s32 *error);
+u64 engine_busy_ns(struct engine *engine);
 void engine_job_free(struct engine_job *job);
 
 /* What the commands need of the queue that executes them. */

@@ -177,6 +177,12 @@ static void M12_what_cannot_be_had(void)
 		CHECK_EQ(config_set("gpu", "power", "1"), refused[i].err);
 		stays_off("gpu", refused[i].line);
 	}
+	/* None of them has kept a number. */
+	CHECK_EQ(config_set("gpu", "vram_mb", "128"), 0);
+	CHECK_EQ(config_set("gpu", "source", "offline"), 0);
+	config_on("gpu");
+	CONFIG_IS("gpu", "index", "0");
+	use("gpu", 2);
 }
 
 /* A range that the machine left out when it booted is one device's at a time. */

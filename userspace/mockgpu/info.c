@@ -120,6 +120,11 @@ static const struct vram_type *vram_type(uint32_t type)
 	return &types[type < ARRAY_SIZE(types) ? type : 0];
 }
 
+const char *vram_type_key(uint32_t type)
+{
+	return vram_type(type)->key;
+}
+
 static void print_caps(uint64_t have, bool wanted, const char *title)
 {
 	bool any = false;
@@ -200,7 +205,7 @@ static void print_json(const struct report *r, bool first)
 	printf(",\n");
 	print_json_key("      ", "driver_version");
 	print_json_string(r->version);
-	printf(",\n      \"vram_type\": \"%s\",\n", vram_type(d->vram_type)->key);
+	printf(",\n      \"vram_type\": \"%s\",\n", vram_type_key(d->vram_type));
 	printf("      \"vram_bytes\": %" PRIu64 ",\n", (uint64_t)d->vram_bytes);
 	printf("      \"vram_block_bytes\": %" PRIu64 ",\n", (uint64_t)d->vram_block_bytes);
 	printf("      \"page_bytes\": %u,\n", d->page_bytes);
