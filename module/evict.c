@@ -8,9 +8,10 @@
  * that moment, such as a CPU fault that is bringing it home, is passed over and
  * tried again.
  *
- * Room is made a block at a time, the one first that was not used for longest.  Who
- * wants it has looked at each block twice when it is told that there is none: once to
- * see whether it is in use, and once to have it.
+ * Room is made a block at a time, the one first that was not used for longest.  Who is
+ * told that there is none has let each block have two turns: in the first, those were
+ * spared that had been used since the turn before; in the second, none was, as they may
+ * be used all the time.
  *
  * Locking: none of its own, and nothing is held that a CPU fault needs.
  */
@@ -54,6 +55,7 @@ static bool evict_page_in_use(unsigned long pfn)
  * @npages: how many are left
  * @single: room for as many, for those that are not of a huge folio
  * @evicted: pages that went; added to
+ * @tried: whether there were any to evict, for evict_turn()
  */
 struct evict_job {
 	struct vram *vram;
@@ -61,6 +63,7 @@ struct evict_job {
 	unsigned int npages;
 	unsigned long *single;
 	u64 *evicted;
+	bool tried;
 };
 
 /* The first page of the huge folio that a page is of at this moment, or 0. */
@@ -316,25 +319,28 @@ static bool evict_is_room(struct vram *vram, unsigned int want)
 }
 
 /*
- * Let blocks have their turn until there is room, each once at the most.  Returns 0, also
- * where there is none, -ENOMEM, -EIO or -EINTR.
+ * Let blocks have their turn until there is room, each once at the most; with @spare, those
+ * that are in use stay.  Returns 0, also where there is none, -ENOMEM, -EIO or -EINTR.
  */
 static int evict_turn(struct evict_job *job, struct migrate_eviction *room, unsigned int want,
-		      const struct evict_keep *keep)
+		      const struct evict_keep *keep, bool spare)
 {
 	unsigned long deadline = jiffies + EVICT_TIMEOUT, pfn;
 	u64 left = job->vram->bytes / VRAM_BLOCK_BYTES, before;
 	int ret = 0, err;
 
+	job->tried = false;
 	while (!evict_is_room(job->vram, want)) {
+		cond_resched();
 		if (signal_pending(current))
 			return -EINTR;
-		pfn = vram_next_victim(job->vram, &left);
+		pfn = vram_next_victim(job->vram, spare, &left);
 		if (!pfn || time_after(jiffies, deadline))
 			break;
 		job->npages = evict_choose(pfn, keep, job->pfns);
 		if (!job->npages)
 			continue;
+		job->tried = true;
 		before = *job->evicted;
 		err = evict_once(job, room);
 		ret = err ? : ret;
@@ -342,7 +348,6 @@ static int evict_turn(struct evict_job *job, struct migrate_eviction *room, unsi
 		/* It takes as long as it takes; not to get on may not. */
 		if (*job->evicted != before)
 			deadline = jiffies + EVICT_TIMEOUT;
-		cond_resched();
 	}
 	return ret;
 }
@@ -378,14 +383,15 @@ int evict_make_room(struct vram *vram, unsigned int want, const struct evict_kee
 	room->cause = MOCKGPU_EVICTED_ROOM;
 	ret = -ENOSPC;
 	for (turn = 0; turn < EVICT_TURNS; turn++) {
-		err = evict_turn(&job, room, want, keep);
+		err = evict_turn(&job, room, want, keep, turn < EVICT_TURNS - 1);
 		ret = err ? : ret;
 		if (evict_is_room(vram, want))
 			ret = 0;
 		if (!ret || ret == -EINTR)
 			break;
 		/* What has gone may wait to be freed. */
-		evict_drain();
+		if (job.tried)
+			evict_drain();
 	}
 	stats_add(vram->stats, STAT_PAGES_EVICTED_ROOM, evicted);
 out:

@@ -46,6 +46,7 @@ struct vram;
  * @reads: out: whether reading is a touch
  * @around: out: log2 of the pages around it to map if they are there
  * @huge: out: whether an entry may map GPU_PT_LEAF_BYTES of what is not local
+ * @atomics_here: out: whether to ask again before an atomic operation on what is not local
  * @elsewhere: out: 0, or the errno of an access to a page that is not in the device's
  *	VRAM
  * @migrations: pages that moved; added to
@@ -64,6 +65,7 @@ struct mirror_touch {
 	bool reads;
 	unsigned int around;
 	bool huge;
+	bool atomics_here;
 	int elsewhere;
 	u64 migrations;
 	u32 queue;

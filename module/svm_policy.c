@@ -219,6 +219,7 @@ static int svm_touch(void *owner, struct mirror_touch *touch)
 	touch->huge = piece.start <= leaf && leaf + GPU_PT_LEAF_BYTES - 1 <= piece.last;
 	touch->around = value[MOCKGPU_ADVICE_FAULT_AROUND];
 	touch->reads = !value[MOCKGPU_ADVICE_READ_MOSTLY];
+	touch->atomics_here = value[MOCKGPU_ADVICE_ATOMIC] == MOCKGPU_ATOMICS_MIGRATE;
 
 	if (value[MOCKGPU_ADVICE_MUST_VRAM])
 		return svm_touch_must(svm, touch, &piece);

@@ -496,21 +496,20 @@ unsigned long vram_next_used(struct vram *vram, unsigned long *cursor)
 /**
  * vram_next_victim() - choose a block that is to make room
  * @vram: VRAM
+ * @spare: not one that has been used since its last turn
  * @left: how many blocks may have their turn yet; counted down
- *
- * A block that has been used since its last turn is spared.
  *
  * Context: any.
  * Return: the page frame number of the block's first page, or 0 where none of them is to go.
  */
-unsigned long vram_next_victim(struct vram *vram, u64 *left)
+unsigned long vram_next_victim(struct vram *vram, bool spare, u64 *left)
 {
 	unsigned long pfn = 0, flags;
 	struct vram_block *block;
 
 	for (; !pfn && *left; --*left) {
 		spin_lock_irqsave(&vram->lock, flags);
-		block = vram_alloc_turn(&vram->alloc);
+		block = vram_alloc_turn(&vram->alloc, spare);
 		if (block)
 			pfn = vram_part_pfn(container_of(block, struct vram_part, block));
 		spin_unlock_irqrestore(&vram->lock, flags);

@@ -233,7 +233,7 @@ void vram_page_used(const struct page *page);
 bool vram_page_is_gone(const struct page *page);
 void vram_page_left(struct page *page, unsigned int count);
 unsigned long vram_next_used(struct vram *vram, unsigned long *cursor);
-unsigned long vram_next_victim(struct vram *vram, u64 *left);
+unsigned long vram_next_victim(struct vram *vram, bool spare, u64 *left);
 void vram_read_usage(struct vram *vram, struct vram_usage *usage);
 
 #endif

@@ -203,22 +203,22 @@ void vram_alloc_use(struct vram_block *block)
 /**
  * vram_alloc_turn() - let one block have its turn
  * @alloc: allocator
+ * @spare: it need not go if it has been used since its last turn
  *
  * Its next turn comes after those of all others.
  *
- * Return: the block, if it is to go; or NULL: it has been used since its last turn, or there
- * is none.
+ * Return: the block, if it is to go; or NULL: it is spared, or there is none.
  */
-struct vram_block *vram_alloc_turn(struct vram_alloc *alloc)
+struct vram_block *vram_alloc_turn(struct vram_alloc *alloc, bool spare)
 {
 	struct vram_block *block;
+	bool referenced;
 
 	block = list_first_entry_or_null(&alloc->clock, struct vram_block, turn);
 	if (!block)
 		return NULL;
 	list_move_tail(&block->turn, &alloc->clock);
-	if (!READ_ONCE(block->referenced))
-		return block;
+	referenced = READ_ONCE(block->referenced);
 	WRITE_ONCE(block->referenced, false);
-	return NULL;
+	return referenced && spare ? NULL : block;
 }

@@ -57,6 +57,6 @@ struct vram_block *vram_alloc_get_whole(struct vram_alloc *alloc);
 bool vram_alloc_put(struct vram_alloc *alloc, struct vram_block *block,
 		    unsigned int first, unsigned int count);
 void vram_alloc_use(struct vram_block *block);
-struct vram_block *vram_alloc_turn(struct vram_alloc *alloc);
+struct vram_block *vram_alloc_turn(struct vram_alloc *alloc, bool spare);
 
 #endif

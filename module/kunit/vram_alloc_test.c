@@ -339,7 +339,7 @@ static void nothing_is_left_when_all_is_taken(struct kunit *test)
 /* The block that is to go, when one more has had its turn; ~0: none is. */
 static unsigned int turn(struct fixture *f)
 {
-	struct vram_block *block = vram_alloc_turn(&f->alloc);
+	struct vram_block *block = vram_alloc_turn(&f->alloc, true);
 
 	return block ? block - f->block : ~0U;
 }
@@ -362,9 +362,11 @@ static void a_block_that_was_used_is_spared_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, turn(f), 2);
 	KUNIT_EXPECT_EQ(test, turn(f), ~0U);
 	KUNIT_EXPECT_EQ(test, turn(f), 0);
-	/* Whether it went or not. */
+	/* Whether it went or not; and unless there is no mercy. */
 	KUNIT_EXPECT_EQ(test, turn(f), 2);
-	KUNIT_EXPECT_EQ(test, turn(f), 1);
+	vram_alloc_use(&f->block[1]);
+	KUNIT_EXPECT_PTR_EQ(test, vram_alloc_turn(&f->alloc, false), &f->block[1]);
+	KUNIT_EXPECT_EQ(test, turn(f), 0);
 	check(test, f);
 }
 

@@ -74,7 +74,7 @@ char *map_64k_folios(uint16_t tag)
 	return p;
 }
 
-#define SCATTERED	(48UL << 20)
+#define SCATTERED	(128UL << 20)
 #define HUGETLB		"/proc/sys/vm/nr_hugepages"
 #define COMPACT		"/proc/sys/vm/compact_unevictable_allowed"
 
