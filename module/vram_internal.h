@@ -30,4 +30,10 @@ u64 vram_charge_left(const struct vram *vram, const struct vram_charge *charge);
 void vram_charge_more(struct vram *vram, struct vram_charge *charge, unsigned int pages);
 void vram_charge_less(struct vram *vram, struct vram_charge *charge);
 
+/* The page frame number of the first page of a block. */
+static inline unsigned long vram_part_pfn(const struct vram_part *part)
+{
+	return part->chunk->first_pfn + (part - part->chunk->parts) * VRAM_BLOCK_PAGES;
+}
+
 #endif
