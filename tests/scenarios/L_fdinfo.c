@@ -170,7 +170,7 @@ static void L4_fdinfo_counts_what_is_being_executed(void)
 {
 	struct mockgpu_device *dev = gpu_open(0);
 	struct queue q = queue_new(dev);
-	struct drm_mockgpu_cmd delay = cmd_delay(1000 * NS_PER_S);
+	struct drm_mockgpu_cmd delay = cmd_delay(10 * NS_PER_S);
 	uint64_t end = now_ns() + BOUND_NS, first, start, now;
 	int fd = mockgpu_fd(dev);
 
@@ -271,7 +271,7 @@ static void leave_a_busy_queue(void *arg)
 {
 	const int *gates = arg;
 	struct mockgpu_device *dev = gpu_open(0);
-	struct drm_mockgpu_cmd delay = cmd_delay(1000 * NS_PER_S);
+	struct drm_mockgpu_cmd delay = cmd_delay(10 * NS_PER_S);
 
 	CHECK_SYS(dup2(mockgpu_fd(dev), PASSED_ON));
 	submit(queue_new(dev), &delay, 1, NULL);

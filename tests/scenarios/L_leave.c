@@ -304,7 +304,7 @@ static void L2_unbind_lets_go_what_its_points_hold(void)
 	actor_start(actor, migrate_half_way);
 	dev = gpu_open(0);
 	other = gpu_open(1);
-	stays = TALLY(other, "evict-collected");
+	stays = TALLY(other, "empty");
 	unplug = HOLD(other, "unplug", .time_ns = LONG_NS);
 	arm = HOLD(dev, "migrate-copied", .pid = actor->pid, .time_ns = LONG_NS);
 	actor_go(actor);

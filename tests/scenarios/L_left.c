@@ -89,6 +89,7 @@ static void check_every_call(int fd, void *p)
 	CHECK_LE(now_ns() - start, BOUND_NS / 2);
 }
 
+/* It tells nothing, as of a device that is not there. */
 static void look_at_fdinfo(int fd)
 {
 	char path[64], text[1024];
@@ -99,7 +100,7 @@ static void look_at_fdinfo(int fd)
 	CHECK(file != NULL);
 	text[fread(text, 1, sizeof(text) - 1, file)] = 0;
 	fclose(file);
-	CHECK(strstr(text, "drm-driver:\tmockgpu") != NULL);
+	CHECK(strstr(text, "drm-") == NULL);
 }
 
 static void check_every_call_in_a_child(void *p)

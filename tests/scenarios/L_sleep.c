@@ -66,7 +66,10 @@ static void begin_to_count(void)
 		cmds[2 * i + 1] = cmd_delay(500000);
 	}
 	*t.word = 0;
-	TO_VRAM(t.dev, (void *)(uintptr_t)t.word, 1);
+	/* Coherent VRAM is where it was when a CPU has touched it. */
+	CHECK_EQ(mockgpu_migrate(t.dev, (void *)(uintptr_t)t.word, PAGE, MOCKGPU_TARGET_VRAM, 0,
+				 NULL, NULL), 0);
+	CHECK_PLACE(t.dev, (void *)(uintptr_t)t.word, 1, IN_VRAM);
 	t.seqno = submit(t.q, cmds, 2 * STEPS, NULL);
 	t.waiting = thread_start(wait_without_end, NULL);
 }
