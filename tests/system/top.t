@@ -57,12 +57,16 @@ int main(int argc, char **argv)
 {
 	size_t pages = argc > 1 ? strtoul(argv[1], NULL, 0) : 0, i;
 	int queues = argc > 2 ? atoi(argv[2]) : 0, copies = argc > 3 ? atoi(argv[3]) : 1;
-	struct drm_mockgpu_cmd delay = { .op = MOCKGPU_CMD_DELAY, .value = 1000000000000 };
-	struct mockgpu_submission work = { .cmds = &delay, .count = 1 };
+	struct drm_mockgpu_cmd delays[100];
+	struct mockgpu_submission work = { .cmds = delays, .count = 100 };
 	struct mockgpu_device *dev;
 	char *p = map(pages ? pages : 64);
 	uint32_t queue;
 
+	for (i = 0; i < 100; i++)
+		delays[i] = (struct drm_mockgpu_cmd){
+			.op = MOCKGPU_CMD_DELAY, .value = 10000000000,
+		};
 	assert(!mockgpu_open(&dev, 0));
 	for (; queues; queues--) {
 		assert(!mockgpu_queue_create(dev, &queue));
