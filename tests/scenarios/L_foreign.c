@@ -328,13 +328,17 @@ static void L5_prefetch_by_a_file_of_another(void)
 	module_reload(DEFAULT_DEVICES, DEFAULT_VRAM_MB);
 }
 
-/* Sixteen hexadecimal digits that begin as every address of the kernel does, or NULL. */
+/*
+ * Sixteen hexadecimal digits that begin as every address of the kernel does, or NULL.  What stands
+ * behind an @ is what somebody gave as coherent_source=, in the log where it was refused.
+ */
 static const char *has_address(const char *text)
 {
 	for (const char *p = text; *p; p++) {
 		size_t n = strspn(p, "0123456789abcdefABCDEF");
 
-		if (n == 16 && !strncasecmp(p, "ffff", 4))
+		if (n == 16 && !strncasecmp(p, "ffff", 4) &&
+		    !(p - text >= 3 && !strncmp(p - 3, "@0x", 3)))
 			return p;
 		p += n ? n - 1 : 0;
 	}
