@@ -67,12 +67,12 @@ static struct config_device *to_config_device(struct config_item *item)
 
 /*
  * Lock a device to change what is fixed while it is on.  Returns 0, -EBUSY (it is on), or
- * -EINTR.
+ * -ERESTARTSYS.
  */
 static int config_begin(struct config_device *cfg)
 {
 	if (mutex_lock_interruptible(&cfg->lock))
-		return -EINTR;
+		return -ERESTARTSYS;
 	if (cfg->index < 0)
 		return 0;
 	mutex_unlock(&cfg->lock);
@@ -127,7 +127,7 @@ static ssize_t config_source_show(struct config_item *item, char *page)
 	ssize_t ret;
 
 	if (mutex_lock_interruptible(&cfg->lock))
-		return -EINTR;
+		return -ERESTARTSYS;
 	ret = sysfs_emit(page, "%s\n", cfg->source);
 	mutex_unlock(&cfg->lock);
 	return ret;
@@ -169,7 +169,7 @@ static ssize_t config_link_mbps_store(struct config_item *item, const char *page
 	if (kstrtouint(page, 0, &mbps) || mbps > VRAM_LINK_MAX || (mbps && mbps < VRAM_LINK_MIN))
 		return -EINVAL;
 	if (mutex_lock_interruptible(&cfg->lock))
-		return -EINTR;
+		return -ERESTARTSYS;
 	WRITE_ONCE(cfg->link_mbps, mbps);
 	if (cfg->index >= 0)
 		devices_set_link(cfg->index, mbps);
@@ -188,7 +188,7 @@ static ssize_t config_node_show(struct config_item *item, char *page)
 	int minor = -1;
 
 	if (mutex_lock_interruptible(&cfg->lock))
-		return -EINTR;
+		return -ERESTARTSYS;
 	if (cfg->index >= 0)
 		minor = devices_minor(cfg->index);
 	mutex_unlock(&cfg->lock);
@@ -278,7 +278,7 @@ static ssize_t config_power_store(struct config_item *item, const char *page, si
 	if (kstrtouint(page, 0, &on) || on > 1)
 		return -EINVAL;
 	if (mutex_lock_interruptible(&cfg->lock))
-		return -EINTR;
+		return -ERESTARTSYS;
 	if (on && cfg->index < 0)
 		ret = config_power_on(cfg);
 	else if (!on && cfg->index >= 0)

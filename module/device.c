@@ -75,6 +75,7 @@ int device_publish(struct platform_device *pdev)
 	if (ret) {
 		clients_leave(device);
 		device_empty(device);
+		event_end_logs(device->index);
 	}
 	return ret;
 }

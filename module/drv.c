@@ -162,18 +162,22 @@ static void mockgpu_show_fdinfo(struct seq_file *m, struct file *filp)
 	struct drm_printer p = drm_seq_file_printer(m);
 	struct drm_file *file = filp->private_data;
 	struct drm_memory_stats stats = {};
+	size_t before = m->count;
 	int gate;
 
 	/* DRM says nothing of a client whose device has gone: nor do we, of half a client. */
 	if (!drm_dev_enter(file->minor->dev, &gate))
 		return;
 	drm_show_fdinfo(m, filp);
+	if (m->count == before)
+		goto out;
 	drm_printf(&p, "drm-engine-compute:\t%llu ns\n", client_busy_ns(file->driver_priv));
 	drm_printf(&p, "drm-engine-capacity-compute:\t%u\n", ENGINE_QUEUES_MAX);
 	/* All that a client has in VRAM is resident there, and nobody else's. */
 	stats.private = client_vram_bytes(file->driver_priv);
 	stats.resident = stats.private;
 	drm_print_memory_stats(&p, &stats, DRM_GEM_OBJECT_RESIDENT, "vram");
+out:
 	drm_dev_exit(gate);
 }
 

@@ -25,6 +25,7 @@
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -106,6 +107,8 @@ static void engine_queue_release(struct kref *ref)
 {
 	struct engine_queue *queue = container_of(ref, struct engine_queue, ref);
 
+	if (queue->thread)
+		put_task_struct(queue->thread);
 	engine_exec_destroy(queue->exec);
 	mem_cgroup_put(queue->memcg);
 	quota_give(queue->engine->quota, QUOTA_QUEUES, 1);
@@ -474,7 +477,8 @@ int engine_create_queue(struct engine *engine, struct svm *svm, u32 *id)
 		ret = PTR_ERR(thread);
 		goto err_put;
 	}
-	queue->thread = thread;
+	/* Held: who aborts all queues may meet one whose thread has ended. */
+	queue->thread = get_task_struct(thread);
 
 	mutex_lock(&engine->lock);
 	for (i = 0; i < ENGINE_QUEUES_MAX && engine->queue[i]; i++)

@@ -563,5 +563,8 @@ int engine_exec_job(struct engine_exec *exec, const struct engine_job *job)
 	if (event_on())
 		exec_tell(exec, job, MOCKGPU_EVENT_FENCE, 0, job->fence_addr, error ? : fence,
 			  began);
+	/* The queue ended before this was done. */
+	if (!error && fence && fence == engine_stopping(exec->queue))
+		error = fence;
 	return error;
 }

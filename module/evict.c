@@ -362,7 +362,8 @@ static int evict_turn(struct evict_job *job, struct migrate_eviction *room, unsi
  *
  * Context: may sleep; no lock held that a CPU fault needs, mmap_lock included.
  * Return: 0, if there was room for so many a moment ago; -ENOSPC; -ENOMEM, -EIO, if
- * pages could have gone but for that; -EINTR (a signal).
+ * pages could have gone but for that; -EINTR (a signal); -ENODEV (the
+ * device leaves).
  */
 int evict_make_room(struct vram *vram, unsigned int want, const struct evict_keep *keep)
 {
@@ -374,6 +375,9 @@ int evict_make_room(struct vram *vram, unsigned int want, const struct evict_kee
 
 	if (control_no_memory())
 		return ret;
+	/* Not every caller keeps the device from being taken apart. */
+	if (!vram_enter(vram))
+		return -ENODEV;
 	room = kmalloc(sizeof(*room), GFP_KERNEL);
 	job.pfns = kmalloc_array(VRAM_BLOCK_PAGES, sizeof(*job.pfns), GFP_KERNEL);
 	job.single = kmalloc_array(VRAM_BLOCK_PAGES, sizeof(*job.single), GFP_KERNEL);
@@ -398,6 +402,7 @@ out:
 	kfree(job.single);
 	kfree(job.pfns);
 	kfree(room);
+	vram_leave(vram);
 	return ret;
 }
 
@@ -423,7 +428,7 @@ void evict_for_good(struct vram *vram)
 	for (;;) {
 		evict_sweep(vram, room, false, &evicted, &busy);
 		vram_read_usage(vram, &usage);
-		if (!usage.used)
+		if (!usage.used && !usage.visitors)
 			break;
 		evict_drain();
 		if (time_after(jiffies, report)) {

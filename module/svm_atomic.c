@@ -434,7 +434,9 @@ static void svm_atomic_answer(struct svm_atomic *atomic, int ret)
 		if (*status == SVM_SKIP || (*status == MIGRATE_PENDING && ret != -EBUSY))
 			*status = MOCKGPU_PAGE_NOT_TRIED;
 		else if (*status == MIGRATE_PENDING)
-			*status = atomic->guess[i];
+			/* That there was no room for it is said with another error. */
+			*status = atomic->guess[i] == MOCKGPU_PAGE_NO_VRAM ?
+				  MOCKGPU_PAGE_BUSY : atomic->guess[i];
 	}
 }
 

@@ -42,8 +42,8 @@ static bool svm_others_move(const struct migrate_pool *pool)
 static bool svm_take_rounds(struct svm_migration *mig, struct migrate_pool *pool,
 			    unsigned int want, bool huge, const struct evict_keep *keep)
 {
+	unsigned int round, missing;
 	bool others = false;
-	unsigned int round;
 	int ret = 0;
 
 	for (round = 1;; round++) {
@@ -53,8 +53,14 @@ static bool svm_take_rounds(struct svm_migration *mig, struct migrate_pool *pool
 		/* Pages here and there are no place for 2 MiB, and may keep one from being. */
 		if (huge)
 			migrate_pool_drain(pool);
+		/* Nobody has to go for what the user may not have. */
+		missing = min_t(u64, want - pool->count, vram_may_take(pool->vram, pool->charge));
+		if (!missing || (keep && missing < want - pool->count)) {
+			pool->why = -EDQUOT;
+			break;
+		}
 		others |= svm_others_move(pool);
-		ret = evict_make_room(pool->vram, want - pool->count, keep);
+		ret = evict_make_room(pool->vram, missing, keep);
 		/* Who is done by now has left room, which is found next. */
 		others |= svm_others_move(pool);
 		huge = huge && !ret && round < SVM_ROOM_ROUNDS;

@@ -494,6 +494,37 @@ int vram_init(struct vram *vram, const struct vram_supply *supply, unsigned int 
 }
 
 /**
+ * vram_enter() - keep page structures from being taken apart, without a page
+ * @vram: VRAM
+ *
+ * Context: any but interrupts.
+ * Return: false where VRAM was closed; else vram_leave() must follow, soon.
+ */
+bool vram_enter(struct vram *vram)
+{
+	bool open;
+
+	spin_lock_irq(&vram->lock);
+	open = !vram->closed;
+	vram->visitors += open;
+	spin_unlock_irq(&vram->lock);
+	return open;
+}
+
+/**
+ * vram_leave() - undo vram_enter()
+ * @vram: VRAM
+ *
+ * Context: any but interrupts.
+ */
+void vram_leave(struct vram *vram)
+{
+	spin_lock_irq(&vram->lock);
+	vram->visitors--;
+	spin_unlock_irq(&vram->lock);
+}
+
+/**
  * vram_close() - let nobody have pages any more
  * @vram: VRAM
  *
@@ -512,7 +543,7 @@ void vram_close(struct vram *vram)
 
 /**
  * vram_fini() - undo vram_init()
- * @vram: VRAM that went through vram_close(), and that has no page in use
+ * @vram: VRAM that went through vram_close(), and that has no page in use and no visitor
  *
  * Context: sleeps until the memory manager has let go of the last page.
  */

@@ -157,6 +157,8 @@ struct vram_chunk {
  *	under @lock
  * @backed_blocks: blocks that have memory behind them; under @lock
  * @closed: no page can be had any more; written under @lock and @grow_lock
+ * @visitors: who looks at page structures without a page that keeps them: vram_enter();
+ *	under @lock
  * @nr_chunks: chunks that exist; written under @lock and @grow_lock
  * @grow_lock: protects growth and shrinkage; the outermost lock here, taken
  *	without any lock of the memory manager held
@@ -180,6 +182,7 @@ struct vram {
 	struct list_head spent;
 	u64 backed_blocks;
 	bool closed;
+	unsigned int visitors;
 	unsigned int nr_chunks;
 
 	struct mutex grow_lock; /* for what follows */
@@ -194,21 +197,26 @@ struct vram {
  * @backing: RAM behind it
  * @mapped: has page structures
  * @moving: will be in use, or free, when a migration or an eviction is over
+ * @visitors: how many look at it: vram_enter(); not bytes
  */
 struct vram_usage {
 	u64 used;
 	u64 backing;
 	u64 mapped;
 	u64 moving;
+	unsigned int visitors;
 };
 
 int vram_init(struct vram *vram, const struct vram_supply *supply, unsigned int index,
 	      vm_fault_t (*migrate_to_ram)(struct vm_fault *vmf), struct mockgpu_stats *stats);
+bool vram_enter(struct vram *vram);
+void vram_leave(struct vram *vram);
 void vram_close(struct vram *vram);
 void vram_fini(struct vram *vram);
 
 struct vram_charge *vram_charge_create(struct quota *quota);
 void vram_charge_close(struct vram *vram, struct vram_charge *charge);
+u64 vram_may_take(struct vram *vram, struct vram_charge *charge);
 u64 vram_charge_pages(struct vram *vram, struct vram_charge *charge);
 
 unsigned int vram_get_pages(struct vram *vram, struct vram_charge *charge, unsigned int want,

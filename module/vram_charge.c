@@ -98,6 +98,25 @@ u64 vram_charge_left(const struct vram *vram, const struct vram_charge *charge)
 }
 
 /**
+ * vram_may_take() - vram_charge_left() for who does not hold the lock
+ * @vram: VRAM
+ * @charge: account
+ *
+ * Context: any.
+ * Return: pages, at this moment.
+ */
+u64 vram_may_take(struct vram *vram, struct vram_charge *charge)
+{
+	unsigned long flags;
+	u64 left;
+
+	spin_lock_irqsave(&vram->lock, flags);
+	left = vram_charge_left(vram, charge);
+	spin_unlock_irqrestore(&vram->lock, flags);
+	return left;
+}
+
+/**
  * vram_charge_more() - pages have been taken
  * @vram: VRAM
  * @charge: account of who took them

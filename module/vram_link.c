@@ -100,7 +100,7 @@ static bool link_holds(const struct vram_link *link)
 /**
  * vram_link_cross() - something has been copied: wait until it would have arrived
  * @link: link that it went over; not looked at where nothing was
- * @bytes: how much, 2 MiB at the most
+ * @bytes: how much; more than goes in a second counts as that
  *
  * Context: may sleep, for two seconds at the most, less where the thread is killed.
  */
@@ -117,6 +117,7 @@ void vram_link_cross(struct vram_link *link, u64 bytes)
 	spin_lock(&link->lock);
 	now = ktime_get();
 	until = clamp(link->free, now, now + LINK_AHEAD);
+	bytes = min(bytes, mbps * SZ_1M);
 	until += DIV64_U64_ROUND_UP(bytes * NSEC_PER_SEC, mbps * SZ_1M);
 	link->free = until;
 	spin_unlock(&link->lock);

@@ -76,6 +76,7 @@ void vram_read_usage(struct vram *vram, struct vram_usage *usage)
 	usage->used = vram->alloc.used * PAGE_SIZE;
 	usage->backing = vram->backed_blocks * VRAM_BLOCK_BYTES;
 	usage->mapped = min(vram->nr_chunks * VRAM_CHUNK_BYTES, vram->bytes);
+	usage->visitors = vram->visitors;
 	usage->moving = atomic64_read(&vram->moving) * PAGE_SIZE;
 	spin_unlock_irqrestore(&vram->lock, flags);
 }

@@ -91,32 +91,11 @@ static void G5_makes_room_without_huge_ram(void)
 	}
 }
 
-/* The same with memory that is really scattered, as far as the machine can be brought to that. */
-static void G5_makes_room_where_ram_is_scattered(void)
-{
-	struct mockgpu_device *dev = reload();
-	uint16_t old = new_tag(), tag = new_tag();
-	char *other, *p;
-
-	guard_huge_ram();
-	other = huge_in_vram(dev, old);
-	p = map_filled(1, tag);
-	use_up_huge_ram();
-	TO_VRAM(dev, p, 1);
-	CHECK_RES(dev, other, N, RES_PLACE | RW | ORDER, IN_SYSTEM | RW | ORDER_9);
-	CHECK_PLACE(dev, p, 1, IN_VRAM);
-	CHECK_FILL(other, N, old, 0);
-	GPU_CHECK_FILL(dev, p, 1, tag, 0);
-	CHECK_FILL(p, 1, tag, 0);
-	give_huge_ram_back();
-}
-
 #define RELOADING(name) { #name, name, 60, RELOADS }
 
 const struct scenario scenarios[] = {
 	RELOADING(G1_a_huge_folio_takes_the_place_of_another),
 	RELOADING(G1_single_pages_make_room_for_a_huge_folio),
 	RELOADING(G5_makes_room_without_huge_ram),
-	RELOADING(G5_makes_room_where_ram_is_scattered),
 	{ 0 }
 };

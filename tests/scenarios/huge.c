@@ -74,12 +74,12 @@ char *map_64k_folios(uint16_t tag)
 	return p;
 }
 
+#define SCATTERED	(48UL << 20)
 #define HUGETLB		"/proc/sys/vm/nr_hugepages"
 #define COMPACT		"/proc/sys/vm/compact_unevictable_allowed"
 
 static struct {
 	char *pages;
-	size_t bytes;
 	pid_t guard;
 	int alive;	/* closed when this process gives them back, or dies */
 } taken;
@@ -145,13 +145,11 @@ void guard_huge_ram(void)
  */
 void use_up_huge_ram(void)
 {
-	/* More than what VRAM leaves alone of the machine's memory. */
-	taken.bytes = meminfo_kb("MemTotal") / 16 / 16 * 16 * 1024;
 	write_number(COMPACT, 0);
-	taken.pages = map_filled(taken.bytes / PAGE, new_tag());
-	CHECK_SYS(mlock(taken.pages, taken.bytes));
+	taken.pages = map_filled(SCATTERED / PAGE, new_tag());
+	CHECK_SYS(mlock(taken.pages, SCATTERED));
 	write_number(HUGETLB, 1 << 20);
-	for (size_t page = 0; page < taken.bytes / PAGE; page += 4)
+	for (size_t page = 0; page < SCATTERED / PAGE; page += 4)
 		CHECK_SYS(madvise(AT(taken.pages, page), 3 * PAGE, MADV_DONTNEED_LOCKED));
 	write_number(HUGETLB, 1 << 20);
 	note("hugetlb took %lld, free blocks of 2 MiB: %lu, free: %zu kB", read_number(HUGETLB),
@@ -160,7 +158,7 @@ void use_up_huge_ram(void)
 
 void give_huge_ram_back(void)
 {
-	CHECK_SYS(munmap(taken.pages, taken.bytes));
+	CHECK_SYS(munmap(taken.pages, SCATTERED));
 	close(taken.alive);
 	CHECK_EQ(waitpid(taken.guard, NULL, 0), taken.guard);
 }
