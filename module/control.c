@@ -209,7 +209,8 @@ static bool control_holds(const struct control_arm *arm)
 static bool control_is_called_away(void)
 {
 	return READ_ONCE(control_rests) || fatal_signal_pending(current) ||
-	       (current->flags & PF_EXITING) || freezing(current) || (READ_ONCE(current->jobctl) & JOBCTL_TRAP_FREEZE);
+	       (current->flags & PF_EXITING) || freezing(current) ||
+	       (READ_ONCE(current->jobctl) & JOBCTL_TRAP_FREEZE);
 }
 
 /* Hold the calling thread.  The arm is referenced. */

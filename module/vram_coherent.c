@@ -220,7 +220,7 @@ bool coherent_is_held(void)
 	return coherent_nr_pools;
 }
 
-/* Fill a pool that is empty.  Caller holds the lock.  The machine does not go to sleep meanwhile. */
+/* Fill a pool that is empty.  Caller holds the lock.  The machine does not sleep meanwhile. */
 static int coherent_fill(struct coherent_pool *pool, const struct coherent_request *request,
 			 u64 bytes)
 {

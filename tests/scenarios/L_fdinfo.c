@@ -328,7 +328,7 @@ static void L4_fdinfo_checker_sees_what_breaks_the_rules(void)
 		HEAD "drm-driver:\tother\ndrm-client-id:\t7\n",
 		GOOD "drm-client-id:\t7\n", GOOD "x", GOOD "x\n", GOOD "\n", GOOD ":\t7\n",
 		GOOD "drm-total-v m:\t7\n", GOOD "drm-total-vram:\t\n",
-		GOOD "drm-total-vram:\t7 \n",
+		GOOD "drm-total-vram:\t7\x20\n",
 		GOOD "drm-total-vram:\t7 kB\n", GOOD "drm-total-vram:\t7KiB\n",
 		GOOD "drm-total-vram:\t7 KiB x\n", GOOD "drm-total-vram:\tmuch\n",
 		GOOD "drm-total-vram:\t-7\n", GOOD "drm-total-:\t7\n", GOOD "drm-total:\t7\n",

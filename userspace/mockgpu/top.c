@@ -162,7 +162,7 @@ static int look(struct top *t, bool first)
 		return ret;
 	ret = clients_scan(&s->clients, "/proc", getpid(), is_of_sample, s);
 	if (ret)
-		return fail(t, "cannot look at the processes", ret);
+		return fail(t, "cannot read the processes", ret);
 	t->now = !t->now;
 	return EXIT_FINE;
 }

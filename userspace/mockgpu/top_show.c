@@ -2,8 +2,8 @@
 /*
  * mockgpu top: what it shows, as lines and as JSON.
  *
- * How often something happened is asked of two samples.  Each device and each client was looked
- * at at a time of its own, and what was not there before has no rate yet.
+ * How often something happened is asked of two samples.  Each device and each client has a
+ * time of its own at which it was looked at, and what was not there before has no rate yet.
  */
 #include <errno.h>
 #include <inttypes.h>

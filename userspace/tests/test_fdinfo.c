@@ -108,7 +108,7 @@ static const struct client *client(const char *node, uint64_t id)
 	const struct client *c = clients_find(&list, node_of(node), id);
 	static const struct client nobody = { .pid = -1 };
 
-	ok(c != NULL, "client %d of %s is there", (int)id, node);
+	ok(c != NULL, "%d of %s is there", (int)id, node);
 	return c ? c : &nobody;
 }
 

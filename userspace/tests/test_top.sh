@@ -70,16 +70,18 @@ export FAKE_BREAK
 run 3 'no device|not loaded' 'without a device' --once
 unset FAKE_BREAK
 FAKE_PROC=/nonexistent
-run 1 'cannot look at the processes: No such file' 'without /proc' --once
+run 1 'cannot read the processes: No such file' 'without /proc' --once
 FAKE_PROC=$dir/proc
 
 run 0 '^ +41 [^ ]+ +0 +64 KiB +0.0%  program 41$' 'a client' --once -d 0.1
 run 0 '^ +42 .* 4 KiB .* program 42 \(2 processes\)$' 'a client of two processes' --once -d 0.1
-[ "$(grep -c program "$dir/out")" -eq 2 ]
-ok $? 'each client once, and of other devices none'
+status=0
+[ "$(grep -c program "$dir/out")" -eq 2 ] || status=$?
+ok $status 'each client once, and of other devices none'
 run 0 '1 device, 2 clients$' 'how many' --once -d 0.1
-[ ! -s "$dir/err" ]
-ok $? 'no other word'
+status=0
+[ ! -s "$dir/err" ] || status=$?
+ok $status 'no other word'
 ! grep -q "$(printf '\033')" "$dir/out"
 ok $? 'no word to a terminal'
 run 0 '^mockgpu top ' 'twice' -n 2 -d 0.1

@@ -144,7 +144,7 @@ static void test_clients(void)
 	sample(&first, before, 1, then, 3);
 	sample(&second, now, 1, clients, 4);
 	clients[0].resident_bytes = 8192;
-	memcpy(clients[2].command, "\033[2J\x9b" "0123456789", 15);
+	memcpy(clients[2].command, "\033[2J\2330123456789", 15);
 	clients[2].processes = 3;
 	clients[3].uid = 4123456789;
 
