@@ -11,6 +11,7 @@
  * A file may still be open at that time, if the device was unbound rather than
  * the module removed.  It keeps the object, not its memory.
  */
+#include <linux/idr.h>
 #include <linux/platform_device.h>
 
 #include <drm/drm_drv.h>
@@ -50,6 +51,9 @@ int device_bring_up(struct platform_device *pdev, const struct drm_driver *drive
 	if (IS_ERR(device))
 		return PTR_ERR(device);
 	device->index = index;
+	/* DRM's files in debugfs look for names of buffer objects, also where there are none. */
+	mutex_init(&device->drm.object_name_lock);
+	idr_init_base(&device->drm.object_name_idr, 1);
 	mutex_init(&device->clients_lock);
 	INIT_LIST_HEAD(&device->clients);
 	platform_set_drvdata(pdev, device);
