@@ -67,7 +67,7 @@ static int dmirror_open(struct inode *inode, struct file *filp)
 		return -EINVAL;
 	if (control_no_memory())
 		return -ENOMEM;
-	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
+	file = kzalloc(sizeof(*file), GFP_KERNEL);
 	if (!file)
 		return -ENOMEM;
 	file->client = client_create(node->device);

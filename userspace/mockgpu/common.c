@@ -185,25 +185,26 @@ int open_or_explain(struct mockgpu_device **dev, const char *which)
 }
 
 /* Indices have gaps when a device has gone: RESIDENCY has room for 256 of them. */
-int try_each_device(int (*visit)(struct mockgpu_device *dev, unsigned int index, void *arg),
-		    void *arg, unsigned int *failed)
+int each_device(int (*visit)(struct mockgpu_device *dev, unsigned int index, void *arg),
+		void *arg)
 {
 	int count = mockgpu_count(), seen = 0, ret;
 	struct mockgpu_device *dev;
 	unsigned int index;
 
-	*failed = 0;
 	if (!count)
 		count = -ENOENT;
 	if (count < 0)
-		return count;
+		return explain_open(count, "0");
 	for (index = 0; index < 256 && seen < count; index++) {
+		char which[16];
+
 		ret = mockgpu_open(&dev, index);
 		if (ret == -ENOENT)
 			continue;
-		*failed = index;
+		snprintf(which, sizeof(which), "%u", index);
 		if (ret)
-			return ret;
+			return explain_open(ret, which);
 		ret = visit(dev, index, arg);
 		mockgpu_close(dev);
 		if (ret)
@@ -211,15 +212,4 @@ int try_each_device(int (*visit)(struct mockgpu_device *dev, unsigned int index,
 		seen++;
 	}
 	return EXIT_FINE;
-}
-
-int each_device(int (*visit)(struct mockgpu_device *dev, unsigned int index, void *arg),
-		void *arg)
-{
-	unsigned int failed;
-	char which[16];
-	int ret = try_each_device(visit, arg, &failed);
-
-	snprintf(which, sizeof(which), "%u", failed);
-	return ret < 0 ? explain_open(ret, which) : ret;
 }
