@@ -23,7 +23,6 @@
 #define PAGES	1024UL		/* two blocks of 2 MiB */
 #define BYTES	(PAGES * PAGE)
 #define MOST	(16 * PAGE)	/* that one command works on */
-#define BOUND	(2 * NS_PER_S)	/* of each wait */
 
 struct worker {
 	struct queue q;
@@ -68,7 +67,7 @@ static void in_time(struct worker *w, const char *what, uint64_t start)
 {
 	uint64_t took = now_ns() - start;
 
-	if (took > BOUND)
+	if (took > BOUND_NS)
 		FAIL("%s took %llu ms", what, (unsigned long long)(took / 1000000));
 	w->slowest = took > w->slowest ? took : w->slowest;
 }

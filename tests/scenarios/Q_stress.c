@@ -31,7 +31,6 @@
 #define MOST	(8 * PAGE)	/* that one command works on */
 #define BATCH	6		/* commands of a submission */
 #define ELEMENTS 6		/* that a command gathers or scatters */
-#define BOUND	(2 * NS_PER_S)	/* of each wait */
 
 struct worker {
 	struct queue q;
@@ -82,12 +81,12 @@ static void in_time(struct worker *w, const char *what, uint64_t start)
 	uint64_t took = now_ns() - start;
 
 	w->slowest = took > w->slowest ? took : w->slowest;
-	if (took <= BOUND)
+	if (took <= BOUND_NS)
 		return;
 	note("worker %u, step %u: %s took %llu ms", w->number, w->steps, what,
 	     (unsigned long long)(took / 1000000));
 	w->slow++;
-	CHECK_LE(took, 5 * BOUND);
+	CHECK_LE(took, 5 * BOUND_NS);
 }
 
 static void cpu_writes(struct worker *w, size_t page, size_t n)
