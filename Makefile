@@ -52,6 +52,10 @@ check-upstream: guest-needs ## the kernel's own HMM tests, on every kernel or KE
 	@tests/vm/$(if $(MOCKGPU_KERNEL)$(DEBUG),check,check-matrix) -u $(if $(DEBUG),-d) \
 		$(if $(REPEAT),-r '$(REPEAT)') $(if $(VRAM),-v '$(VRAM)') $(T)
 
+check-hibernate: guest-needs ## hibernate a guest, switch it off, boot it again: VRAM is as it was
+	$(call refuse,REPEAT)
+	@tests/vm/check -H $(if $(VRAM),-v '$(VRAM)') $(T)
+
 coverage: guest-needs ## check-debug, and which lines of the module it did not execute; T= as well
 	$(call refuse,VRAM REPEAT)
 	@tests/vm/check -g $(T)
@@ -137,5 +141,5 @@ guest-needs:
 	@tests/vm/needs guest
 
 .PHONY: all module userspace install demo check check-matrix kernels \
-	check-debug check-upstream coverage bench vm vm-run lint \
+	check-debug check-upstream check-hibernate coverage bench vm vm-run lint \
 	dkms-install dkms-remove dkms-tree deb check-deb clean distclean help guest-needs

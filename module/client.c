@@ -8,7 +8,11 @@
  *
  * Closing takes nothing home: pages in VRAM belong to whoever maps them.
  *
+ * When the device leaves, the file stays with those who hold it, and nothing else: what was
+ * armed by way of it is gone, and so are its queues.
+ *
  * Locking: &client.attach_lock, around the one change that there is.
+ * &mockgpu_device.clients_lock for which files there are; outside &engine.lock.
  */
 #include <linux/err.h>
 #include <linux/mm.h>
@@ -20,6 +24,7 @@
 #include "client.h"
 #include "control.h"
 #include "device.h"
+#include "quota.h"
 #include "svm.h"
 #include "vram.h"
 
@@ -36,18 +41,30 @@ struct client *client_create(struct mockgpu_device *device)
 
 	if (control_no_memory())
 		return NULL;
-	client = kzalloc(sizeof(*client), GFP_KERNEL);
+	client = kzalloc(sizeof(*client), GFP_KERNEL_ACCOUNT);
 	if (!client)
 		return NULL;
-	client->charge = vram_charge_create();
-	if (!client->charge) {
-		kfree(client);
-		return NULL;
-	}
+	client->quota = quota_of_caller();
+	if (!client->quota)
+		goto err_free;
+	client->charge = vram_charge_create(client->quota);
+	if (!client->charge)
+		goto err_quota;
 	client->device = device;
 	mutex_init(&client->attach_lock);
-	engine_init(&client->engine);
+	engine_init(&client->engine, client->quota);
+	mutex_lock(&device->clients_lock);
+	list_add_tail(&client->node, &device->clients);
+	if (device->leaves)
+		engine_leave(&client->engine);
+	mutex_unlock(&device->clients_lock);
 	return client;
+
+err_quota:
+	quota_put(client->quota);
+err_free:
+	kfree(client);
+	return NULL;
 }
 
 /**
@@ -58,11 +75,18 @@ struct client *client_create(struct mockgpu_device *device)
  */
 void client_destroy(struct client *client)
 {
+	struct mockgpu_device *device = client->device;
+
 	control_hit(CONTROL_CLOSE, NULL, 0);
+	/* On the list until then: a device that leaves waits for the queues of all who are. */
 	engine_fini(&client->engine);
+	mutex_lock(&device->clients_lock);
+	list_del(&client->node);
+	mutex_unlock(&device->clients_lock);
 	if (client->svm)
 		svm_destroy(client->svm);
-	vram_charge_close(&client->device->vram, client->charge);
+	vram_charge_close(&device->vram, client->charge);
+	quota_put(client->quota);
 	mutex_destroy(&client->attach_lock);
 	kfree(client);
 }
@@ -90,7 +114,7 @@ int client_open(struct mockgpu_device *device, struct drm_file *file)
 void client_close(struct drm_file *file)
 {
 	/* First: what is held may be held by what is to end. */
-	control_disarm(file);
+	control_disarm(file->driver_priv);
 	client_destroy(file->driver_priv);
 }
 
@@ -163,6 +187,65 @@ void client_flush(struct client *client)
 }
 
 /**
+ * client_arm() - arm a point by way of a file
+ * @client: file, which it belongs to
+ * @spec: what; checked by the caller
+ * @id: its number, from 1
+ *
+ * Context: may sleep.
+ * Return: 0, -ENOSPC, -ENOMEM, or -ENODEV where nobody could release it.
+ */
+int client_arm(struct client *client, const struct control_spec *spec, u64 *id)
+{
+	struct mockgpu_device *device = client->device;
+	int ret = -ENODEV;
+
+	mutex_lock(&device->clients_lock);
+	if (!device->leaves)
+		ret = control_arm(spec, client, id);
+	mutex_unlock(&device->clients_lock);
+	return ret;
+}
+
+/**
+ * client_errno() - what to answer where something of a file's was not found
+ * @client: file
+ * @ret: what the search said
+ *
+ * Context: any.
+ * Return: -ENODEV if it is gone with the device, else @ret.
+ */
+int client_errno(const struct client *client, int ret)
+{
+	return ret == -ENOENT && READ_ONCE(client->device->leaves) ? -ENODEV : ret;
+}
+
+/**
+ * clients_leave() - a device leaves, and all that its files have going on there ends
+ * @device: device
+ *
+ * Whoever waits for it is told that, and commands that are being executed stop with -ENODEV.
+ * Nobody begins anything of this kind any more.  No thread of a queue is left.
+ *
+ * Context: sleeps until the command that each queue executes can be left.
+ */
+void clients_leave(struct mockgpu_device *device)
+{
+	struct client *client;
+
+	mutex_lock(&device->clients_lock);
+	WRITE_ONCE(device->leaves, true);
+	/* All at once, so that none waits for the one before. */
+	list_for_each_entry(client, &device->clients, node) {
+		control_disarm(client);
+		engine_leave(&client->engine);
+	}
+	list_for_each_entry(client, &device->clients, node)
+		engine_fini(&client->engine);
+	mutex_unlock(&device->clients_lock);
+}
+
+/**
  * client_vram_bytes() - how much VRAM the file's calls have taken
  * @client: file
  *
@@ -172,4 +255,16 @@ void client_flush(struct client *client)
 u64 client_vram_bytes(struct client *client)
 {
 	return vram_charge_pages(&client->device->vram, client->charge) * PAGE_SIZE;
+}
+
+/**
+ * client_busy_ns() - how long the file's queues have executed submissions
+ * @client: file
+ *
+ * Context: may sleep.
+ * Return: nanoseconds, of all queues together.
+ */
+u64 client_busy_ns(struct client *client)
+{
+	return engine_busy_ns(&client->engine);
 }

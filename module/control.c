@@ -8,9 +8,9 @@
  * through them, in the order in which they were made.
  *
  * A thread that is held keeps the locks that it has.  So it is never held for longer
- * than its arm says, and goes on when it is killed, when it is to freeze, and when the
- * arm goes, with the file that it belongs to at the latest.  A thread that exits is not
- * held: no signal could reach it.
+ * than its arm says, and goes on when it is killed, when the machine is going to sleep, and
+ * when the arm goes, with the file that it belongs to, or its device, at the latest.  A thread
+ * that exits is not held: no signal could reach it.
  *
  * Locking: &control_lock, for everything; innermost.  An arm is referenced by whoever
  * sleeps for it.
@@ -30,9 +30,10 @@
 
 #include "control.h"
 #include "event.h"
+#include "freezable.h"
 #include "mockgpu_drm.h"
 
-/* How often a thread that is held looks whether it is to freeze. */
+/* How often a thread that is held looks whether it is to be elsewhere. */
 #define CONTROL_SLICE	ms_to_ktime(50)
 
 /**
@@ -89,6 +90,8 @@ static DEFINE_SPINLOCK(control_lock);
 static LIST_HEAD(control_arms);
 static unsigned int control_nr_arms;
 static u64 control_last_id;
+/* Nobody is held, as the machine is going to sleep; to see that late does not matter. */
+static bool control_rests;
 
 #define WAITS	MOCKGPU_POINT_CAN_WAIT
 #define FAILS	MOCKGPU_POINT_CAN_FAIL
@@ -205,8 +208,9 @@ static bool control_holds(const struct control_arm *arm)
 /* Whether the calling thread has to be elsewhere. */
 static bool control_is_called_away(void)
 {
-	return fatal_signal_pending(current) || (current->flags & PF_EXITING) ||
-	       freezing(current) || (READ_ONCE(current->jobctl) & JOBCTL_TRAP_FREEZE);
+	return READ_ONCE(control_rests) || fatal_signal_pending(current) ||
+	       (current->flags & PF_EXITING) || freezing(current) ||
+	       (READ_ONCE(current->jobctl) & JOBCTL_TRAP_FREEZE);
 }
 
 /* Hold the calling thread.  The arm is referenced. */
@@ -411,8 +415,7 @@ int control_wait(const void *owner, u64 id, u64 hits, ktime_t deadline,
 	if (!control_came(arm, hits)) {
 		ret = -ETIME;
 		if (ktime_to_ns(left) > 0)
-			ret = wait_event_interruptible_hrtimeout(arm->progress,
-								 control_came(arm, hits), left);
+			ret = freezable_wait(arm->progress, control_came(arm, hits), left);
 		if (ret == -ERESTARTSYS)
 			ret = -EINTR;
 	}
@@ -501,4 +504,15 @@ void control_disarm(const void *owner)
 		if (found)
 			control_put(found);
 	} while (found);
+}
+
+/**
+ * control_rest() - let everybody go whom an arm holds, and hold nobody
+ * @rest: whether to begin with that, or to end it
+ *
+ * Context: any.  Who is held goes within CONTROL_SLICE.
+ */
+void control_rest(bool rest)
+{
+	WRITE_ONCE(control_rests, rest);
 }

@@ -172,5 +172,6 @@ int control_wait(const void *owner, u64 id, u64 hits, ktime_t deadline,
 		 struct control_report *report);
 int control_release(const void *owner, u64 id, bool stay);
 void control_disarm(const void *owner);
+void control_rest(bool rest);
 
 #endif

@@ -3,19 +3,21 @@
  * One device, from its bring-up to its end.
  *
  * The node is registered last, when everything behind it works.  When the
- * device leaves, it is unplugged first: that waits for most calls that are under
- * way and refuses new ones.  Then VRAM is closed, for queues and prefetches, which it
- * does not wait for, and emptied, so that everybody who has pages there finds them in
- * system memory, and only then taken apart.
+ * device leaves, its queues end first, and whoever waits is told.  Then it is unplugged:
+ * that waits for most calls that are under way and refuses new ones.  Then VRAM is closed,
+ * for prefetches, which it does not wait for, and emptied, so that everybody who has pages
+ * there finds them in system memory, and only then taken apart.
  *
  * A file may still be open at that time, if the device was unbound rather than
  * the module removed.  It keeps the object, not its memory.
  */
+#include <linux/idr.h>
 #include <linux/platform_device.h>
 
 #include <drm/drm_drv.h>
 #include <drm/drm_managed.h>
 
+#include "client.h"
 #include "control.h"
 #include "device.h"
 #include "event.h"
@@ -36,13 +38,12 @@ static void device_empty(struct mockgpu_device *device)
  * @pdev: platform device that it stands on
  * @driver: what it can do
  * @index: its number
- * @source: where its memory comes from
- * @vram_bytes: size of its memory, a multiple of VRAM_BLOCK_BYTES
+ * @supply: what its memory is made of
  *
  * Return: 0 or a negative errno.
  */
 int device_bring_up(struct platform_device *pdev, const struct drm_driver *driver,
-		    unsigned int index, const struct vram_source *source, u64 vram_bytes)
+		    unsigned int index, const struct vram_supply *supply)
 {
 	struct mockgpu_device *device;
 
@@ -50,10 +51,14 @@ int device_bring_up(struct platform_device *pdev, const struct drm_driver *drive
 	if (IS_ERR(device))
 		return PTR_ERR(device);
 	device->index = index;
+	/* DRM's files in debugfs look for names of buffer objects, also where there are none. */
+	mutex_init(&device->drm.object_name_lock);
+	idr_init_base(&device->drm.object_name_idr, 1);
+	mutex_init(&device->clients_lock);
+	INIT_LIST_HEAD(&device->clients);
 	platform_set_drvdata(pdev, device);
 
-	return vram_init(&device->vram, source, vram_bytes, device->index, migrate_to_ram,
-			 &device->stats);
+	return vram_init(&device->vram, supply, device->index, migrate_to_ram, &device->stats);
 }
 
 /**
@@ -71,8 +76,11 @@ int device_publish(struct platform_device *pdev)
 	struct mockgpu_device *device = platform_get_drvdata(pdev);
 	int ret = drm_dev_register(&device->drm, 0);
 
-	if (ret)
+	if (ret) {
+		clients_leave(device);
 		device_empty(device);
+		event_end_logs(device->index);
+	}
 	return ret;
 }
 
@@ -86,6 +94,8 @@ void device_tear_down(struct platform_device *pdev)
 {
 	struct mockgpu_device *device = platform_get_drvdata(pdev);
 
+	/* Before: what a point holds may be what unplugging waits for. */
+	clients_leave(device);
 	drm_dev_unplug(&device->drm);
 	control_hit(CONTROL_UNPLUG, NULL, 0);
 	device_empty(device);

@@ -2,6 +2,9 @@
 #ifndef MOCKGPU_DEVICE_H
 #define MOCKGPU_DEVICE_H
 
+#include <linux/list.h>
+#include <linux/mutex.h>
+
 #include <drm/drm_device.h>
 
 #include "stats.h"
@@ -16,12 +19,20 @@ struct platform_device;
  * @index: its number, from 0; fixed
  * @vram: its memory; usable between device_bring_up() and device_tear_down()
  * @stats: its counters
+ * @clients_lock: protects @clients and @leaves
+ * @clients: its open files, of both doors
+ * @leaves: their queues and points are gone, and there will be none; read without the lock
+ *	where to come late does not matter
  */
 struct mockgpu_device {
 	struct drm_device drm;
 	unsigned int index;
 	struct vram vram;
 	struct mockgpu_stats stats;
+
+	struct mutex clients_lock; /* for what follows */
+	struct list_head clients;
+	bool leaves;
 };
 
 static inline struct mockgpu_device *to_mockgpu(struct drm_device *drm)
@@ -30,7 +41,7 @@ static inline struct mockgpu_device *to_mockgpu(struct drm_device *drm)
 }
 
 int device_bring_up(struct platform_device *pdev, const struct drm_driver *driver,
-		    unsigned int index, const struct vram_source *source, u64 vram_bytes);
+		    unsigned int index, const struct vram_supply *supply);
 int device_publish(struct platform_device *pdev);
 void device_tear_down(struct platform_device *pdev);
 

@@ -67,7 +67,7 @@ static int dmirror_open(struct inode *inode, struct file *filp)
 		return -EINVAL;
 	if (control_no_memory())
 		return -ENOMEM;
-	file = kzalloc(sizeof(*file), GFP_KERNEL);
+	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
 	if (!file)
 		return -ENOMEM;
 	file->client = client_create(node->device);

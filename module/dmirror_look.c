@@ -79,7 +79,7 @@ static int dmirror_look(struct dmirror_file *file,
 	if (IS_ERR(svm))
 		return PTR_ERR(svm);
 	if (!control_no_memory())
-		res = kmalloc_array(SVM_WINDOW_PAGES, sizeof(*res), GFP_KERNEL);
+		res = kmalloc_array(SVM_WINDOW_PAGES, sizeof(*res), GFP_KERNEL_ACCOUNT);
 	if (!res)
 		return -ENOMEM;
 	for (; start < end && !ret; start += n * PAGE_SIZE) {

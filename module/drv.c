@@ -4,11 +4,9 @@
  *
  * Parameters, the table of calls, and the way into and out of the kernel.
  */
-#include <linux/err.h>
-#include <linux/mod_devicetable.h>
+#include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
-#include <linux/string.h>
 #include <linux/uaccess.h>
 
 #include <drm/drm_drv.h>
@@ -19,14 +17,16 @@
 
 #include "client.h"
 #include "compat/compat_drm.h"
+#include "config.h"
 #include "device.h"
+#include "devices.h"
 #include "dmirror.h"
 #include "ioctl.h"
 #include "mockgpu_drm.h"
+#include "power.h"
+#include "quota.h"
+#include "vram.h"
 #include "vram_coherent.h"
-
-#define DEVICES_MAX	16U
-#define VRAM_MB_MAX	1048576U
 
 /*
  * Version history of the interface:
@@ -36,13 +36,15 @@
  * 1.2: advice, prefetch, huge pages
  * 1.3: control points
  * 1.4: event log
+ * 1.5: eviction to make room
  */
 #define DRIVER_MAJOR	1
-#define DRIVER_MINOR	4
+#define DRIVER_MINOR	5
 
 static unsigned int devices = 1;
 module_param(devices, uint, 0444);
-MODULE_PARM_DESC(devices, "number of devices, 1 to 16 (default 1)");
+MODULE_PARM_DESC(devices,
+		 "number of devices, 0 to 16; more can be made through configfs (default 1)");
 
 static unsigned int vram_mb = 256;
 module_param(vram_mb, uint, 0444);
@@ -60,13 +62,19 @@ module_param(coherent_source, charp, 0444);
 MODULE_PARM_DESC(coherent_source,
 		 "memory for coherent VRAM: offline (blocks of the machine's memory, given back later), SIZE@ADDRESS (a range that the machine does not use) (default auto: offline, if coherent VRAM is asked for)");
 
+module_param_named(user_vram_percent, quota_vram_percent, uint, 0444);
+MODULE_PARM_DESC(user_vram_percent,
+		 "how much of each device's VRAM one user may have, per cent, 1 to 100 (default 100)");
+
 static bool dmirror;
 module_param(dmirror, bool, 0444);
 MODULE_PARM_DESC(dmirror,
 		 "offer /dev/hmm_dmirror0 and 1 for the first two devices with private VRAM, 2 and 3 for those with coherent VRAM (default N)");
 
-static struct platform_device *platform_devices[DEVICES_MAX];
-static const struct vram_source *sources[DEVICES_MAX];
+static_assert(DEVICES_MAX <= QUOTA_DEVICES);
+
+/* Memory that those devices share which have coherent VRAM. */
+static struct coherent_pool *pool;
 
 /*
  * A node was made, or it was tried, so somebody may have it open.  Loading does not fail any
@@ -148,17 +156,29 @@ static void mockgpu_postclose(struct drm_device *drm, struct drm_file *file)
 	client_close(file);
 }
 
+/* The kernel's drm-usage-stats has the rules for this. */
 static void mockgpu_show_fdinfo(struct seq_file *m, struct file *filp)
 {
 	struct drm_printer p = drm_seq_file_printer(m);
 	struct drm_file *file = filp->private_data;
 	struct drm_memory_stats stats = {};
+	size_t before = m->count;
+	int gate;
 
+	/* DRM says nothing of a client whose device has gone: nor do we, of half a client. */
+	if (!drm_dev_enter(file->minor->dev, &gate))
+		return;
 	drm_show_fdinfo(m, filp);
+	if (m->count == before)
+		goto out;
+	drm_printf(&p, "drm-engine-compute:\t%llu ns\n", client_busy_ns(file->driver_priv));
+	drm_printf(&p, "drm-engine-capacity-compute:\t%u\n", ENGINE_QUEUES_MAX);
 	/* All that a client has in VRAM is resident there, and nobody else's. */
 	stats.private = client_vram_bytes(file->driver_priv);
 	stats.resident = stats.private;
 	drm_print_memory_stats(&p, &stats, DRM_GEM_OBJECT_RESIDENT, "vram");
+out:
+	drm_dev_exit(gate);
 }
 
 /*
@@ -208,16 +228,12 @@ static const struct drm_driver mockgpu_driver = {
 	.minor = DRIVER_MINOR,
 };
 
-static int mockgpu_probe(struct platform_device *pdev)
+static int mockgpu_bind(struct platform_device *pdev, unsigned int index,
+			const struct vram_supply *supply)
 {
-	const struct platform_device_id *id = platform_get_device_id(pdev);
 	int ret;
 
-	/* Somebody else's device, bound to this driver by its override. */
-	if (!id)
-		return -ENODEV;
-	ret = device_bring_up(pdev, &mockgpu_driver, id->driver_data, sources[id->driver_data],
-			      (u64)vram_mb * SZ_1M);
+	ret = device_bring_up(pdev, &mockgpu_driver, index, supply);
 	if (ret)
 		return ret;
 	published = true;
@@ -225,146 +241,140 @@ static int mockgpu_probe(struct platform_device *pdev)
 	if (ret)
 		return ret;
 	ret = dmirror_add(platform_get_drvdata(pdev));
-	if (ret)
+	if (ret) {
+		devices_leaves(index);
 		device_tear_down(pdev);
+	}
+	return ret;
+}
+
+static int mockgpu_probe(struct platform_device *pdev)
+{
+	const struct vram_supply *supply;
+	struct mockgpu_device *device;
+	int ret, index;
+
+	index = devices_find(pdev, &supply);
+	if (index < 0)
+		return index;
+	ret = mockgpu_bind(pdev, index, supply);
+	device = platform_get_drvdata(pdev);
+	devices_came(index, ret ? -1 : device->drm.render->index, ret);
 	return ret;
 }
 
 static COMPAT_REMOVE_TYPE mockgpu_remove(struct platform_device *pdev)
 {
-	dmirror_remove(platform_get_drvdata(pdev));
+	struct mockgpu_device *device = platform_get_drvdata(pdev);
+
+	devices_leaves(device->index);
+	dmirror_remove(device);
 	device_tear_down(pdev);
 	return COMPAT_REMOVE_RESULT;
 }
 
-/*
- * Each device has a name of its own rather than one name and a number: libdrm
- * tells platform devices apart by their modalias, which has only the name.
- */
-#define DEVICE_ID(index) { .name = MOCKGPU_DRIVER_NAME #index, .driver_data = (index) }
-static const struct platform_device_id mockgpu_device_ids[DEVICES_MAX + 1] = {
-	DEVICE_ID(0), DEVICE_ID(1), DEVICE_ID(2), DEVICE_ID(3),
-	DEVICE_ID(4), DEVICE_ID(5), DEVICE_ID(6), DEVICE_ID(7),
-	DEVICE_ID(8), DEVICE_ID(9), DEVICE_ID(10), DEVICE_ID(11),
-	DEVICE_ID(12), DEVICE_ID(13), DEVICE_ID(14), DEVICE_ID(15),
-	{}
-};
-
 static struct platform_driver mockgpu_platform_driver = {
 	.probe = mockgpu_probe,
 	.remove = mockgpu_remove,
-	.id_table = mockgpu_device_ids,
+	.id_table = devices_ids,
 	.driver = {
 		.name = MOCKGPU_DRIVER_NAME,
-		/* add_device() wants to know how it went. */
+		/* devices_add() wants to know how it went. */
 		.probe_type = PROBE_FORCE_SYNCHRONOUS,
 	},
 };
 
 static int __init check_parameters(void)
 {
-	if (!devices || devices > DEVICES_MAX) {
-		pr_err("mockgpu: devices=%u is not within 1 to %u\n", devices, DEVICES_MAX);
+	if (devices > DEVICES_MAX) {
+		pr_err("mockgpu: devices=%u is not within 0 to %u\n", devices, DEVICES_MAX);
 		return -EINVAL;
 	}
-	if (vram_mb < 2 || vram_mb > VRAM_MB_MAX || vram_mb % 2) {
-		pr_err("mockgpu: vram_mb=%u is not an even number within 2 to %u\n", vram_mb,
-		       VRAM_MB_MAX);
+	if (!devices_vram_mb_fits(vram_mb)) {
+		pr_err("mockgpu: vram_mb=%u is not an even number within %u to %u\n", vram_mb,
+		       DEVICES_VRAM_MB_MIN, DEVICES_VRAM_MB_MAX);
 		return -EINVAL;
 	}
-	if (vram_count > devices) {
+	if (!quota_vram_percent || quota_vram_percent > 100) {
+		pr_err("mockgpu: user_vram_percent=%u is not within 1 to 100\n",
+		       quota_vram_percent);
+		return -EINVAL;
+	}
+	if (vram_count > max(devices, 1U)) {
 		pr_err("mockgpu: vram= has %u values for %u devices\n", vram_count, devices);
 		return -EINVAL;
 	}
 	return 0;
 }
 
-/*
- * Where a device's VRAM comes from.  Memory is taken out of the machine only where that
- * was asked for, by the one parameter or the other.
- */
-static int __init choose_source(const char *type, const struct vram_source **source)
+/* The type of a device's VRAM; or -EINVAL, and the log says so. */
+static int __init type_of(unsigned int index)
 {
-	bool any = sysfs_streq(type, "auto");
+	const char *text = vram_count ? vram[min(index, vram_count - 1)] : "auto";
+	int type = devices_type(text);
 
-	if (!any && !sysfs_streq(type, "private") && !sysfs_streq(type, "coherent")) {
-		pr_err("mockgpu: vram=%s is not auto, private or coherent\n", type);
-		return -EINVAL;
-	}
-#ifdef CONFIG_DEVICE_PRIVATE
-	if (any || sysfs_streq(type, "private")) {
-		*source = &vram_private;
-		return 0;
-	}
-#endif
-	if (sysfs_streq(type, "private")) {
-		pr_err("mockgpu: vram=private needs CONFIG_DEVICE_PRIVATE, which this kernel lacks\n");
-		return -EOPNOTSUPP;
-	}
-	if (any && sysfs_streq(coherent_source, "auto")) {
-		pr_err("mockgpu: this kernel lacks CONFIG_DEVICE_PRIVATE; vram=coherent takes memory out of the machine for VRAM\n");
-		return -EOPNOTSUPP;
-	}
-	*source = &vram_coherent;
-	return 0;
+	if (type < 0)
+		pr_err("mockgpu: vram=%s is not auto, private or coherent\n", text);
+	return type;
 }
 
-/* Choose every device's, and have real memory for those that need it. */
-static int __init open_sources(void)
+/*
+ * Choose where every device's VRAM comes from, and have real memory for those that need it.
+ * @last is for devices to come: the type of the last, or what it would be.
+ */
+static int __init open_sources(const struct vram_source **sources, int *last)
 {
 	struct coherent_request request;
 	unsigned int i, coherent = 0;
 	int ret;
 
-	ret = coherent_parse(coherent_source, &request);
+	ret = coherent_parse("coherent_source=", coherent_source, &request);
 	if (ret) {
 		pr_err("mockgpu: coherent_source=%s is not auto, offline, or SIZE@ADDRESS in multiples of 128M\n",
 		       coherent_source);
 		return ret;
 	}
-	for (i = 0; i < devices; i++) {
-		ret = choose_source(vram_count ? vram[min(i, vram_count - 1)] : "auto",
-				    &sources[i]);
+	for (i = 0; i < max(devices, 1U); i++) {
+		*last = type_of(i);
+		if (*last < 0)
+			return *last;
+		if (i == devices)
+			break;
+		ret = devices_source("vram=", *last, &request, &sources[i]);
 		if (ret)
 			return ret;
 		coherent += sources[i] == &vram_coherent;
 	}
-	return coherent_open(&request, coherent, (u64)vram_mb * SZ_1M);
+	return coherent_open(&request, coherent, (u64)vram_mb * SZ_1M, &pool);
 }
 
-static void remove_devices(void)
+static int __init add_device(const struct vram_source *source)
 {
-	unsigned int i;
+	const struct vram_supply supply = {
+		.source = source,
+		.pool = source == &vram_coherent ? pool : NULL,
+		.bytes = (u64)vram_mb * SZ_1M,
+	};
+	int index, ret;
 
-	for (i = 0; i < devices; i++)
-		platform_device_unregister(platform_devices[i]);
-}
-
-static int __init add_device(unsigned int index)
-{
-	struct platform_device *pdev;
-
-	pdev = platform_device_register_simple(mockgpu_device_ids[index].name,
-					       PLATFORM_DEVID_NONE, NULL, 0);
-	if (IS_ERR(pdev))
-		return PTR_ERR(pdev);
-	/* A probe that fails leaves a device without a driver, and says nothing. */
-	if (!pdev->dev.driver) {
-		platform_device_unregister(pdev);
-		return -ENODEV;
-	}
-	platform_devices[index] = pdev;
-	return 0;
+	/* One after the other from 0 on, as nobody else makes any yet. */
+	index = devices_reserve();
+	if (index < 0)
+		return index;
+	ret = devices_add(index, &supply);
+	if (ret)
+		devices_release(index);
+	return ret;
 }
 
 /* Add all devices, or those before one that cannot be made. */
-static int __init add_devices(void)
+static int __init add_devices(const struct vram_source **sources)
 {
 	unsigned int i;
 	int ret = 0;
 
 	for (i = 0; i < devices; i++) {
-		ret = add_device(i);
+		ret = add_device(sources[i]);
 		if (ret)
 			break;
 	}
@@ -376,16 +386,36 @@ static int __init add_devices(void)
 	return 0;
 }
 
+/* Let devices be made through configfs. */
+static int __init offer_config(int type)
+{
+	const struct config_defaults defaults = {
+		.vram_mb = vram_mb,
+		.type = type,
+		.source = coherent_source,
+	};
+	int ret = config_init(&defaults);
+
+	if (!ret || !published)
+		return ret;
+	pr_warn("mockgpu: no device can be made through configfs (error %d)\n", -ret);
+	return 0;
+}
+
 static int __init mockgpu_init(void)
 {
-	int ret;
+	const struct vram_source *sources[DEVICES_MAX] = {};
+	int ret, type;
 
 	ret = check_parameters();
 	if (ret)
 		return ret;
-	ret = open_sources();
+	ret = power_init();
 	if (ret)
 		return ret;
+	ret = open_sources(sources, &type);
+	if (ret)
+		goto err_power;
 	if (dmirror)
 		ret = dmirror_init();
 	if (ret)
@@ -393,7 +423,10 @@ static int __init mockgpu_init(void)
 	ret = platform_driver_register(&mockgpu_platform_driver);
 	if (ret)
 		goto err_dmirror;
-	ret = add_devices();
+	ret = add_devices(sources);
+	if (ret)
+		goto err_unregister;
+	ret = offer_config(type);
 	if (ret)
 		goto err_unregister;
 	return 0;
@@ -403,16 +436,25 @@ err_unregister:
 err_dmirror:
 	dmirror_exit();
 err_close_sources:
-	coherent_close();
+	coherent_close(pool);
+err_power:
+	power_exit();
 	return ret;
 }
 
 static void __exit mockgpu_exit(void)
 {
-	remove_devices();
+	unsigned int i;
+
+	config_exit();
+	for (i = 0; i < devices; i++) {
+		devices_remove(i);
+		devices_release(i);
+	}
 	platform_driver_unregister(&mockgpu_platform_driver);
 	dmirror_exit();
-	coherent_close();
+	coherent_close(pool);
+	power_exit();
 }
 
 module_init(mockgpu_init);

@@ -8,71 +8,33 @@
  *
  * A queue is stopped by a signal to its thread, which ends every wait that the
  * memory manager may have put it into, and by a flag that is looked at between
- * pieces of work.
+ * pieces of work.  What it was given and has not finished is dropped.
  *
- * Locking: &engine.lock for which queues there are and for the order among
- * submissions; a queue's own lock for its list.  A queue is referenced by whoever
- * works on it outside &engine.lock.
+ * Locking: &engine.lock for which queues there are, for the order among submissions
+ * and for the time that ended queues were busy; a queue's own lock for its list and its
+ * time.  A queue is referenced by whoever works on it outside &engine.lock.
  */
+#include <linux/delay.h>
 #include <linux/eventfd.h>
-#include <linux/freezer.h>
-#include <linux/hrtimer.h>
 #include <linux/kref.h>
 #include <linux/kthread.h>
 #include <linux/list.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/string.h>
 
-#include "compat/compat_misc.h"
 #include "control.h"
 #include "engine.h"
 #include "engine_cmd.h"
+#include "engine_internal.h"
+#include "freezable.h"
 #include "mockgpu_drm.h"
+#include "quota.h"
 #include "svm.h"
-
-/* Submissions whose outcome a queue remembers. */
-#define ENGINE_OUTCOMES		256U
-
-/**
- * struct engine_queue - a queue
- * @ref: who uses it
- * @engine: its engine; fixed
- * @id: its number; set before it is found
- * @svm: the memory that it works on; fixed
- * @exec: what commands work with; the thread's
- * @thread: executes it
- * @stopping: set before the thread is sent a signal
- * @closing: somebody takes it away; under &engine.lock
- * @lock: protects all below
- * @jobs: what waits to be executed
- * @waiting: how many
- * @submitted: number of the last submission
- * @finished: number of the last one that is finished
- * @gone: executes nothing any more
- * @outcome: errors of the last submissions, by number
- * @work: wakes the thread
- */
-struct engine_queue {
-	struct kref ref;
-	struct engine *engine;
-	u32 id;
-	struct svm *svm;
-	struct engine_exec *exec;
-	struct task_struct *thread;
-	bool stopping;
-	bool closing;
-
-	spinlock_t lock; /* for what follows */
-	struct list_head jobs;
-	unsigned int waiting;
-	u64 submitted;
-	u64 finished;
-	bool gone;
-	s32 outcome[ENGINE_OUTCOMES];
-	wait_queue_head_t work;
-};
 
 /**
  * engine_job_free() - free a submission
@@ -82,6 +44,8 @@ void engine_job_free(struct engine_job *job)
 {
 	if (job->eventfd)
 		eventfd_ctx_put(job->eventfd);
+	if (job->quota)
+		quota_give(job->quota, QUOTA_COMMANDS, job->count);
 	kvfree(job->cmds);
 	kfree(job);
 }
@@ -90,7 +54,11 @@ static void engine_queue_release(struct kref *ref)
 {
 	struct engine_queue *queue = container_of(ref, struct engine_queue, ref);
 
+	if (queue->thread)
+		put_task_struct(queue->thread);
 	engine_exec_destroy(queue->exec);
+	mem_cgroup_put(queue->memcg);
+	quota_give(queue->engine->quota, QUOTA_QUEUES, 1);
 	kfree(queue);
 }
 
@@ -122,150 +90,16 @@ static struct engine_queue *engine_queue_get(struct engine *engine, u32 id)
 	return queue;
 }
 
-/**
- * engine_stopping() - is the queue to end?
- * @queue: queue
- *
- * Context: the queue's thread.
- */
-bool engine_stopping(const struct engine_queue *queue)
+/* What to say of a queue that is not there. */
+static int engine_no_queue(const struct engine *engine)
 {
-	return READ_ONCE(queue->stopping);
-}
-
-/**
- * engine_queue_id() - a queue's number
- * @queue: queue
- *
- * Context: the queue's thread.
- */
-u32 engine_queue_id(const struct engine_queue *queue)
-{
-	return queue->id;
-}
-
-/**
- * engine_sleep() - let time pass
- * @queue: queue
- * @duration: how long
- *
- * Context: the queue's thread; may sleep.
- * Return: 0 or -ECANCELED.
- */
-int engine_sleep(struct engine_queue *queue, ktime_t duration)
-{
-	set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
-	if (!engine_stopping(queue))
-		schedule_hrtimeout(&duration, HRTIMER_MODE_REL);
-	__set_current_state(TASK_RUNNING);
-	return engine_stopping(queue) ? -ECANCELED : 0;
-}
-
-/* Whether all other queues have finished what was submitted to them before @order. */
-static bool engine_passed(struct engine_queue *self, u64 order)
-{
-	struct engine *engine = self->engine;
-	bool passed = true;
-	unsigned int i;
-
-	mutex_lock(&engine->lock);
-	for (i = 0; i < ENGINE_QUEUES_MAX && passed; i++) {
-		struct engine_queue *queue = engine->queue[i];
-		struct engine_job *job;
-
-		if (!queue || queue == self)
-			continue;
-		spin_lock(&queue->lock);
-		/* The first of its jobs is the one that is being executed. */
-		job = list_first_entry_or_null(&queue->jobs, struct engine_job, node);
-		passed = !job || job->order > order;
-		spin_unlock(&queue->lock);
-	}
-	mutex_unlock(&engine->lock);
-	return passed;
-}
-
-/**
- * engine_barrier() - wait until earlier submissions to other queues are finished
- * @queue: queue that waits
- * @order: place of the submission that waits
- *
- * Only submissions that came earlier are waited for, so there is no circle.
- *
- * Context: the queue's thread; may sleep.
- * Return: 0 or -ECANCELED.
- */
-int engine_barrier(struct engine_queue *queue, u64 order)
-{
-	while (!engine_stopping(queue) && !engine_passed(queue, order))
-		engine_sleep(queue, us_to_ktime(100));
-	return engine_stopping(queue) ? -ECANCELED : 0;
-}
-
-/* A job is off the list: tell everybody. */
-static void engine_report(struct engine_queue *queue, struct engine_job *job)
-{
-	if (job->eventfd)
-		compat_eventfd_signal(job->eventfd);
-	wake_up_all(&queue->engine->progress);
-	engine_job_free(job);
-}
-
-/* The first job is done. */
-static void engine_finish(struct engine_queue *queue, struct engine_job *job, int error)
-{
-	spin_lock(&queue->lock);
-	list_del(&job->node);
-	queue->waiting--;
-	queue->outcome[job->seqno % ENGINE_OUTCOMES] = error;
-	queue->finished = job->seqno;
-	spin_unlock(&queue->lock);
-	engine_report(queue, job);
-}
-
-static struct engine_job *engine_first_job(struct engine_queue *queue)
-{
-	struct engine_job *job;
-
-	spin_lock(&queue->lock);
-	job = list_first_entry_or_null(&queue->jobs, struct engine_job, node);
-	spin_unlock(&queue->lock);
-	return job;
-}
-
-static int engine_thread(void *data)
-{
-	struct engine_queue *queue = data;
-	struct engine_job *job;
-	int error;
-
-	set_freezable();
-	allow_kernel_signal(SIGKILL);
-	while (!kthread_should_stop()) {
-		wait_event_freezable(queue->work, engine_stopping(queue) ||
-				     engine_first_job(queue) || kthread_should_stop());
-		job = engine_first_job(queue);
-		if (engine_stopping(queue)) {
-			/* Whoever stops the thread comes right after the signal. */
-			flush_signals(current);
-			set_current_state(TASK_INTERRUPTIBLE);
-			if (!kthread_should_stop())
-				schedule();
-			__set_current_state(TASK_RUNNING);
-		} else if (job) {
-			error = engine_exec_job(queue->exec, job);
-			/* Who stops the queue drops what was not finished. */
-			if (error != -ECANCELED || !engine_stopping(queue))
-				engine_finish(queue, job, error);
-		}
-	}
-	return 0;
+	return READ_ONCE(engine->left) ? -ENODEV : -ENOENT;
 }
 
 /* Let a queue execute nothing any more.  Its thread waits to be stopped. */
-static void engine_abort_queue(struct engine_queue *queue)
+static void engine_abort_queue(struct engine_queue *queue, int why)
 {
-	WRITE_ONCE(queue->stopping, true);
+	cmpxchg(&queue->stopping, 0, why);
 	send_sig(SIGKILL, queue->thread, 1);
 	spin_lock(&queue->lock);
 	queue->gone = true;
@@ -279,7 +113,7 @@ static void engine_stop_queue(struct engine_queue *queue)
 	struct engine_job *job, *next;
 	LIST_HEAD(dropped);
 
-	engine_abort_queue(queue);
+	engine_abort_queue(queue, -ECANCELED);
 	kthread_stop(queue->thread);
 	spin_lock(&queue->lock);
 	list_splice_init(&queue->jobs, &dropped);
@@ -291,11 +125,25 @@ static void engine_stop_queue(struct engine_queue *queue)
 /**
  * engine_init() - an engine without queues
  * @engine: engine
+ * @quota: what the file's user has; there for as long as the engine
  */
-void engine_init(struct engine *engine)
+void engine_init(struct engine *engine, struct quota *quota)
 {
+	engine->quota = quota;
 	mutex_init(&engine->lock);
 	init_waitqueue_head(&engine->progress);
+}
+
+static void engine_abort_all(struct engine *engine, int why)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&engine->lock);
+
+	for (i = 0; i < ENGINE_QUEUES_MAX; i++) {
+		if (engine->queue[i])
+			engine_abort_queue(engine->queue[i], why);
+	}
 }
 
 /**
@@ -308,19 +156,41 @@ void engine_init(struct engine *engine)
  */
 void engine_abort(struct engine *engine)
 {
-	unsigned int i;
-
 	mutex_lock(&engine->lock);
-	for (i = 0; i < ENGINE_QUEUES_MAX; i++) {
-		if (engine->queue[i])
-			engine_abort_queue(engine->queue[i]);
-	}
+	engine_abort_all(engine, -ECANCELED);
 	mutex_unlock(&engine->lock);
 }
 
 /**
+ * engine_leave() - the device leaves: there is nothing to execute on any more
+ * @engine: engine
+ *
+ * Commands that are being executed stop with -ENODEV, and that is what every call is told
+ * from now on, and whoever waits.  engine_fini() waits until they have.
+ *
+ * Context: may sleep.
+ */
+void engine_leave(struct engine *engine)
+{
+	mutex_lock(&engine->lock);
+	WRITE_ONCE(engine->left, true);
+	engine_abort_all(engine, -ENODEV);
+	mutex_unlock(&engine->lock);
+}
+
+static bool engine_is_empty(struct engine *engine)
+{
+	bool empty;
+
+	mutex_lock(&engine->lock);
+	empty = !memchr_inv(engine->queue, 0, sizeof(engine->queue));
+	mutex_unlock(&engine->lock);
+	return empty;
+}
+
+/**
  * engine_fini() - end all queues
- * @engine: engine that nobody calls any more
+ * @engine: engine in which nobody makes a queue any more
  *
  * Context: sleeps until the command that each queue executes can be left.
  */
@@ -332,6 +202,9 @@ void engine_fini(struct engine *engine)
 	engine_abort(engine);
 	for (i = 0; i < ENGINE_QUEUES_MAX; i++)
 		engine_destroy_queue(engine, i + 1);
+	/* Somebody else may be taking one away. */
+	while (!engine_is_empty(engine))
+		usleep_range(500, 1000);
 }
 
 /**
@@ -341,23 +214,26 @@ void engine_fini(struct engine *engine)
  * @id: its number, from 1
  *
  * Context: may sleep.
- * Return: 0, -ENOSPC, -ENOMEM, or -EINTR.
+ * Return: 0, -ENOSPC, -ENOMEM, -EINTR, or -ENODEV.
  */
 int engine_create_queue(struct engine *engine, struct svm *svm, u32 *id)
 {
 	struct engine_queue *queue;
 	struct task_struct *thread;
 	unsigned int i;
-	int ret;
+	int ret = -ENOSPC;
 
-	if (control_no_memory())
+	if (!quota_take(engine->quota, QUOTA_QUEUES, 1))
+		return -ENOSPC;
+	queue = control_no_memory() ? NULL : kzalloc(sizeof(*queue), GFP_KERNEL_ACCOUNT);
+	if (!queue) {
+		quota_give(engine->quota, QUOTA_QUEUES, 1);
 		return -ENOMEM;
-	queue = kzalloc(sizeof(*queue), GFP_KERNEL_ACCOUNT);
-	if (!queue)
-		return -ENOMEM;
+	}
 	kref_init(&queue->ref);
 	queue->engine = engine;
 	queue->svm = svm;
+	queue->memcg = get_mem_cgroup_from_mm(current->mm);
 	spin_lock_init(&queue->lock);
 	INIT_LIST_HEAD(&queue->jobs);
 	init_waitqueue_head(&queue->work);
@@ -372,23 +248,24 @@ int engine_create_queue(struct engine *engine, struct svm *svm, u32 *id)
 		ret = PTR_ERR(thread);
 		goto err_put;
 	}
-	queue->thread = thread;
+	/* Held: who aborts all queues may meet one whose thread has ended. */
+	queue->thread = get_task_struct(thread);
 
 	mutex_lock(&engine->lock);
 	for (i = 0; i < ENGINE_QUEUES_MAX && engine->queue[i]; i++)
 		;
-	if (i < ENGINE_QUEUES_MAX) {
+	if (engine->left) {
+		ret = -ENODEV;
+	} else if (i < ENGINE_QUEUES_MAX) {
 		queue->id = i + 1;
 		engine->queue[i] = queue;
 		*id = i + 1;
+		ret = 0;
 	}
 	mutex_unlock(&engine->lock);
-	if (i == ENGINE_QUEUES_MAX) {
-		kthread_stop(thread);
-		ret = -ENOSPC;
-		goto err_put;
-	}
-	return 0;
+	if (!ret)
+		return 0;
+	kthread_stop(thread);
 
 err_put:
 	engine_queue_put(queue);
@@ -401,7 +278,7 @@ err_put:
  * @id: its number
  *
  * Context: sleeps until the command that it executes can be left.
- * Return: 0 or -ENOENT.
+ * Return: 0, -ENOENT, or -ENODEV.
  */
 int engine_destroy_queue(struct engine *engine, u32 id)
 {
@@ -413,12 +290,13 @@ int engine_destroy_queue(struct engine *engine, u32 id)
 		queue->closing = true;
 	mutex_unlock(&engine->lock);
 	if (!queue)
-		return -ENOENT;
+		return engine_no_queue(engine);
 
 	/* A barrier waits for what it still executes, so it keeps its place until then. */
 	engine_stop_queue(queue);
 	mutex_lock(&engine->lock);
 	engine->queue[id - 1] = NULL;
+	engine->busy_ns += engine_queue_busy_ns(queue);
 	mutex_unlock(&engine->lock);
 	engine_queue_put(queue);
 	return 0;
@@ -432,7 +310,7 @@ int engine_destroy_queue(struct engine *engine, u32 id)
  * @seqno: its number in the queue
  *
  * Context: may sleep.
- * Return: 0, -ENOENT, or -ENOSPC.
+ * Return: 0, -ENOENT, -ENOSPC, or -ENODEV.
  */
 int engine_submit(struct engine *engine, u32 id, struct engine_job *job, u64 *seqno)
 {
@@ -442,7 +320,7 @@ int engine_submit(struct engine *engine, u32 id, struct engine_job *job, u64 *se
 	mutex_lock(&engine->lock);
 	queue = engine_find_queue(engine, id);
 	if (!queue || engine_stopping(queue)) {
-		ret = -ENOENT;
+		ret = engine_no_queue(engine);
 		goto out;
 	}
 	spin_lock(&queue->lock);
@@ -480,7 +358,7 @@ static int engine_outcome(struct engine_queue *queue, u64 seqno, s32 *error)
 
 	spin_lock(&queue->lock);
 	if (queue->finished < seqno)
-		ret = -ENOENT;
+		ret = engine_no_queue(queue->engine);
 	else
 		*error = queue->finished - seqno < ENGINE_OUTCOMES ?
 			 queue->outcome[seqno % ENGINE_OUTCOMES] : 0;
@@ -497,7 +375,7 @@ static int engine_outcome(struct engine_queue *queue, u64 seqno, s32 *error)
  * @error: 0, or the errno of the command of it that failed
  *
  * Context: may sleep.
- * Return: 0, -ENOENT, -EINVAL, -ETIME, -EINTR.
+ * Return: 0, -ENOENT, -EINVAL, -ETIME, -EINTR, -ENODEV.
  */
 int engine_wait(struct engine *engine, u32 id, u64 seqno, ktime_t deadline, s32 *error)
 {
@@ -506,15 +384,14 @@ int engine_wait(struct engine *engine, u32 id, u64 seqno, ktime_t deadline, s32 
 	int ret = 0;
 
 	if (!queue)
-		return -ENOENT;
+		return engine_no_queue(engine);
 	if (!seqno || seqno > READ_ONCE(queue->submitted)) {
 		ret = -EINVAL;
 	} else if (!engine_is_finished(queue, seqno)) {
 		ret = -ETIME;
 		if (ktime_to_ns(left) > 0)
-			ret = wait_event_interruptible_hrtimeout(engine->progress,
-								 engine_is_finished(queue, seqno),
-								 left);
+			ret = freezable_wait(engine->progress, engine_is_finished(queue, seqno),
+					     left);
 		if (ret == -ERESTARTSYS)
 			ret = -EINTR;
 	}
@@ -522,4 +399,29 @@ int engine_wait(struct engine *engine, u32 id, u64 seqno, ktime_t deadline, s32 
 		ret = engine_outcome(queue, seqno, error);
 	engine_queue_put(queue);
 	return ret;
+}
+
+/**
+ * engine_busy_ns() - how long queues have executed submissions
+ * @engine: engine
+ *
+ * The sum over all queues that there were, with what is being executed now.  It never goes
+ * back.  Whatever a command waits for is a part of it.
+ *
+ * Context: may sleep.
+ * Return: nanoseconds.
+ */
+u64 engine_busy_ns(struct engine *engine)
+{
+	unsigned int i;
+	u64 ns;
+
+	mutex_lock(&engine->lock);
+	ns = engine->busy_ns;
+	for (i = 0; i < ENGINE_QUEUES_MAX; i++) {
+		if (engine->queue[i])
+			ns += engine_queue_busy_ns(engine->queue[i]);
+	}
+	mutex_unlock(&engine->lock);
+	return ns;
 }

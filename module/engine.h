@@ -11,6 +11,7 @@ struct drm_mockgpu_cmd;
 struct drm_mockgpu_result;
 struct engine_queue;
 struct eventfd_ctx;
+struct quota;
 struct svm;
 
 #define ENGINE_QUEUES_MAX	16U
@@ -19,15 +20,21 @@ struct svm;
 
 /**
  * struct engine - what executes commands for one open file
- * @lock: protects @queue and @orders
+ * @quota: what the file's user has; fixed
+ * @lock: protects @queue, @orders, @left and @busy_ns
  * @queue: the queues, by number - 1
  * @orders: submissions so far, of all queues
+ * @left: the device has left: there are no queues any more, for good
+ * @busy_ns: how long queues that have ended executed submissions
  * @progress: woken whenever a submission is finished, or a queue goes
  */
 struct engine {
+	struct quota *quota;
 	struct mutex lock; /* for what follows */
 	struct engine_queue *queue[ENGINE_QUEUES_MAX];
 	u64 orders;
+	bool left;
+	u64 busy_ns;
 	wait_queue_head_t progress;
 };
 
@@ -36,6 +43,7 @@ struct engine {
  * @node: on its queue's list
  * @cmds: what to do; freed with it
  * @count: how many
+ * @quota: of which user's they count, or NULL
  * @results: address of the results in the attached memory, or 0
  * @fence_addr: address of the fence in the attached memory, or 0
  * @fence_value: what to store there
@@ -47,6 +55,7 @@ struct engine_job {
 	struct list_head node;
 	struct drm_mockgpu_cmd *cmds;
 	unsigned int count;
+	struct quota *quota;
 	unsigned long results;
 	unsigned long fence_addr;
 	u64 fence_value;
@@ -55,17 +64,19 @@ struct engine_job {
 	u64 seqno;
 };
 
-void engine_init(struct engine *engine);
+void engine_init(struct engine *engine, struct quota *quota);
 void engine_abort(struct engine *engine);
+void engine_leave(struct engine *engine);
 void engine_fini(struct engine *engine);
 int engine_create_queue(struct engine *engine, struct svm *svm, u32 *id);
 int engine_destroy_queue(struct engine *engine, u32 id);
 int engine_submit(struct engine *engine, u32 id, struct engine_job *job, u64 *seqno);
 int engine_wait(struct engine *engine, u32 id, u64 seqno, ktime_t deadline, s32 *error);
+u64 engine_busy_ns(struct engine *engine);
 void engine_job_free(struct engine_job *job);
 
 /* What the commands need of the queue that executes them. */
-bool engine_stopping(const struct engine_queue *queue);
+int engine_stopping(const struct engine_queue *queue);
 u32 engine_queue_id(const struct engine_queue *queue);
 int engine_sleep(struct engine_queue *queue, ktime_t duration);
 int engine_barrier(struct engine_queue *queue, u64 order);

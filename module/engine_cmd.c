@@ -21,6 +21,7 @@
 #include "event.h"
 #include "engine.h"
 #include "engine_cmd.h"
+#include "engine_gate.h"
 #include "exclusive.h"
 #include "mockgpu_drm.h"
 #include "stats.h"
@@ -99,17 +100,23 @@ void engine_exec_destroy(struct engine_exec *exec)
 	kfree(exec);
 }
 
-/* Take the address space.  Returns -ECANCELED where it, or the queue, is at its end. */
+/*
+ * Take the address space.  Returns -ECANCELED where it is at its end, or engine_stopping()
+ * where the queue is.
+ */
 static int exec_enter(struct engine_exec *exec)
 {
 	struct mm_struct *mm = svm_mm(exec->svm);
+	int ret;
 
 	/* Nothing is held here. */
+	engine_gate_pass(exec->queue);
 	try_to_freeze();
 	cond_resched();
-	if (engine_stopping(exec->queue) || !mmget_not_zero(mm))
-		return -ECANCELED;
-	return 0;
+	ret = engine_stopping(exec->queue);
+	if (!ret && !mmget_not_zero(mm))
+		ret = -ECANCELED;
+	return ret;
 }
 
 static void exec_leave(struct engine_exec *exec)
@@ -122,11 +129,9 @@ static int exec_failed(struct engine_exec *exec, unsigned long addr, unsigned in
 {
 	/* The only signal that a queue gets is the one that stops it. */
 	if (ret == -EINTR)
-		ret = -ECANCELED;
-	if (ret != -ECANCELED) {
-		exec->result.fault_addr = addr;
-		exec->result.access = access;
-	}
+		return engine_stopping(exec->queue) ? : -ECANCELED;
+	exec->result.fault_addr = addr;
+	exec->result.access = access;
 	return ret;
 }
 
@@ -311,7 +316,7 @@ static int cmd_atomic(struct engine_exec *exec, const struct drm_mockgpu_cmd *cm
 		ret = exclusive_atomic(exec->svm, &atomic);
 		exec_leave(exec);
 		if (ret && engine_stopping(exec->queue))
-			ret = -ECANCELED;
+			ret = -EINTR;
 		if (ret)
 			ret = exec_failed(exec, atomic.addr, MOCKGPU_ACCESS_ATOMIC, ret);
 	}
@@ -373,22 +378,24 @@ static int cmd_chase(struct engine_exec *exec, const struct drm_mockgpu_cmd *cmd
 	return ret;
 }
 
-/* Whether there is a process to work for, and a queue to do it. */
-static bool exec_wanted(const struct engine_exec *exec)
+/* Returns 0 where there is a process to work for, and a queue to do it; else as exec_enter(). */
+static int exec_unwanted(const struct engine_exec *exec)
 {
-	return !engine_stopping(exec->queue) && atomic_read(&svm_mm(exec->svm)->mm_users);
+	if (engine_stopping(exec->queue))
+		return engine_stopping(exec->queue);
+	return atomic_read(&svm_mm(exec->svm)->mm_users) ? 0 : -ECANCELED;
 }
 
 static int cmd_delay(struct engine_exec *exec, const struct drm_mockgpu_cmd *cmd)
 {
 	ktime_t end = ktime_add_ns(ktime_get(), cmd->value), left;
+	int ret = 0;
 
-	for (left = cmd->value; left > 0; left = ktime_sub(end, ktime_get())) {
+	for (left = cmd->value; left > 0 && !ret; left = ktime_sub(end, ktime_get())) {
 		engine_sleep(exec->queue, min_t(ktime_t, left, DELAY_SLICE));
-		if (!exec_wanted(exec))
-			return -ECANCELED;
+		ret = exec_unwanted(exec);
 	}
-	return 0;
+	return ret;
 }
 
 static bool wait_is_over(const struct drm_mockgpu_cmd *cmd, u64 value)
@@ -426,8 +433,10 @@ static int cmd_wait_value(struct engine_exec *exec, const struct drm_mockgpu_cmd
 static int exec_cmd(struct engine_exec *exec, const struct engine_job *job,
 		    const struct drm_mockgpu_cmd *cmd)
 {
-	if (!exec_wanted(exec))
-		return -ECANCELED;
+	int ret = exec_unwanted(exec);
+
+	if (ret)
+		return ret;
 
 	switch (cmd->op) {
 	case MOCKGPU_CMD_NOP:
@@ -554,5 +563,8 @@ int engine_exec_job(struct engine_exec *exec, const struct engine_job *job)
 	if (event_on())
 		exec_tell(exec, job, MOCKGPU_EVENT_FENCE, 0, job->fence_addr, error ? : fence,
 			  began);
+	/* The queue ended before this was done. */
+	if (!error && fence && fence == engine_stopping(exec->queue))
+		error = fence;
 	return error;
 }

@@ -31,6 +31,7 @@
 #include "event.h"
 #include "event_ring.h"
 #include "mockgpu_drm.h"
+#include "quota.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
@@ -46,6 +47,7 @@
  * struct event_log - an open log
  * @node: on the list
  * @spec: what it is to have; fixed
+ * @quota: what that user has, or NULL for one who may have any number; fixed
  * @process: who opened it; fixed
  * @uid: as whom; fixed
  * @gid: likewise
@@ -58,6 +60,7 @@
 struct event_log {
 	struct list_head node;
 	struct event_log_spec spec;
+	struct quota *quota;
 	struct pid *process;
 	kuid_t uid;
 	kgid_t gid;
@@ -290,6 +293,28 @@ void event_run_add(struct event *run, unsigned long addr, unsigned long pfn, uns
 	run->len += len;
 }
 
+/* Have the room for events count as the caller's, if anybody's. */
+static int event_log_take(struct event_log *log, const struct event_log_spec *spec)
+{
+	if (spec->admin)
+		return 0;
+	log->quota = quota_of_caller();
+	if (!log->quota)
+		return -ENOMEM;
+	if (quota_take(log->quota, QUOTA_LOG_ENTRIES, spec->entries))
+		return 0;
+	quota_put(log->quota);
+	return -ENOSPC;
+}
+
+static void event_log_give(struct event_log *log)
+{
+	if (!log->quota)
+		return;
+	quota_give(log->quota, QUOTA_LOG_ENTRIES, log->ring.size);
+	quota_put(log->quota);
+}
+
 static void event_log_free(struct event_log *log)
 {
 	if (log->spec.mm)
@@ -297,6 +322,7 @@ static void event_log_free(struct event_log *log)
 	put_pid(log->process);
 	put_pid_ns(log->ns);
 	vfree(log->ring.slots);
+	event_log_give(log);
 	kfree(log);
 }
 
@@ -336,10 +362,18 @@ struct event_log *event_log_open(const struct event_log_spec *spec)
 	log = kzalloc(sizeof(*log), GFP_KERNEL_ACCOUNT);
 	if (!log)
 		return ERR_PTR(-ENOMEM);
+	ret = event_log_take(log, spec);
+	if (ret) {
+		kfree(log);
+		return ERR_PTR(ret);
+	}
 	if (!control_no_memory())
 		slots = __vmalloc(array_size(spec->entries, sizeof(*slots)),
 				  GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+	/* From here on event_log_give() knows how many. */
+	event_ring_init(&log->ring, slots, spec->entries);
 	if (!slots) {
+		event_log_give(log);
 		kfree(log);
 		return ERR_PTR(-ENOMEM);
 	}
@@ -351,7 +385,6 @@ struct event_log *event_log_open(const struct event_log_spec *spec)
 	log->gid = current_gid();
 	log->ns = get_pid_ns(task_active_pid_ns(current));
 	spin_lock_init(&log->lock);
-	event_ring_init(&log->ring, slots, spec->entries);
 	init_waitqueue_head(&log->readers);
 
 	ret = event_log_add(log);

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Emptying VRAM: some pages, all of them, or all of them for good when the
- * device leaves.
+ * Emptying VRAM: some pages, as many as room is wanted for, all of them, or all of
+ * them for good when the device leaves.
  *
  * An eviction goes by the physical page.  It finds the page's users through the
  * memory manager, whoever and wherever they are.  A page that somebody holds at
  * that moment, such as a CPU fault that is bringing it home, is passed over and
  * tried again.
  *
+ * Room is made a block at a time, the one first that was not used for longest.  Who is
+ * told that there is none has let each block have two turns: in the first, those were
+ * spared that had been used since the turn before; in the second, none was, as they may
+ * be used all the time.
+ *
  * Locking: none of its own, and nothing is held that a CPU fault needs.
  */
+#include <linux/bsearch.h>
 #include <linux/cpu.h>
 #include <linux/delay.h>
 #include <linux/jiffies.h>
@@ -17,15 +23,21 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/sort.h>
 #include <linux/workqueue.h>
 
 #include "control.h"
 #include "evict.h"
 #include "migrate.h"
+#include "mockgpu_drm.h"
+#include "stats.h"
 #include "vram.h"
 
 /* How long pages that are busy are tried again. */
 #define EVICT_TIMEOUT		HZ
+
+/* How often each block has its turn before there is no room. */
+#define EVICT_TURNS		2
 
 /* How often a leaving device says that it still waits. */
 #define EVICT_REPORT_INTERVAL	(5 * HZ)
@@ -43,6 +55,7 @@ static bool evict_page_in_use(unsigned long pfn)
  * @npages: how many are left
  * @single: room for as many, for those that are not of a huge folio
  * @evicted: pages that went; added to
+ * @tried: whether there were any to evict, for evict_turn()
  */
 struct evict_job {
 	struct vram *vram;
@@ -50,6 +63,7 @@ struct evict_job {
 	unsigned int npages;
 	unsigned long *single;
 	u64 *evicted;
+	bool tried;
 };
 
 /* The first page of the huge folio that a page is of at this moment, or 0. */
@@ -137,6 +151,7 @@ int evict_pfns(struct vram *vram, unsigned long *pfns, unsigned int npages,
 	if (!room || !job.single)
 		goto out;
 
+	room->cause = MOCKGPU_EVICTED_CALL;
 	ret = 0;
 	while (job.npages) {
 		ret = evict_once(&job, room);
@@ -232,6 +247,7 @@ int evict_all(struct vram *vram, u64 *evicted, u64 *busy)
 	if (!room)
 		return -ENOMEM;
 
+	room->cause = MOCKGPU_EVICTED_CALL;
 	for (;;) {
 		ret = evict_sweep(vram, room, true, evicted, busy);
 		if (ret || !*busy || time_after(jiffies, deadline))
@@ -240,6 +256,153 @@ int evict_all(struct vram *vram, u64 *evicted, u64 *busy)
 		usleep_range(500, 1000);
 	}
 	kfree(room);
+	return ret;
+}
+
+static int evict_compare(const void *a, const void *b)
+{
+	unsigned long x = *(const unsigned long *)a, y = *(const unsigned long *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/**
+ * evict_keep_set() - say which pages are to stay when room is made
+ * @keep: to be set
+ * @pfns: their page frame numbers, and 0 for what is none; put in order, and to stay as it is
+ * @count: how many
+ */
+void evict_keep_set(struct evict_keep *keep, unsigned long *pfns, unsigned int count)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < count; i++) {
+		if (pfns[i])
+			pfns[n++] = pfns[i];
+	}
+	sort(pfns, n, sizeof(*pfns), evict_compare, NULL);
+	keep->pfns = pfns;
+	keep->count = n;
+}
+
+static bool evict_is_kept(const struct evict_keep *keep, unsigned long pfn)
+{
+	return keep &&
+	       bsearch(&pfn, keep->pfns, keep->count, sizeof(*keep->pfns), evict_compare);
+}
+
+/* The pages of a block that are to make room.  Of a huge folio that is all or none. */
+static unsigned int evict_choose(unsigned long first, const struct evict_keep *keep,
+				 unsigned long *pfns)
+{
+	unsigned int i, n = 0;
+	bool kept = false;
+
+	for (i = 0; i < VRAM_BLOCK_PAGES; i++) {
+		if (!evict_page_in_use(first + i))
+			continue;
+		if (evict_is_kept(keep, first + i))
+			kept = true;
+		else
+			pfns[n++] = first + i;
+	}
+	return kept && evict_huge_pfn(first) ? 0 : n;
+}
+
+/* Whether so many pages can be had, as far as VRAM goes. */
+static bool evict_is_room(struct vram *vram, unsigned int want)
+{
+	struct vram_usage usage;
+
+	vram_read_usage(vram, &usage);
+	return vram->bytes - usage.used >= want * PAGE_SIZE;
+}
+
+/*
+ * Let blocks have their turn until there is room, each once at the most; with @spare, those
+ * that are in use stay.  Returns 0, also where there is none, -ENOMEM, -EIO or -EINTR.
+ */
+static int evict_turn(struct evict_job *job, struct migrate_eviction *room, unsigned int want,
+		      const struct evict_keep *keep, bool spare)
+{
+	unsigned long deadline = jiffies + EVICT_TIMEOUT, pfn;
+	u64 left = job->vram->bytes / VRAM_BLOCK_BYTES, before;
+	int ret = 0, err;
+
+	job->tried = false;
+	while (!evict_is_room(job->vram, want)) {
+		cond_resched();
+		if (signal_pending(current))
+			return -EINTR;
+		pfn = vram_next_victim(job->vram, spare, &left);
+		if (!pfn || time_after(jiffies, deadline))
+			break;
+		job->npages = evict_choose(pfn, keep, job->pfns);
+		if (!job->npages)
+			continue;
+		job->tried = true;
+		before = *job->evicted;
+		err = evict_once(job, room);
+		ret = err ? : ret;
+		stats_add(job->vram->stats, STAT_EVICT_PASSED_OVER, job->npages);
+		/* It takes as long as it takes; not to get on may not. */
+		if (*job->evicted != before)
+			deadline = jiffies + EVICT_TIMEOUT;
+	}
+	return ret;
+}
+
+/**
+ * evict_make_room() - have pages of VRAM go so that others can come
+ * @vram: VRAM that is full
+ * @want: pages that room is wanted for
+ * @keep: pages that are to stay, or NULL
+ *
+ * Whoever is faster may have that room.
+ *
+ * Context: may sleep; no lock held that a CPU fault needs, mmap_lock included.
+ * Return: 0, if there was room for so many a moment ago; -ENOSPC; -ENOMEM, -EIO, if
+ * pages could have gone but for that; -EINTR (a signal); -ENODEV (the
+ * device leaves).
+ */
+int evict_make_room(struct vram *vram, unsigned int want, const struct evict_keep *keep)
+{
+	u64 evicted = 0;
+	struct evict_job job = { .vram = vram, .evicted = &evicted };
+	struct migrate_eviction *room;
+	unsigned int turn;
+	int ret = -ENOMEM, err;
+
+	if (control_no_memory())
+		return ret;
+	/* Not every caller keeps the device from being taken apart. */
+	if (!vram_enter(vram))
+		return -ENODEV;
+	room = kmalloc(sizeof(*room), GFP_KERNEL);
+	job.pfns = kmalloc_array(VRAM_BLOCK_PAGES, sizeof(*job.pfns), GFP_KERNEL);
+	job.single = kmalloc_array(VRAM_BLOCK_PAGES, sizeof(*job.single), GFP_KERNEL);
+	if (!room || !job.pfns || !job.single)
+		goto out;
+
+	room->cause = MOCKGPU_EVICTED_ROOM;
+	ret = -ENOSPC;
+	for (turn = 0; turn < EVICT_TURNS; turn++) {
+		err = evict_turn(&job, room, want, keep, turn < EVICT_TURNS - 1);
+		ret = err ? : ret;
+		if (evict_is_room(vram, want))
+			ret = 0;
+		if (!ret || ret == -EINTR)
+			break;
+		/* What has gone may wait to be freed. */
+		if (job.tried)
+			evict_drain();
+	}
+	stats_add(vram->stats, STAT_PAGES_EVICTED_ROOM, evicted);
+out:
+	kfree(job.single);
+	kfree(job.pfns);
+	kfree(room);
+	vram_leave(vram);
 	return ret;
 }
 
@@ -261,10 +424,11 @@ void evict_for_good(struct vram *vram)
 
 	/* Some kernels complain where more than two pages in one piece must not fail. */
 	room = kvmalloc(sizeof(*room), GFP_KERNEL | __GFP_NOFAIL);
+	room->cause = MOCKGPU_EVICTED_LEAVE;
 	for (;;) {
 		evict_sweep(vram, room, false, &evicted, &busy);
 		vram_read_usage(vram, &usage);
-		if (!usage.used)
+		if (!usage.used && !usage.visitors)
 			break;
 		evict_drain();
 		if (time_after(jiffies, report)) {

@@ -6,9 +6,21 @@
 
 struct vram;
 
+/**
+ * struct evict_keep - pages that stay when room is made
+ * @pfns: their page frame numbers, in order
+ * @count: how many
+ */
+struct evict_keep {
+	const unsigned long *pfns;
+	unsigned int count;
+};
+
 int evict_pfns(struct vram *vram, unsigned long *pfns, unsigned int npages,
 	       u64 *evicted, u64 *busy);
 int evict_all(struct vram *vram, u64 *evicted, u64 *busy);
+void evict_keep_set(struct evict_keep *keep, unsigned long *pfns, unsigned int count);
+int evict_make_room(struct vram *vram, unsigned int want, const struct evict_keep *keep);
 void evict_for_good(struct vram *vram);
 
 #endif

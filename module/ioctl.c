@@ -258,7 +258,7 @@ static int migrate_all_or_nothing(struct drm_device *drm, struct svm_migration *
 
 	if (control_no_memory())
 		return -ENOMEM;
-	status = kvmalloc(npages, GFP_KERNEL);
+	status = kvmalloc(npages, GFP_KERNEL_ACCOUNT);
 	if (!status)
 		return -ENOMEM;
 	memset(status, MOCKGPU_PAGE_NOT_TRIED, npages);
@@ -280,7 +280,7 @@ static int migrate_check(const struct drm_mockgpu_migrate *args)
 		return ret;
 	if (args->target != MOCKGPU_TARGET_SYSTEM && args->target != MOCKGPU_TARGET_VRAM)
 		return -EINVAL;
-	if (args->flags & ~MOCKGPU_MIGRATE_ALL_OR_NOTHING)
+	if (args->flags & ~(MOCKGPU_MIGRATE_ALL_OR_NOTHING | MOCKGPU_MIGRATE_NO_EVICT))
 		return -EINVAL;
 	if ((args->flags & MOCKGPU_MIGRATE_ALL_OR_NOTHING) &&
 	    args->len > SVM_ATOMIC_PAGES * PAGE_SIZE)
@@ -318,6 +318,7 @@ int ioctl_migrate(struct drm_device *drm, void *data, struct drm_file *file)
 	if (!mig)
 		return -ENOMEM;
 
+	mig->no_evict = args->flags & MOCKGPU_MIGRATE_NO_EVICT;
 	if (args->flags & MOCKGPU_MIGRATE_ALL_OR_NOTHING)
 		ret = migrate_all_or_nothing(drm, mig, args);
 	else
@@ -368,7 +369,7 @@ int ioctl_residency(struct drm_device *drm, void *data, struct drm_file *file)
 		return PTR_ERR(svm);
 	if (control_no_memory())
 		return -ENOMEM;
-	res = kmalloc_array(SVM_WINDOW_PAGES, sizeof(*res), GFP_KERNEL);
+	res = kmalloc_array(SVM_WINDOW_PAGES, sizeof(*res), GFP_KERNEL_ACCOUNT);
 	if (!res)
 		return -ENOMEM;
 
@@ -450,7 +451,7 @@ int ioctl_rw(struct drm_device *drm, void *data, struct drm_file *file)
 		return PTR_ERR(svm);
 	if (control_no_memory())
 		return -ENOMEM;
-	bounce = kvmalloc(min_t(u64, args->len, RW_STEP_BYTES), GFP_KERNEL);
+	bounce = kvmalloc(min_t(u64, args->len, RW_STEP_BYTES), GFP_KERNEL_ACCOUNT);
 	if (!bounce)
 		return -ENOMEM;
 

@@ -16,6 +16,7 @@
 
 #include <drm/drm_file.h>
 
+#include "client.h"
 #include "control.h"
 #include "ioctl.h"
 #include "mockgpu_drm.h"
@@ -150,7 +151,7 @@ int ioctl_point_arm(struct drm_device *drm, void *data, struct drm_file *file)
 		if (IS_ERR(spec.mm))
 			return PTR_ERR(spec.mm);
 	}
-	ret = control_arm(&spec, file, &args->id);
+	ret = client_arm(file->driver_priv, &spec, &args->id);
 	if (spec.mm)
 		mmput(spec.mm);
 	return ret;
@@ -167,11 +168,13 @@ int ioctl_point_arm(struct drm_device *drm, void *data, struct drm_file *file)
 int ioctl_point_wait(struct drm_device *drm, void *data, struct drm_file *file)
 {
 	struct drm_mockgpu_point_wait *args = data;
+	struct client *client = file->driver_priv;
 	struct control_report report = {};
 	int ret;
 
-	ret = control_wait(file, args->id, args->hits,
+	ret = control_wait(client, args->id, args->hits,
 			   ns_to_ktime(min_t(u64, args->deadline_ns, KTIME_MAX)), &report);
+	ret = client_errno(client, ret);
 	/* Who makes the call anew waits for as many as before. */
 	if (ret != -EINTR)
 		args->hits = report.hits;
@@ -194,8 +197,11 @@ int ioctl_point_wait(struct drm_device *drm, void *data, struct drm_file *file)
 int ioctl_point_release(struct drm_device *drm, void *data, struct drm_file *file)
 {
 	struct drm_mockgpu_point_release *args = data;
+	struct client *client = file->driver_priv;
+	int ret;
 
 	if (args->pad || (args->flags & ~MOCKGPU_POINT_STAY_ARMED))
 		return -EINVAL;
-	return control_release(file, args->id, args->flags & MOCKGPU_POINT_STAY_ARMED);
+	ret = control_release(client, args->id, args->flags & MOCKGPU_POINT_STAY_ARMED);
+	return client_errno(client, ret);
 }

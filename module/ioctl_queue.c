@@ -18,6 +18,7 @@
 #include "engine_cmd.h"
 #include "ioctl.h"
 #include "mockgpu_drm.h"
+#include "quota.h"
 
 static struct engine *file_engine(struct drm_file *file)
 {
@@ -104,10 +105,14 @@ static int submit_check_commands(struct drm_mockgpu_submit *args, const struct e
 }
 
 /* Get everything that a submission needs; on error engine_job_free() frees what there is. */
-static int submit_fill(struct drm_mockgpu_submit *args, struct engine_job *job)
+static int submit_fill(const struct engine *engine, struct drm_mockgpu_submit *args,
+		       struct engine_job *job)
 {
 	size_t bytes = (size_t)args->count * sizeof(*job->cmds);
 
+	if (!quota_take(engine->quota, QUOTA_COMMANDS, args->count))
+		return -ENOSPC;
+	job->quota = engine->quota;
 	job->count = args->count;
 	job->results = args->results;
 	job->fence_addr = args->fence_addr;
@@ -157,7 +162,7 @@ int ioctl_submit(struct drm_device *drm, void *data, struct drm_file *file)
 	job = kzalloc(sizeof(*job), GFP_KERNEL_ACCOUNT);
 	if (!job)
 		return -ENOMEM;
-	ret = submit_fill(args, job);
+	ret = submit_fill(file_engine(file), args, job);
 	if (!ret)
 		ret = engine_submit(file_engine(file), args->queue, job, &args->seqno);
 	if (ret)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Moving pages: a process's pages, from system memory to VRAM or back.
+ * Moving pages: a process's pages, from wherever they are to VRAM, or home from there.
  *
  * A move has three steps.  Start: the memory manager takes the pages out of all
  * page tables, so that nobody can change them, and tells every notifier.  Fill:
@@ -12,6 +12,9 @@
  * A huge folio of 2 MiB moves whole where it is the whole run and there is a place of
  * 2 MiB for it.  It then has one entry, at its first page; the others are empty.
  * Otherwise the memory manager splits it when it is collected.
+ *
+ * What lies in another device's VRAM goes from there straight to this one's: all devices'
+ * page maps have one owner, by which the memory manager collects it.
  *
  * Locking: none of its own.  The functions on a run want mmap_lock of the run's
  * address space held for reading, from start to commit or cancel.  In between,
@@ -34,9 +37,9 @@
 
 /**
  * migrate_pool_fill() - take pages of VRAM for a migration to come
- * @pool: pool that is empty; its @vram, @charge and @pages are set
- * @want: pages wanted; @pool->pages has room for them
- * @huge: have those for a huge folio if possible; @want is VRAM_BLOCK_PAGES
+ * @pool: pool none of whose pages is used; its @vram, @charge and @pages are set
+ * @want: pages that it is to have; @pool->pages has room for them
+ * @huge: have those for a huge folio if possible; @want is VRAM_BLOCK_PAGES, and the pool empty
  *
  * Context: may sleep; mmap_lock not held.
  */
@@ -49,7 +52,8 @@ void migrate_pool_fill(struct migrate_pool *pool, unsigned int want, bool huge)
 		pool->why = 0;
 		return;
 	}
-	pool->count = vram_get_pages(pool->vram, pool->charge, want, pool->pages, &pool->why);
+	pool->count += vram_get_pages(pool->vram, pool->charge, want - pool->count,
+				      pool->pages + pool->count, &pool->why);
 }
 
 /**
@@ -60,7 +64,7 @@ void migrate_pool_fill(struct migrate_pool *pool, unsigned int want, bool huge)
  */
 void migrate_pool_drain(struct migrate_pool *pool)
 {
-	vram_put_unused(pool->vram, pool->pages + pool->used, pool->count - pool->used);
+	vram_put_unused(pool->vram, pool->pages, pool->used, pool->count);
 	pool->used = 0;
 	pool->count = 0;
 }
@@ -70,7 +74,8 @@ void migrate_pool_drain(struct migrate_pool *pool)
  * @run: run with @args.vma, start, end, src and dst, and @status set
  * @to_vram: which way
  *
- * What is collected is marked in @run->args.src.  The notifiers have been
+ * Towards VRAM, what lies in VRAM is collected as well, unless the run leaves peers.  What
+ * is collected is marked in @run->args.src.  The notifiers have been
  * called.  On success migrate_run_commit() or migrate_run_cancel() must follow.
  *
  * A hole becomes a huge folio where the process asked for huge pages.
@@ -86,7 +91,9 @@ int migrate_run_start(struct migrate_run *run, bool to_vram)
 
 	run->began = event_start();
 	run->args.pgmap_owner = vram_owner();
-	run->args.flags = to_vram ? MIGRATE_VMA_SELECT_SYSTEM : MIGRATE_SELECT_VRAM;
+	run->args.flags = to_vram && run->leave_peers ? 0 : MIGRATE_SELECT_VRAM;
+	if (to_vram)
+		run->args.flags |= MIGRATE_VMA_SELECT_SYSTEM;
 	if (run->huge && run->args.end - run->args.start == VRAM_BLOCK_BYTES)
 		run->args.flags |= MIGRATE_VMA_SELECT_COMPOUND;
 	ret = migrate_vma_setup(&run->args);
@@ -111,10 +118,13 @@ static void migrate_answer(struct migrate_run *run, unsigned long i, u8 answer)
 }
 
 /* Why a page that the memory manager would move must stay, or MIGRATE_PENDING. */
-static u8 migrate_refuse_vram(struct page *page)
+static u8 migrate_refuse_vram(const struct migrate_run *run, struct page *page)
 {
 	struct folio *folio = page_folio(page);
 
+	/* Somebody else moved it here before it was collected. */
+	if (vram_has_page(page))
+		return vram_of_page(page) == run->vram ? MOCKGPU_PAGE_ALREADY : MIGRATE_PENDING;
 	/* ksmd would read the page through its kernel mapping, which VRAM has not. */
 	if (folio_test_ksm(folio))
 		return MOCKGPU_PAGE_KSM;
@@ -123,7 +133,16 @@ static u8 migrate_refuse_vram(struct page *page)
 	return MIGRATE_PENDING;
 }
 
-/* Why there is no page left in the pool.  If it is just too small, try again. */
+/*
+ * Whether somebody holds what was collected of VRAM.  The memory manager allows for one who does
+ * when it collects, and refuses it at the commit, when others have moved.
+ */
+static bool migrate_is_held(struct page *page)
+{
+	return vram_has_page(page) && folio_ref_count(page_folio(page)) > 1;
+}
+
+/* Why there is no page left in the pool.  If there may be more the next time, try again. */
 static u8 migrate_pool_answer(const struct migrate_pool *pool)
 {
 	switch (pool->why) {
@@ -144,10 +163,12 @@ static u8 migrate_fill_vram_entry(struct migrate_run *run, unsigned long i,
 	unsigned int n, count = migrate_entry_pages(run->args.src[i]);
 	struct page *to;
 
+	if (pool->used == pool->count) {
+		memset(run->guess + i, MOCKGPU_PAGE_NO_VRAM, count);
+		return migrate_pool_answer(pool);
+	}
 	if (!from)
 		memset(run->guess + i, MOCKGPU_PAGE_ABSENT, count);
-	if (pool->used == pool->count)
-		return migrate_pool_answer(pool);
 
 	to = pool->pages[pool->used];
 	for (n = 0; n < count; n++) {
@@ -163,10 +184,10 @@ static u8 migrate_fill_vram_entry(struct migrate_run *run, unsigned long i,
 }
 
 /**
- * migrate_run_screen() - find the pages of a run that must not go to VRAM
+ * migrate_run_screen() - find the pages of a run that must not go to VRAM, or are there
  * @run: run that was started
  *
- * They have their reason in @run->status then.
+ * They have their answer in @run->status then.  What somebody holds is not collected after all.
  *
  * Context: mmap_lock held; does not sleep.
  */
@@ -180,11 +201,16 @@ void migrate_run_screen(struct migrate_run *run)
 		if (!(run->args.src[i] & MIGRATE_PFN_MIGRATE))
 			continue;
 		page = migrate_pfn_to_page(run->args.src[i]);
-		if (page)
-			migrate_answer(run, i, migrate_refuse_vram(page));
-		else if (no_holes)
+		if (!page) {
 			/* Its owner wants to fill it; the memory manager would refuse. */
-			migrate_answer(run, i, MOCKGPU_PAGE_ABSENT);
+			if (no_holes)
+				migrate_answer(run, i, MOCKGPU_PAGE_ABSENT);
+			continue;
+		}
+		migrate_answer(run, i, migrate_refuse_vram(run, page));
+		/* It counts as not collected, and goes back at the end. */
+		if (run->status[i] == MIGRATE_PENDING && migrate_is_held(page))
+			run->args.src[i] &= ~MIGRATE_PFN_MIGRATE;
 	}
 }
 
@@ -237,6 +263,14 @@ void migrate_run_fill_system(struct migrate_run *run)
 	}
 }
 
+/* Where an entry that has moved to VRAM was before, as the log has it. */
+static u64 migrate_run_origin(const struct migrate_run *run, unsigned long i)
+{
+	if (!(run->args.src[i] & MIGRATE_PFN_VALID))
+		return 1;
+	return run->guess[i] == MIGRATE_NO_PEER ? 0 : MOCKGPU_PLACE_DEVICE(run->guess[i]);
+}
+
 static void migrate_run_tell(struct migrate_run *run, bool to_vram)
 {
 	struct migrate_vma *args = &run->args;
@@ -250,17 +284,18 @@ static void migrate_run_tell(struct migrate_run *run, bool to_vram)
 	};
 	int device = event.device;
 	unsigned long i;
-	bool hole;
+	u64 value = 0;
 
 	for (i = 0; event_on() && i < args->npages; i++) {
 		if (!migrate_entry_moved(args->src[i], args->dst[i]))
 			continue;
-		hole = !(args->src[i] & MIGRATE_PFN_VALID);
-		if (!to_vram)
+		if (to_vram)
+			value = migrate_run_origin(run, i);
+		else
 			device = run->guess[i];
-		if (hole != event.value || device != event.device)
+		if (value != event.value || device != event.device)
 			event_run_end(&event);
-		event.value = hole;
+		event.value = value;
 		event.device = device;
 		event_run_add(&event, args->start + i * PAGE_SIZE,
 			      page_to_pfn(migrate_pfn_to_page(args->dst[i])),
@@ -283,6 +318,26 @@ static void migrate_run_left(struct migrate_run *run, unsigned long i)
 	stats_add(vram->stats, STAT_HUGE_TO_SYSTEM, count > 1);
 }
 
+/*
+ * An entry has moved to VRAM: book it where it was, if that is another device's VRAM.  Returns
+ * how many pages came from there.
+ */
+static unsigned int migrate_run_left_peer(struct migrate_run *run, unsigned long i)
+{
+	struct page *page = migrate_pfn_to_page(run->args.src[i]);
+	struct vram *peer;
+	unsigned int count;
+
+	run->guess[i] = MIGRATE_NO_PEER;
+	if (!page || !vram_has_page(page))
+		return 0;
+	peer = vram_of_page(page);
+	count = migrate_left_vram(run->args.src[i], run->args.dst[i]);
+	run->guess[i] = peer->index;
+	stats_add(peer->stats, STAT_PAGES_TO_PEER, count);
+	return count;
+}
+
 /**
  * migrate_run_commit() - put the copies of a run in place of its pages
  * @run: run that was started and filled
@@ -296,10 +351,11 @@ static void migrate_run_left(struct migrate_run *run, unsigned long i)
 void migrate_run_commit(struct migrate_run *run, bool to_vram)
 {
 	struct migrate_vma *args = &run->args;
-	u64 moved = 0, holes = 0, huge = 0;
+	u64 moved = 0, holes = 0, peers = 0, huge = 0;
 	unsigned int count;
 	unsigned long i;
 
+	migrate_cross_links(args->src, args->dst, args->npages);
 	control_hit_range(CONTROL_MIGRATE_COPIED, args->vma->vm_mm, args->start, args->end);
 	if (to_vram)
 		compat_migrate_to_vram(args);
@@ -319,6 +375,7 @@ void migrate_run_commit(struct migrate_run *run, bool to_vram)
 		huge += count > 1;
 		if (!(args->src[i] & MIGRATE_PFN_VALID))
 			holes += count;
+		peers += migrate_run_left_peer(run, i);
 	}
 	migrate_vma_finalize(args);
 	migrate_run_tell(run, to_vram);
@@ -326,6 +383,7 @@ void migrate_run_commit(struct migrate_run *run, bool to_vram)
 	stats_add(run->vram->stats, STAT_PAGES_TO_VRAM, moved);
 	stats_add(run->vram->stats, STAT_HUGE_TO_VRAM, huge);
 	stats_add(run->vram->stats, STAT_PAGES_HOLE, holes);
+	stats_add(run->vram->stats, STAT_PAGES_FROM_PEER, peers);
 }
 
 /**

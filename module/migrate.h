@@ -14,6 +14,9 @@ struct vram_charge;
 /* Not an answer yet; beside MOCKGPU_PAGE_* in &migrate_run.status. */
 #define MIGRATE_PENDING		0xff
 
+/* In place of a device's number in &migrate_run.guess. */
+#define MIGRATE_NO_PEER		0xff
+
 /**
  * struct migrate_pool - pages of VRAM, taken before a migration
  * @vram: where they come from
@@ -43,8 +46,9 @@ void migrate_pool_drain(struct migrate_pool *pool);
  *	slot for each page
  * @status: a byte for each page: MIGRATE_PENDING until its fate is known
  * @guess: a byte for each page: what to report if a page stays pending; of an entry that
- *	has moved to system memory, which device it was in
+ *	has moved, which device it was in, or MIGRATE_NO_PEER
  * @huge: if it is the run, move a huge folio whole; towards VRAM, only with a pool for it
+ * @leave_peers: towards VRAM: what lies in that of another device stays there
  * @vram: that of the device that asked
  * @granularity: log2 of how many pages a CPU fault will bring home from VRAM
  * @slice_ms: for how many milliseconds it will leave them there
@@ -57,6 +61,7 @@ struct migrate_run {
 	u8 *status;
 	u8 *guess;
 	bool huge;
+	bool leave_peers;
 	struct vram *vram;
 	u8 granularity;
 	unsigned int slice_ms;
@@ -89,11 +94,13 @@ static inline bool migrate_entry_moved(unsigned long src, unsigned long dst)
  * @src: a slot for each page
  * @dst: likewise
  * @pin: likewise; see migrate_pin()
+ * @cause: MOCKGPU_EVICTED_*
  */
 struct migrate_eviction {
 	unsigned long src[VRAM_BLOCK_PAGES];
 	unsigned long dst[VRAM_BLOCK_PAGES];
 	struct anon_vma *pin[VRAM_BLOCK_PAGES];
+	unsigned int cause;
 };
 
 unsigned int migrate_evict_range(struct vram *vram, unsigned long pfn, unsigned int npages,

@@ -20,6 +20,7 @@
 #include "control.h"
 #include "migrate_internal.h"
 #include "vram.h"
+#include "vram_link.h"
 
 /**
  * migrate_collected() - have pages that were collected count as in use, where a test says so
@@ -158,8 +159,61 @@ int migrate_fill_system(unsigned long src, unsigned long *dst, gfp_t gfp,
 	return migrate_fill_system_page(src, dst, gfp, vma, addr);
 }
 
+/* What there is to wait for: bytes that went over a link, one after another. */
+struct migrate_load {
+	struct vram_link *link;
+	u64 bytes;
+};
+
+/* More has gone over the link of a page, if that is in VRAM. */
+static void migrate_load_add(struct migrate_load *load, const struct page *page, u64 bytes)
+{
+	struct vram_link *link;
+
+	if (!vram_has_page(page))
+		return;
+	link = vram_of_page(page)->link;
+	if (link != load->link && load->bytes) {
+		vram_link_cross(load->link, load->bytes);
+		load->bytes = 0;
+	}
+	load->link = link;
+	load->bytes += bytes;
+}
+
 /**
- * migrate_left_vram() - deal with an entry that moved from VRAM to system memory
+ * migrate_cross_links() - wait until what was copied has crossed its links
+ * @src: entries that were collected
+ * @dst: likewise, with the copies
+ * @npages: how many, up to VRAM_BLOCK_PAGES
+ *
+ * What is cleared in VRAM rather than copied there crosses none, and what goes from one
+ * device to another both.  The copies are complete; who is killed has no need to wait.
+ *
+ * Context: may sleep, as vram_link_cross().
+ */
+void migrate_cross_links(const unsigned long *src, const unsigned long *dst,
+			 unsigned long npages)
+{
+	struct migrate_load from = {}, to = {};
+	unsigned long i;
+	u64 bytes;
+
+	if (!vram_link_any())
+		return;
+	for (i = 0; i < npages; i++) {
+		if (!dst[i] || !(src[i] & MIGRATE_PFN_VALID))
+			continue;
+		bytes = migrate_entry_pages(src[i]) * PAGE_SIZE;
+		migrate_load_add(&from, migrate_pfn_to_page(src[i]), bytes);
+		migrate_load_add(&to, migrate_pfn_to_page(dst[i]), bytes);
+	}
+	vram_link_cross(from.link, from.bytes);
+	vram_link_cross(to.link, to.bytes);
+}
+
+/**
+ * migrate_left_vram() - deal with an entry that moved from VRAM, wherever to
  * @src: its entry
  * @dst: likewise
  *

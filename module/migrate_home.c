@@ -102,6 +102,7 @@ static u64 migrate_neighbours(struct vm_fault *vmf, const struct vram *vram, u8 
 	args.dst = scratch->dst;
 	if (!migrate_vma_setup(&args)) {
 		migrate_fill_neighbours(&args, vram);
+		migrate_cross_links(args.src, args.dst, args.npages);
 		migrate_vma_pages(&args);
 		for (i = 0; i < args.npages; i++) {
 			if (migrate_entry_moved(args.src[i], args.dst[i]))
@@ -203,6 +204,7 @@ static vm_fault_t migrate_fault_page(struct migrate_fault *fault)
 	ret = 0;
 	if ((src & MIGRATE_PFN_MIGRATE) && (src & MIGRATE_PFN_VALID))
 		ret = migrate_fill_system(src, &dst, GFP_HIGHUSER_MOVABLE, vmf->vma, args.start);
+	migrate_cross_links(args.src, args.dst, args.npages);
 	control_hit_range(CONTROL_CPU_FAULT_COPIED, vmf->vma->vm_mm, args.start, args.end);
 	migrate_vma_pages(&args);
 	if (migrate_entry_moved(src, dst))
@@ -249,6 +251,7 @@ static vm_fault_t migrate_fault_huge(struct migrate_fault *fault)
 	if ((args.src[0] & MIGRATE_PFN_MIGRATE) && (args.src[0] & MIGRATE_PFN_VALID) &&
 	    (args.src[0] & MIGRATE_PFN_COMPOUND))
 		ret = migrate_fill_system(args.src[0], &args.dst[0], 0, vmf->vma, args.start);
+	migrate_cross_links(args.src, args.dst, args.npages);
 	control_hit_range(CONTROL_CPU_FAULT_COPIED, vmf->vma->vm_mm, args.start, args.end);
 	migrate_vma_pages(&args);
 	if (migrate_entry_moved(args.src[0], args.dst[0]))
@@ -305,11 +308,12 @@ static void migrate_let_go(struct page *page, unsigned long *src)
 
 /* Tell of pages that an eviction has brought home. */
 static void migrate_evict_tell(const struct vram *vram, unsigned int npages,
-			       const unsigned long *src, const unsigned long *dst, u64 began)
+			       const struct migrate_eviction *room, u64 began)
 {
+	const unsigned long *src = room->src, *dst = room->dst;
 	struct event event = {
 		.kind = MOCKGPU_EVENT_EVICT,
-		.cause = READ_ONCE(vram->closed) ? MOCKGPU_EVICTED_LEAVE : MOCKGPU_EVICTED_CALL,
+		.cause = room->cause,
 		.device = vram->index,
 		.start = began,
 	};
@@ -378,6 +382,7 @@ static unsigned int migrate_evict(struct vram *vram, unsigned long pfn, unsigned
 	int ret;
 
 	*why = 0;
+	atomic64_add(npages, &vram->moving);
 	control_hit(CONTROL_EVICT, NULL, 0);
 	migrate_collect(room, pfn, npages);
 	migrate_collected(src, npages, NULL, 0);
@@ -400,6 +405,7 @@ static unsigned int migrate_evict(struct vram *vram, unsigned long pfn, unsigned
 		if (ret)
 			*why = ret;
 	}
+	migrate_cross_links(src, dst, npages);
 	control_hit(CONTROL_EVICT_COPIED, NULL, 0);
 	migrate_device_pages(src, dst, npages);
 	for (i = 0; i < npages; i++) {
@@ -410,7 +416,7 @@ static unsigned int migrate_evict(struct vram *vram, unsigned long pfn, unsigned
 		huge += count > 1;
 	}
 	migrate_device_finalize(src, dst, npages);
-	migrate_evict_tell(vram, npages, src, dst, began);
+	migrate_evict_tell(vram, npages, room, began);
 	for (i = 0; i < npages; i++)
 		migrate_unpin(room->pin[i]);
 	/* Who asked counts by pages: each of a huge folio's has moved. */
@@ -422,6 +428,7 @@ static unsigned int migrate_evict(struct vram *vram, unsigned long pfn, unsigned
 			dst[i + n] = dst[i];
 		}
 	}
+	atomic64_sub(npages, &vram->moving);
 	stats_add(vram->stats, STAT_PAGES_EVICTED, evicted);
 	stats_add(vram->stats, STAT_HUGE_TO_SYSTEM, huge);
 	return evicted;

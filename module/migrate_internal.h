@@ -32,6 +32,8 @@ void migrate_collected(unsigned long *src, unsigned long npages, const struct mm
 bool migrate_copy_to_vram(struct page *to, struct page *from);
 int migrate_fill_system(unsigned long src, unsigned long *dst, gfp_t gfp,
 			struct vm_area_struct *vma, unsigned long addr);
+void migrate_cross_links(const unsigned long *src, const unsigned long *dst,
+			 unsigned long npages);
 unsigned int migrate_left_vram(unsigned long src, unsigned long dst);
 
 unsigned int migrate_pin(struct page *page, struct anon_vma **pin);

@@ -29,6 +29,9 @@ struct vram;
 #define MIRROR_NOTIFIER_SHIFT	24
 #define MIRROR_NOTIFIER_BYTES	BIT(MIRROR_NOTIFIER_SHIFT)
 
+/* Notifiers that there are at once, which watch 256 GiB; for more, others are given up. */
+#define MIRROR_WINDOWS_MAX	16384U
+
 /**
  * struct mirror_touch - the device needs a page; what is to happen first?
  * @addr: in: address of the page
@@ -43,6 +46,7 @@ struct vram;
  * @reads: out: whether reading is a touch
  * @around: out: log2 of the pages around it to map if they are there
  * @huge: out: whether an entry may map GPU_PT_LEAF_BYTES of what is not local
+ * @atomics_here: out: whether to ask again before an atomic operation on what is not local
  * @elsewhere: out: 0, or the errno of an access to a page that is not in the device's
  *	VRAM
  * @migrations: pages that moved; added to
@@ -61,6 +65,7 @@ struct mirror_touch {
 	bool reads;
 	unsigned int around;
 	bool huge;
+	bool atomics_here;
 	int elsewhere;
 	u64 migrations;
 	u32 queue;
@@ -90,7 +95,9 @@ struct mirror_ops {
  * @faults: faults that are under way; under @lock
  * @windows_sem: held for reading while a window is used, for writing while one is
  *	made or taken away; outside mmap_lock
- * @windows: the notifiers, by number of the window; under @windows_sem
+ * @windows: the notifiers, by number of the window; under @windows_sem, as both below
+ * @nr_windows: how many there are
+ * @next_out: where to look for the next that is given up
  * @unmapped: windows that have nothing mapped in them any more
  * @reap: takes those away
  */
@@ -107,6 +114,8 @@ struct mirror {
 	struct list_head faults;
 	struct rw_semaphore windows_sem;
 	struct xarray windows;
+	unsigned int nr_windows;
+	unsigned long next_out;
 	struct llist_head unmapped;
 	struct work_struct reap;
 };

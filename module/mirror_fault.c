@@ -51,6 +51,7 @@
  * @counted: whether touches of @start were counted to the end
  * @huge: whether one entry may map all of that table though it is not local
  * @counts: count of touches for pages that are not local
+ * @atomics_here: no atomic operation just happens on what is not local
  * @elsewhere: 0, or what to say if @start is not local; then no other page that is not
  *	local is mapped either
  * @node: on &mirror.faults
@@ -72,6 +73,7 @@ struct mirror_fault {
 	bool counted;
 	bool huge;
 	u64 counts;
+	bool atomics_here;
 	int elsewhere;
 	struct list_head node;
 	unsigned long leaf;
@@ -218,20 +220,24 @@ static bool mirror_may_do_atomics(const struct mirror *mirror, const struct page
 	       !compat_has_device_exclusive();
 }
 
-/* The entry for a page that the process has. */
+/* The entry for a page that the process has; it is about to be used. */
 static u64 mirror_make_entry(const struct mirror *mirror, const struct mirror_fault *fault,
 			     unsigned long pfn)
 {
 	struct page *page = hmm_pfn_to_page(pfn);
 	u64 pte = ((u64)page_to_pfn(page) << GPU_PTE_SHIFT) | GPU_PTE_VALID;
+	bool local = mirror_is_local(mirror, pfn);
 
 	if (pfn & HMM_PFN_WRITE)
 		pte |= GPU_PTE_WRITE;
-	if (vram_has_page(page))
+	if (vram_has_page(page)) {
 		pte |= GPU_PTE_VRAM;
-	if ((pfn & HMM_PFN_WRITE) && mirror_may_do_atomics(mirror, page))
+		vram_page_used(page);
+	}
+	if ((pfn & HMM_PFN_WRITE) && mirror_may_do_atomics(mirror, page) &&
+	    (local || !fault->atomics_here))
 		pte |= GPU_PTE_ATOMIC;
-	if (!mirror_is_local(mirror, pfn))
+	if (!local)
 		pte |= fault->counts;
 	return pte;
 }
@@ -490,6 +496,7 @@ static int mirror_fault_as_told(struct mirror *mirror, struct mirror_touch *touc
 		return ret;
 	mirror_fault_extent(touch, stop, fault);
 	fault->huge = touch->huge;
+	fault->atomics_here = touch->atomics_here;
 	fault->counts = mirror_counts(touch);
 	fault->elsewhere = touch->elsewhere;
 	return mirror_fault(mirror, fault);
@@ -509,6 +516,7 @@ static int mirror_fault_attempt(struct mirror *mirror, struct mirror_touch *touc
 	touch->reads = false;
 	touch->around = 0;
 	touch->huge = true;
+	touch->atomics_here = false;
 	touch->elsewhere = 0;
 
 	/* What the owner says may change from now on. */

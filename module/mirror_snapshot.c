@@ -112,7 +112,7 @@ int mirror_snapshot(struct mirror *mirror, unsigned long start, unsigned int npa
 
 	if (control_no_memory())
 		return -ENOMEM;
-	pfns = kcalloc(npages, sizeof(*pfns), GFP_KERNEL);
+	pfns = kcalloc(npages, sizeof(*pfns), GFP_KERNEL_ACCOUNT);
 	if (!pfns)
 		return -ENOMEM;
 	ret = mirror_lock_window(mirror, start, &window);

@@ -4,7 +4,8 @@
  *
  * There is one for each 16 MiB that the device has looked at, made on demand.  A
  * change elsewhere does not concern it, so that it does not make a fault begin
- * anew.  A notifier goes when all that it watches was unmapped.
+ * anew.  A notifier goes when all that it watches was unmapped, and one is given up
+ * for a new one where there are many: the device looks anew at what it watched.
  *
  * Locking: &mirror.windows_sem is outside mmap_lock, which inserting a notifier
  * takes for writing.  &mirror.lock is what a notifier takes.
@@ -105,6 +106,44 @@ static struct mirror_window *mirror_window(struct mirror *mirror, unsigned long 
 	return xa_load(&mirror->windows, addr >> MIRROR_NOTIFIER_SHIFT);
 }
 
+static void mirror_remove_window(struct mirror_window *window)
+{
+	struct mirror *mirror = window->mirror;
+	unsigned long start = window->index << MIRROR_NOTIFIER_SHIFT;
+
+	/*
+	 * The addresses may have been mapped and used again.  Entries go while they
+	 * are still watched; new ones are made only by holders of the semaphore.
+	 */
+	lockdep_assert_held_write(&mirror->windows_sem);
+	mutex_lock(&mirror->lock);
+	gpu_pt_clear(&mirror->pt, start, start + MIRROR_NOTIFIER_BYTES);
+	mutex_unlock(&mirror->lock);
+	xa_erase(&mirror->windows, window->index);
+	mirror->nr_windows--;
+	mmu_interval_notifier_remove(&window->notifier);
+	kfree(window);
+}
+
+/* Give a window up, the first from @from on that is not on its way out.  False: none is. */
+static bool mirror_give_up(struct mirror *mirror, unsigned long from)
+{
+	struct mirror_window *window;
+	unsigned long index;
+
+	lockdep_assert_held_write(&mirror->windows_sem);
+
+	xa_for_each_start(&mirror->windows, index, window, from) {
+		/* Its notifier leaves it alone from now on, and so does the work. */
+		if (test_and_set_bit(0, &window->queued))
+			continue;
+		mirror->next_out = index + 1;
+		mirror_remove_window(window);
+		return true;
+	}
+	return false;
+}
+
 /* Make the window of an address, unless somebody else has. */
 static int mirror_make_window(struct mirror *mirror, unsigned long addr)
 {
@@ -115,6 +154,9 @@ static int mirror_make_window(struct mirror *mirror, unsigned long addr)
 
 	if (mirror_window(mirror, addr))
 		return 0;
+	/* In turn: which are used most is not known. */
+	if (mirror->nr_windows >= MIRROR_WINDOWS_MAX && !mirror_give_up(mirror, mirror->next_out))
+		mirror_give_up(mirror, 0);
 	if (control_no_memory())
 		return -ENOMEM;
 	window = kzalloc(sizeof(*window), GFP_KERNEL_ACCOUNT);
@@ -135,6 +177,7 @@ static int mirror_make_window(struct mirror *mirror, unsigned long addr)
 	mmap_write_unlock(mirror->mm);
 	if (ret)
 		goto err_erase;
+	mirror->nr_windows++;
 	return 0;
 
 err_erase:
@@ -142,24 +185,6 @@ err_erase:
 err_free:
 	kfree(window);
 	return ret;
-}
-
-static void mirror_remove_window(struct mirror_window *window)
-{
-	struct mirror *mirror = window->mirror;
-	unsigned long start = window->index << MIRROR_NOTIFIER_SHIFT;
-
-	/*
-	 * The addresses may have been mapped and used again.  Entries go while they
-	 * are still watched; new ones are made only by holders of the semaphore.
-	 */
-	lockdep_assert_held_write(&mirror->windows_sem);
-	mutex_lock(&mirror->lock);
-	gpu_pt_clear(&mirror->pt, start, start + MIRROR_NOTIFIER_BYTES);
-	mutex_unlock(&mirror->lock);
-	xa_erase(&mirror->windows, window->index);
-	mmu_interval_notifier_remove(&window->notifier);
-	kfree(window);
 }
 
 static void mirror_reap(struct work_struct *work)

@@ -37,6 +37,10 @@ static const size_t stats_offset[STAT_COUNT] = {
 	[STAT_CPU_FAULTS_HELD] = offsetof(struct drm_mockgpu_counters, cpu_faults_held),
 	[STAT_HUGE_TO_VRAM] = offsetof(struct drm_mockgpu_counters, huge_to_vram),
 	[STAT_HUGE_TO_SYSTEM] = offsetof(struct drm_mockgpu_counters, huge_to_system),
+	[STAT_PAGES_EVICTED_ROOM] = offsetof(struct drm_mockgpu_counters, pages_evicted_room),
+	[STAT_EVICT_PASSED_OVER] = offsetof(struct drm_mockgpu_counters, evict_passed_over),
+	[STAT_PAGES_TO_PEER] = offsetof(struct drm_mockgpu_counters, pages_to_peer),
+	[STAT_PAGES_FROM_PEER] = offsetof(struct drm_mockgpu_counters, pages_from_peer),
 };
 
 /**

@@ -39,7 +39,7 @@ struct svm *svm_create(struct vram *vram, struct vram_charge *charge, struct moc
 	struct svm *svm = NULL;
 
 	if (!control_no_memory())
-		svm = kzalloc(sizeof(*svm), GFP_KERNEL);
+		svm = kzalloc(sizeof(*svm), GFP_KERNEL_ACCOUNT);
 	if (!svm)
 		return NULL;
 	svm->vram = vram;
@@ -241,8 +241,8 @@ int svm_evict(struct svm *svm, unsigned long start, unsigned int npages, u64 *ev
 
 	if (control_no_memory())
 		return ret;
-	pfns = kmalloc_array(npages, sizeof(*pfns), GFP_KERNEL);
-	res = kmalloc_array(npages, sizeof(*res), GFP_KERNEL);
+	pfns = kmalloc_array(npages, sizeof(*pfns), GFP_KERNEL_ACCOUNT);
+	res = kmalloc_array(npages, sizeof(*res), GFP_KERNEL_ACCOUNT);
 	if (!pfns || !res)
 		goto out;
 

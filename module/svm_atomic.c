@@ -7,6 +7,9 @@
  * in use makes the whole be tried again, for as long as a best-effort migration
  * would wait.  Should the memory manager refuse a page at the commit, when the
  * others have moved, those are moved back, and the whole is tried again likewise.
+ * Back means to system memory, also for what came from another device's VRAM: that
+ * may have no room any more, system memory has what a page needs, and it is the same
+ * walk for all of them.
  *
  * Locking: mmap_lock is held for reading over the whole range, from the first
  * start to the last commit.
@@ -15,6 +18,7 @@
 #include <linux/slab.h>
 
 #include "control.h"
+#include "evict.h"
 #include "migrate.h"
 #include "mockgpu_drm.h"
 #include "stats.h"
@@ -30,8 +34,10 @@
  * @guess: likewise
  * @still: likewise: what to answer where a page is not collected, if that is as
  *	it should be, else MIGRATE_PENDING
- * @src: a slot for each
- * @dst: likewise
+ * @src: a slot for each; before the range is started, frames of those in VRAM
+ * @dst: a slot for each
+ * @peers: some of it lies in another device's VRAM and has to come from there; what is
+ *	local is then taken out of use as well, and given back
  * @pool: VRAM to use
  * @runs: the parts, one for each VMA
  * @nr_runs: how many of them have been started
@@ -45,6 +51,7 @@ struct svm_atomic {
 	u8 *still;
 	unsigned long *src;
 	unsigned long *dst;
+	bool peers;
 	struct migrate_pool pool;
 	struct migrate_run *runs;
 	unsigned int nr_runs;
@@ -69,14 +76,14 @@ static int svm_atomic_init(struct svm_atomic *atomic, struct svm_migration *mig,
 		.start = start,
 		.npages = npages,
 		.status = status,
-		.guess = kvcalloc(npages, sizeof(u8), GFP_KERNEL),
-		.still = kvcalloc(npages, sizeof(u8), GFP_KERNEL),
-		.src = kvcalloc(npages, sizeof(unsigned long), GFP_KERNEL),
-		.dst = kvcalloc(npages, sizeof(unsigned long), GFP_KERNEL),
+		.guess = kvcalloc(npages, sizeof(u8), GFP_KERNEL_ACCOUNT),
+		.still = kvcalloc(npages, sizeof(u8), GFP_KERNEL_ACCOUNT),
+		.src = kvcalloc(npages, sizeof(unsigned long), GFP_KERNEL_ACCOUNT),
+		.dst = kvcalloc(npages, sizeof(unsigned long), GFP_KERNEL_ACCOUNT),
 		.pool = {
 			.vram = mig->svm->vram,
 			.charge = mig->svm->charge,
-			.pages = kvcalloc(npages, sizeof(struct page *), GFP_KERNEL),
+			.pages = kvcalloc(npages, sizeof(struct page *), GFP_KERNEL_ACCOUNT),
 		},
 	};
 	if (atomic->guess && atomic->still && atomic->src && atomic->dst && atomic->pool.pages)
@@ -102,10 +109,10 @@ static int svm_atomic_windows(struct svm_atomic *atomic,
 }
 
 /* The answer for a page that need not move, from where it is now. */
-static u8 svm_atomic_still(u32 res, bool to_vram)
+static u8 svm_atomic_still(const struct svm_migration *mig, u32 res)
 {
-	if ((res & MOCKGPU_RES_PRESENT) || to_vram)
-		return svm_place_answer(res, to_vram);
+	if ((res & MOCKGPU_RES_PRESENT) || mig->to_vram)
+		return svm_place_answer(mig, res);
 	return res & MOCKGPU_RES_UNMAPPED ? MOCKGPU_PAGE_NO_ACCESS : MOCKGPU_PAGE_ABSENT;
 }
 
@@ -114,10 +121,16 @@ static int svm_atomic_look(struct svm_atomic *atomic, unsigned int first, unsign
 	struct svm_migration *mig = atomic->mig;
 	unsigned int i;
 	int ret;
+	u8 answer;
 
-	ret = svm_residency(mig->svm, atomic->start + first * PAGE_SIZE, npages, mig->res);
-	for (i = 0; i < npages && !ret; i++)
-		atomic->still[first + i] = svm_atomic_still(mig->res[i], mig->to_vram);
+	ret = mirror_snapshot(&mig->svm->mirror, atomic->start + first * PAGE_SIZE, npages,
+			      mig->res, atomic->src + first);
+	for (i = 0; i < npages && !ret; i++) {
+		answer = svm_atomic_still(mig, mig->res[i]);
+		atomic->still[first + i] = answer;
+		if (answer == MIGRATE_PENDING && (mig->res[i] & MOCKGPU_RES_VRAM))
+			atomic->peers = true;
+	}
 	return ret;
 }
 
@@ -127,13 +140,18 @@ static int svm_atomic_explain(struct svm_atomic *atomic, unsigned int first, uns
 			   atomic->status + first, atomic->guess + first);
 }
 
-/* Take VRAM for all that has to move.  Returns -ENOMEM if it is not to be had. */
+/*
+ * Take VRAM for all that has to move.  What is there already, and is in @src, is not to
+ * make room for it.  Returns -ENOMEM if it is not to be had.
+ */
 static int svm_atomic_reserve(struct svm_atomic *atomic)
 {
 	struct migrate_pool *pool = &atomic->pool;
+	struct evict_keep keep;
 	unsigned int i, short_by;
 
-	migrate_pool_fill(pool, svm_pending(atomic->still, atomic->npages), false);
+	evict_keep_set(&keep, atomic->src, atomic->npages);
+	svm_take_vram(atomic->mig, pool, svm_pending(atomic->still, atomic->npages), false, &keep);
 	if (!pool->why)
 		return 0;
 	if (pool->why == -EINTR)
@@ -191,6 +209,7 @@ static int svm_atomic_start_stretch(void *data, struct vm_area_struct *vma, unsi
 		},
 		.status = atomic->status + first,
 		.guess = atomic->guess + first,
+		.leave_peers = !atomic->peers,
 		.vram = atomic->mig->svm->vram,
 		.granularity = atomic->mig->granularity,
 		.slice_ms = atomic->mig->slice_ms,
@@ -212,7 +231,7 @@ static int svm_atomic_start(struct svm_atomic *atomic, struct mm_struct *mm)
 	svm_walk_stretches(mm, atomic->start, end, svm_atomic_count_stretch, &stretches);
 	atomic->runs = NULL;
 	if (!control_no_memory())
-		atomic->runs = kvmalloc_array(stretches, sizeof(*atomic->runs), GFP_KERNEL);
+		atomic->runs = kvmalloc_array(stretches, sizeof(*atomic->runs), GFP_KERNEL_ACCOUNT);
 	if (!atomic->runs)
 		return -ENOMEM;
 	return svm_walk_stretches(mm, atomic->start, end, svm_atomic_start_stretch, atomic);
@@ -339,17 +358,18 @@ static int svm_atomic_attempt(struct svm_atomic *atomic)
 	int ret;
 
 	atomic->nr_runs = 0;
+	atomic->peers = false;
 	memset(atomic->status, MIGRATE_PENDING, atomic->npages);
 	memset(atomic->still, MIGRATE_PENDING, atomic->npages);
 	memset(atomic->guess, MOCKGPU_PAGE_BUSY, atomic->npages);
-	memset(atomic->src, 0, atomic->npages * sizeof(*atomic->src));
-	memset(atomic->dst, 0, atomic->npages * sizeof(*atomic->dst));
 
 	ret = svm_atomic_windows(atomic, svm_atomic_look);
 	if (!ret && atomic->mig->to_vram)
 		ret = svm_atomic_reserve(atomic);
 	if (ret)
 		return ret;
+	memset(atomic->src, 0, atomic->npages * sizeof(*atomic->src));
+	memset(atomic->dst, 0, atomic->npages * sizeof(*atomic->dst));
 
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
@@ -414,7 +434,9 @@ static void svm_atomic_answer(struct svm_atomic *atomic, int ret)
 		if (*status == SVM_SKIP || (*status == MIGRATE_PENDING && ret != -EBUSY))
 			*status = MOCKGPU_PAGE_NOT_TRIED;
 		else if (*status == MIGRATE_PENDING)
-			*status = atomic->guess[i];
+			/* That there was no room for it is said with another error. */
+			*status = atomic->guess[i] == MOCKGPU_PAGE_NO_VRAM ?
+				  MOCKGPU_PAGE_BUSY : atomic->guess[i];
 	}
 }
 
@@ -493,6 +515,9 @@ int svm_migrate_atomic(struct svm_migration *mig, unsigned long start, unsigned 
 		memset(status, MOCKGPU_PAGE_NOT_TRIED, npages);
 		return ret;
 	}
+	/* Nobody is to leave for what cannot be in the end. */
+	if (npages > mig->svm->vram->bytes / PAGE_SIZE)
+		mig->no_evict = true;
 	ret = svm_atomic_move(&atomic);
 	svm_atomic_answer(&atomic, ret);
 	svm_count_failures(mig->svm, status, npages);

@@ -13,7 +13,7 @@
  * A huge folio moves whole if the window is its 2 MiB and there is a place for it.
  *
  * Locking: mmap_lock is held for reading for one pass over a window.  VRAM is
- * taken before it, since that may make page structures.
+ * taken before it, since that may make page structures, and evict what is there.
  */
 #include <linux/delay.h>
 #include <linux/mm.h>
@@ -45,7 +45,7 @@ struct svm_migration *svm_migration_create(struct svm *svm, bool to_vram, unsign
 	struct svm_migration *mig = NULL;
 
 	if (!control_no_memory())
-		mig = kvzalloc(sizeof(*mig), GFP_KERNEL);
+		mig = kvzalloc(sizeof(*mig), GFP_KERNEL_ACCOUNT);
 	if (mig) {
 		mig->svm = svm;
 		mig->to_vram = to_vram;
@@ -65,20 +65,22 @@ void svm_migration_destroy(struct svm_migration *mig)
 
 /**
  * svm_place_answer() - the answer for a page, from where it is
+ * @mig: migration
  * @res: MOCKGPU_RES_*
- * @to_vram: which way
  *
  * Return: MOCKGPU_PAGE_*, or MIGRATE_PENDING where it may have to move.
  */
-u8 svm_place_answer(u32 res, bool to_vram)
+u8 svm_place_answer(const struct svm_migration *mig, u32 res)
 {
 	if (!(res & MOCKGPU_RES_PRESENT))
 		return MIGRATE_PENDING;
 	if (!(res & MOCKGPU_RES_VRAM))
-		return to_vram ? MIGRATE_PENDING : MOCKGPU_PAGE_ALREADY;
-	if (!to_vram)
+		return mig->to_vram ? MIGRATE_PENDING : MOCKGPU_PAGE_ALREADY;
+	if (!mig->to_vram)
 		return MIGRATE_PENDING;
-	return res & MOCKGPU_RES_LOCAL ? MOCKGPU_PAGE_ALREADY : MOCKGPU_PAGE_PEER;
+	if (res & MOCKGPU_RES_LOCAL)
+		return MOCKGPU_PAGE_ALREADY;
+	return mig->leave_peers ? MOCKGPU_PAGE_PEER : MIGRATE_PENDING;
 }
 
 /**
@@ -239,6 +241,7 @@ static void svm_pass_run(struct svm_pass *pass, struct vm_area_struct *vma, unsi
 		.status = pass->status + first,
 		.guess = mig->guess + first,
 		.huge = mig->to_vram ? pass->pool->huge : pass->whole,
+		.leave_peers = mig->leave_peers,
 		.vram = mig->svm->vram,
 		.granularity = mig->granularity,
 		.slice_ms = mig->slice_ms,
@@ -329,8 +332,8 @@ static int svm_pass(struct svm_migration *mig, unsigned long start, unsigned int
 	int ret = -EINTR;
 
 	if (mig->to_vram) {
-		migrate_pool_fill(&pool, pending,
-				  huge && whole && pending == VRAM_BLOCK_PAGES);
+		svm_take_vram(mig, &pool, pending,
+			      huge && whole && pending == VRAM_BLOCK_PAGES, NULL);
 		if (pool.why == -EINTR)
 			goto out;
 	}
@@ -344,108 +347,6 @@ out:
 	return ret;
 }
 
-/*
- * A page that is present in system memory and was not collected: why?  Only what
- * the caller itself maps can be looked at; it is the process that asked.
- */
-static u8 svm_explain_system_page(unsigned long addr, u8 *guess)
-{
-	struct folio *folio;
-	struct page *page;
-	u8 answer = MIGRATE_PENDING;
-
-	if (get_user_pages_fast_only(addr, 1, 0, &page) != 1)
-		return answer;
-	folio = page_folio(page);
-	if (folio_test_ksm(folio))
-		answer = MOCKGPU_PAGE_KSM;
-	else if (!compat_is_zero_page(page, 0) && !folio_test_anon(folio))
-		answer = MOCKGPU_PAGE_FILE;
-	else if (folio_maybe_dma_pinned(folio))
-		*guess = MOCKGPU_PAGE_PINNED;
-	put_page(page);
-	return answer;
-}
-
-/* The same of one in VRAM, where it is mapped: coherent VRAM can be pinned. */
-static void svm_explain_vram_page(unsigned long addr, u8 *guess)
-{
-	struct page *page;
-
-	if (get_user_pages_fast_only(addr, 1, 0, &page) != 1)
-		return;
-	if (folio_maybe_dma_pinned(page_folio(page)))
-		*guess = MOCKGPU_PAGE_PINNED;
-	put_page(page);
-}
-
-/*
- * A page of an anonymous mapping that is neither there nor a hole is swapped out,
- * or somebody else is moving it.  Waits for no more than that: should the page
- * turn out to be wanted by a userfaultfd, the fault fails.
- */
-static int svm_swap_in(struct svm *svm, unsigned long addr)
-{
-	struct mm_struct *mm = svm->mirror.mm;
-
-	if (signal_pending(current) || mmap_read_lock_killable(mm))
-		return -EINTR;
-	fixup_user_fault(mm, addr, 0, NULL);
-	mmap_read_unlock(mm);
-	return 0;
-}
-
-static int svm_explain_page(struct svm_migration *mig, unsigned long addr, u32 res, u8 *status,
-			    u8 *guess)
-{
-	int ret = 0;
-
-	if (res & MOCKGPU_RES_UNMAPPED) {
-		*guess = MOCKGPU_PAGE_NO_ACCESS;
-	} else if (res & MOCKGPU_RES_PRESENT) {
-		*guess = MOCKGPU_PAGE_BUSY;
-		*status = svm_place_answer(res, mig->to_vram);
-		if (*status == MIGRATE_PENDING && mig->to_vram)
-			*status = svm_explain_system_page(addr, guess);
-		else if (*status == MIGRATE_PENDING)
-			svm_explain_vram_page(addr, guess);
-	} else if (*guess == MOCKGPU_PAGE_BUSY && mig->to_vram) {
-		ret = svm_swap_in(mig->svm, addr);
-	} else {
-		*guess = MOCKGPU_PAGE_ABSENT;
-	}
-	return ret;
-}
-
-/**
- * svm_explain() - find out about those pages of a window that are pending
- * @mig: migration
- * @start: address of the first page
- * @npages: how many, up to SVM_WINDOW_PAGES
- * @status: gets an answer where there is no hope
- * @guess: gets what to say if a page stays pending
- *
- * Context: may sleep; takes mmap_lock for read.
- * Return: 0, -EINTR or -ENOMEM.
- */
-int svm_explain(struct svm_migration *mig, unsigned long start, unsigned int npages,
-		u8 *status, u8 *guess)
-{
-	unsigned int i;
-	int ret;
-
-	ret = svm_residency(mig->svm, start, npages, mig->res);
-	/* A mapping that never stands still has busy pages. */
-	if (ret == -EBUSY)
-		return 0;
-	for (i = 0; i < npages && !ret; i++) {
-		if (status[i] == MIGRATE_PENDING)
-			ret = svm_explain_page(mig, start + i * PAGE_SIZE, mig->res[i],
-					       &status[i], &guess[i]);
-	}
-	return ret;
-}
-
 /* Whether waiting may help any page that is pending. */
 static bool svm_worth_waiting(const u8 *status, const u8 *guess, unsigned int npages)
 {
@@ -453,7 +354,8 @@ static bool svm_worth_waiting(const u8 *status, const u8 *guess, unsigned int np
 
 	for (i = 0; i < npages; i++) {
 		if (status[i] == MIGRATE_PENDING &&
-		    (guess[i] == MOCKGPU_PAGE_BUSY || guess[i] == MOCKGPU_PAGE_PINNED))
+		    (guess[i] == MOCKGPU_PAGE_BUSY || guess[i] == MOCKGPU_PAGE_PINNED ||
+		     guess[i] == MOCKGPU_PAGE_NO_VRAM))
 			return true;
 	}
 	return false;
@@ -505,7 +407,7 @@ static int svm_look(struct svm_migration *mig, unsigned long start, unsigned int
 		return ret == -EBUSY ? 0 : ret;
 	for (i = 0; i < npages; i++) {
 		if (status[i] == MIGRATE_PENDING)
-			status[i] = svm_place_answer(mig->res[i], mig->to_vram);
+			status[i] = svm_place_answer(mig, mig->res[i]);
 	}
 	return 0;
 }

@@ -8,6 +8,9 @@
 
 #include "svm.h"
 
+struct evict_keep;
+struct migrate_pool;
+
 /* The longest range that moves as a whole or not at all. */
 #define SVM_ATOMIC_PAGES	16384U
 
@@ -20,10 +23,13 @@
  * @cause: MOCKGPU_CAUSE_*
  * @queue: number of the queue that it is done for, or 0
  * @hasty: do not wait for pages that are busy
+ * @no_evict: nobody's pages make room for these, or not any more
+ * @leave_peers: what lies in the VRAM of another device does not move to VRAM
  * @fail_once: the first attempt to have memory fails: of 2 MiB at once where it is that,
  *	else of a page, or on the way home of all that are asked for; cleared by then
  * @since: when the attempts at a window began to fail
  * @waited: time that the call has spent on pages that are busy
+ * @no_room: time that it has spent looking for room where there was none
  * @src: a slot for each page of a window
  * @dst: likewise
  * @pages: likewise
@@ -38,9 +44,12 @@ struct svm_migration {
 	unsigned int cause;
 	u32 queue;
 	bool hasty;
+	bool no_evict;
+	bool leave_peers;
 	bool fail_once;
 	ktime_t since;
 	ktime_t waited;
+	ktime_t no_room;
 	unsigned long src[SVM_WINDOW_PAGES];
 	unsigned long dst[SVM_WINDOW_PAGES];
 	struct page *pages[SVM_WINDOW_PAGES];
@@ -62,6 +71,8 @@ int svm_migrate_atomic(struct svm_migration *mig, unsigned long start, unsigned 
 		       u8 *status);
 
 /* Shared by the two ways to migrate. */
+void svm_take_vram(struct svm_migration *mig, struct migrate_pool *pool, unsigned int want,
+		   bool huge, const struct evict_keep *keep);
 typedef int (*svm_stretch_fn)(void *data, struct vm_area_struct *vma, unsigned long start,
 			      unsigned long end);
 int svm_walk_stretches(struct mm_struct *mm, unsigned long start, unsigned long end,
@@ -70,7 +81,7 @@ u8 svm_stretch_answer(struct vm_area_struct *vma, bool to_vram);
 bool svm_screen_merged(struct vm_area_struct *vma, unsigned long start, unsigned int npages,
 		       u8 *status);
 u8 svm_stretch_guess(struct vm_area_struct *vma);
-u8 svm_place_answer(u32 res, bool to_vram);
+u8 svm_place_answer(const struct svm_migration *mig, u32 res);
 unsigned int svm_pending(const u8 *status, unsigned int npages);
 void svm_settle(u8 *status, unsigned int npages, u8 answer);
 int svm_explain(struct svm_migration *mig, unsigned long start, unsigned int npages,

@@ -113,7 +113,7 @@ static int svm_touch_move(struct svm *svm, struct mirror_touch *touch,
 
 	if (control_no_memory())
 		return -ENOMEM;
-	granule = kmalloc(sizeof(*granule), GFP_KERNEL);
+	granule = kmalloc(sizeof(*granule), GFP_KERNEL_ACCOUNT);
 	if (!granule)
 		return -ENOMEM;
 	ret = svm_find_granule(svm, touch->addr, piece, granule);
@@ -219,6 +219,7 @@ static int svm_touch(void *owner, struct mirror_touch *touch)
 	touch->huge = piece.start <= leaf && leaf + GPU_PT_LEAF_BYTES - 1 <= piece.last;
 	touch->around = value[MOCKGPU_ADVICE_FAULT_AROUND];
 	touch->reads = !value[MOCKGPU_ADVICE_READ_MOSTLY];
+	touch->atomics_here = value[MOCKGPU_ADVICE_ATOMIC] == MOCKGPU_ATOMICS_MIGRATE;
 
 	if (value[MOCKGPU_ADVICE_MUST_VRAM])
 		return svm_touch_must(svm, touch, &piece);
@@ -312,7 +313,7 @@ static int svm_prefetch_move(struct svm_prefetch *prefetch, const struct advice_
 		return 0;
 	if (control_no_memory())
 		return ret;
-	status = kmalloc(npages, GFP_KERNEL);
+	status = kmalloc(npages, GFP_KERNEL_ACCOUNT);
 	mig = svm_migration_create(target, to_vram, MOCKGPU_CAUSE_PREFETCH);
 	if (status && mig) {
 		mig->granularity = piece->advice.value[MOCKGPU_ADVICE_GRANULARITY];

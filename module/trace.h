@@ -78,7 +78,8 @@ MOCKGPU_TRACEPOINT(to_system,
 
 MOCKGPU_TRACEPOINT(evict,
 		   { MOCKGPU_EVICTED_CALL, "call" },
-		   { MOCKGPU_EVICTED_LEAVE, "leave" });
+		   { MOCKGPU_EVICTED_LEAVE, "leave" },
+		   { MOCKGPU_EVICTED_ROOM, "room" });
 
 MOCKGPU_TRACEPOINT(split, { 0, "none" });
 

@@ -57,17 +57,14 @@ static unsigned long vram_shrink_delay(const struct vram *vram)
 static void vram_put_pages(struct vram *vram, struct vram_part *part, unsigned int first,
 			   unsigned int count)
 {
-	struct vram_charge *charge;
 	unsigned int i;
 	bool whole;
 
 	lockdep_assert_held(&vram->lock);
 
 	for (i = first; i < first + count; i++) {
-		charge = part->slots[i].charge;
+		vram_charge_less(vram, part->slots[i].charge);
 		part->slots[i].charge = NULL;
-		if (!--charge->pages && !charge->open)
-			kfree(charge);
 	}
 
 	whole = vram_alloc_put(&vram->alloc, &part->block, first, count);
@@ -296,8 +293,7 @@ static void vram_took(struct vram *vram, struct vram_charge *charge, struct vram
 		      unsigned int first, unsigned int count, struct page **pages)
 {
 	struct vram_part *part = container_of(block, struct vram_part, block);
-	unsigned long pfn = part->chunk->first_pfn +
-			    (part - part->chunk->parts) * VRAM_BLOCK_PAGES + first;
+	unsigned long pfn = vram_part_pfn(part) + first;
 	unsigned int i;
 
 	lockdep_assert_held(&vram->lock);
@@ -306,13 +302,14 @@ static void vram_took(struct vram *vram, struct vram_charge *charge, struct vram
 		part->slots[first + i].charge = charge;
 		pages[i] = pfn_to_page(pfn + i);
 	}
-	charge->pages += count;
+	vram_charge_more(vram, charge, count);
+	atomic64_add(count, &vram->moving);
 	/* These are the first. */
 	if (vram->alloc.used == count && vram->source->holds_module)
 		__module_get(THIS_MODULE);
 }
 
-/* Take up to @want pages that are free now. */
+/* Take up to @want pages that are free now, and that the client's user may have. */
 static unsigned int vram_take(struct vram *vram, struct vram_charge *charge, unsigned int want,
 			      struct page **pages)
 {
@@ -321,6 +318,7 @@ static unsigned int vram_take(struct vram *vram, struct vram_charge *charge, uns
 
 	lockdep_assert_held(&vram->lock);
 
+	want = min_t(u64, want, vram_charge_left(vram, charge));
 	while (got < want) {
 		block = vram_alloc_get(&vram->alloc, want - got, &first, &count);
 		if (!block)
@@ -338,10 +336,11 @@ static unsigned int vram_take(struct vram *vram, struct vram_charge *charge, uns
  * @want: pages wanted
  * @pages: room for @want pages; they have no reference yet and hold whatever
  *	was there before
- * @why: where fewer than @want were had: -ENOSPC (VRAM is full), -ENOMEM (no RAM
- *	to stand behind it), -ENODEV (vram_close()), -EINTR (a fatal signal); else 0
+ * @why: where fewer than @want were had: -ENOSPC (VRAM is full), -EDQUOT (the client's
+ *	user may have no more), -ENOMEM (no RAM to stand behind it), -ENODEV (vram_close()),
+ *	-EINTR (a fatal signal); else 0
  *
- * Every page must go on to vram_folio_init() or back to vram_put_unused().
+ * Every page must go on to vram_folio_init() or not, and then vram_put_unused() follows.
  *
  * Context: may sleep; mmap_lock not held.
  * Return: how many pages were had, 0 to @want.
@@ -350,6 +349,7 @@ unsigned int vram_get_pages(struct vram *vram, struct vram_charge *charge, unsig
 			    struct page **pages, int *why)
 {
 	unsigned int got = 0;
+	u64 left;
 
 	*why = control_hit(CONTROL_ALLOC_VRAM, NULL, 0);
 	if (*why)
@@ -358,11 +358,13 @@ unsigned int vram_get_pages(struct vram *vram, struct vram_charge *charge, unsig
 		spin_lock_irq(&vram->lock);
 		if (!vram->closed)
 			got += vram_take(vram, charge, want - got, pages + got);
+		left = vram_charge_left(vram, charge);
 		spin_unlock_irq(&vram->lock);
 		if (got == want)
 			return got;
 
-		*why = vram_grow(vram);
+		/* Nobody else's pages have to go for that: it is not VRAM that is full. */
+		*why = left ? vram_grow(vram) : -EDQUOT;
 		if (*why)
 			return got;
 	}
@@ -377,13 +379,24 @@ bool vram_can_huge(const struct vram *vram)
 	return vram->source->folio && compat_has_huge_device_folios();
 }
 
+/* Whether the client's user may have a block more, now. */
+static bool vram_may_huge(struct vram *vram, struct vram_charge *charge)
+{
+	u64 left;
+
+	spin_lock_irq(&vram->lock);
+	left = vram_charge_left(vram, charge);
+	spin_unlock_irq(&vram->lock);
+	return left >= VRAM_BLOCK_PAGES;
+}
+
 /* Take a block that is empty now. */
 static bool vram_take_huge(struct vram *vram, struct vram_charge *charge, struct page **pages)
 {
 	struct vram_block *block = NULL;
 
 	spin_lock_irq(&vram->lock);
-	if (!vram->closed)
+	if (!vram->closed && vram_charge_left(vram, charge) >= VRAM_BLOCK_PAGES)
 		block = vram_alloc_get_whole(&vram->alloc);
 	if (block)
 		vram_took(vram, charge, block, 0, VRAM_BLOCK_PAGES, pages);
@@ -411,6 +424,8 @@ bool vram_get_huge(struct vram *vram, struct vram_charge *charge, struct page **
 		return false;
 	if (vram_take_huge(vram, charge, pages))
 		return true;
+	if (!vram_may_huge(vram, charge))
+		return false;
 	if (mutex_lock_killable(&vram->grow_lock))
 		return false;
 	if (!vram->closed)
@@ -420,21 +435,24 @@ bool vram_get_huge(struct vram *vram, struct vram_charge *charge, struct page **
 }
 
 /**
- * vram_put_unused() - give back pages that were taken and not used
+ * vram_put_unused() - be done with pages that were taken
  * @vram: VRAM
- * @pages: pages, none of which went through vram_folio_init()
- * @count: how many
+ * @pages: the pages
+ * @used: how many of them, the first ones, went through vram_folio_init()
+ * @count: how many there are; the others are given back
  *
  * Context: any.
  */
-void vram_put_unused(struct vram *vram, struct page **pages, unsigned int count)
+void vram_put_unused(struct vram *vram, struct page **pages, unsigned int used,
+		     unsigned int count)
 {
 	struct vram_part *part;
 	unsigned int i, index;
 	unsigned long flags;
 
 	spin_lock_irqsave(&vram->lock, flags);
-	for (i = 0; i < count; i++) {
+	atomic64_sub(count, &vram->moving);
+	for (i = used; i < count; i++) {
 		part = vram_page_part(pages[i], &index);
 		vram_put_pages(vram, part, index, 1);
 	}
@@ -442,72 +460,27 @@ void vram_put_unused(struct vram *vram, struct page **pages, unsigned int count)
 }
 
 /**
- * vram_next_used() - walk the blocks that have pages in use
- * @vram: VRAM
- * @cursor: 0 to begin with; moved on
- *
- * A block that comes into use behind the cursor is not met.
- *
- * Context: any.
- * Return: the page frame number of the block's first page, or 0 at the end.
- */
-unsigned long vram_next_used(struct vram *vram, unsigned long *cursor)
-{
-	unsigned long pfn = 0, flags;
-	struct vram_chunk *chunk;
-	unsigned int i;
-
-	spin_lock_irqsave(&vram->lock, flags);
-	while (!pfn && *cursor < (unsigned long)vram->nr_chunks * VRAM_CHUNK_BLOCKS) {
-		chunk = vram->chunks[*cursor / VRAM_CHUNK_BLOCKS];
-		i = *cursor % VRAM_CHUNK_BLOCKS;
-		if (chunk->parts[i].block.used)
-			pfn = chunk->first_pfn + i * VRAM_BLOCK_PAGES;
-		++*cursor;
-	}
-	spin_unlock_irqrestore(&vram->lock, flags);
-	return pfn;
-}
-
-/**
- * vram_read_usage() - how much of VRAM is in use
- * @vram: VRAM
- * @usage: answer, all of one instant
- *
- * Context: any.
- */
-void vram_read_usage(struct vram *vram, struct vram_usage *usage)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&vram->lock, flags);
-	usage->used = vram->alloc.used * PAGE_SIZE;
-	usage->backing = vram->backed_blocks * VRAM_BLOCK_BYTES;
-	usage->mapped = min(vram->nr_chunks * VRAM_CHUNK_BYTES, vram->bytes);
-	spin_unlock_irqrestore(&vram->lock, flags);
-}
-
-/**
  * vram_init() - declare the memory of a device
  * @vram: VRAM
- * @source: where it comes from
- * @bytes: how large it may get, a multiple of VRAM_BLOCK_BYTES
+ * @supply: what it is made of
  * @index: number of the device
  * @migrate_to_ram: what to do when a CPU touches one of its pages
  * @stats: counters of the device
  *
  * Return: 0 or -ENOMEM.
  */
-int vram_init(struct vram *vram, const struct vram_source *source, u64 bytes, unsigned int index,
+int vram_init(struct vram *vram, const struct vram_supply *supply, unsigned int index,
 	      vm_fault_t (*migrate_to_ram)(struct vm_fault *vmf), struct mockgpu_stats *stats)
 {
-	vram->source = source;
+	vram->source = supply->source;
+	vram->pool = supply->pool;
+	vram->link = supply->link;
 	vram_set_folio_free(&vram->pgmap_ops);
 	compat_set_folio_split(&vram->pgmap_ops, vram_folio_split);
 	vram->pgmap_ops.migrate_to_ram = migrate_to_ram;
 	vram->stats = stats;
 	vram->index = index;
-	vram->bytes = bytes;
+	vram->bytes = supply->bytes;
 	spin_lock_init(&vram->lock);
 	vram_alloc_init(&vram->alloc);
 	INIT_LIST_HEAD(&vram->spent);
@@ -515,9 +488,40 @@ int vram_init(struct vram *vram, const struct vram_source *source, u64 bytes, un
 	INIT_LIST_HEAD(&vram->bare);
 	INIT_DELAYED_WORK(&vram->shrink, vram_shrink);
 
-	vram->chunks = kvcalloc(DIV_ROUND_UP_ULL(bytes, VRAM_CHUNK_BYTES), sizeof(*vram->chunks),
-				GFP_KERNEL);
+	vram->chunks = kvcalloc(DIV_ROUND_UP_ULL(vram->bytes, VRAM_CHUNK_BYTES),
+				sizeof(*vram->chunks), GFP_KERNEL);
 	return vram->chunks ? 0 : -ENOMEM;
+}
+
+/**
+ * vram_enter() - keep page structures from being taken apart, without a page
+ * @vram: VRAM
+ *
+ * Context: any but interrupts.
+ * Return: false where VRAM was closed; else vram_leave() must follow, soon.
+ */
+bool vram_enter(struct vram *vram)
+{
+	bool open;
+
+	spin_lock_irq(&vram->lock);
+	open = !vram->closed;
+	vram->visitors += open;
+	spin_unlock_irq(&vram->lock);
+	return open;
+}
+
+/**
+ * vram_leave() - undo vram_enter()
+ * @vram: VRAM
+ *
+ * Context: any but interrupts.
+ */
+void vram_leave(struct vram *vram)
+{
+	spin_lock_irq(&vram->lock);
+	vram->visitors--;
+	spin_unlock_irq(&vram->lock);
 }
 
 /**
@@ -539,7 +543,7 @@ void vram_close(struct vram *vram)
 
 /**
  * vram_fini() - undo vram_init()
- * @vram: VRAM that went through vram_close(), and that has no page in use
+ * @vram: VRAM that went through vram_close(), and that has no page in use and no visitor
  *
  * Context: sleeps until the memory manager has let go of the last page.
  */

@@ -2,6 +2,7 @@
 #ifndef MOCKGPU_VRAM_H
 #define MOCKGPU_VRAM_H
 
+#include <linux/atomic.h>
 #include <linux/memremap.h>
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
@@ -11,9 +12,12 @@
 
 #include "vram_alloc.h"
 
+struct coherent_pool;
 struct mockgpu_stats;
+struct quota;
 struct resource;
 struct vram_chunk;
+struct vram_link;
 struct vram_part;
 
 #define VRAM_BLOCK_BYTES	(VRAM_BLOCK_PAGES * PAGE_SIZE)
@@ -57,13 +61,29 @@ extern const struct vram_source vram_private;
 extern const struct vram_source vram_coherent;
 
 /**
+ * struct vram_supply - what a device's VRAM is to be made of
+ * @source: where it comes from
+ * @pool: memory for &vram_coherent, or NULL
+ * @bytes: how large it may get, a multiple of VRAM_BLOCK_BYTES
+ * @link: what bytes cross on their way there
+ */
+struct vram_supply {
+	const struct vram_source *source;
+	struct coherent_pool *pool;
+	u64 bytes;
+	struct vram_link *link;
+};
+
+/**
  * struct vram_charge - how much VRAM one client's calls have taken
+ * @quota: what the client's user has; fixed, and held
  * @pages: pages in use; under &vram.lock
  * @open: the client is still there; under &vram.lock
  *
  * Lives until both the client and the last of its pages have gone.
  */
 struct vram_charge {
+	struct quota *quota;
 	u64 pages;
 	bool open;
 };
@@ -122,10 +142,14 @@ struct vram_chunk {
 /**
  * struct vram - the memory of one device
  * @source: where it comes from; fixed
+ * @pool: memory for @source, if that wants some; fixed
+ * @link: what bytes cross on their way there; fixed
  * @pgmap_ops: callbacks of all its page maps; fixed
  * @stats: counters of the device; fixed
  * @index: number of the device; fixed
  * @bytes: how large it may get; fixed
+ * @moving: pages that were taken for a migration which is not over, and those that an
+ *	eviction is about to free: they are neither free nor can they be evicted
  * @lock: protects what says so; taken in the free callback, that is under page
  *	table locks, so with interrupts off
  * @alloc: which pages are taken; under @lock
@@ -133,6 +157,8 @@ struct vram_chunk {
  *	under @lock
  * @backed_blocks: blocks that have memory behind them; under @lock
  * @closed: no page can be had any more; written under @lock and @grow_lock
+ * @visitors: who looks at page structures without a page that keeps them: vram_enter();
+ *	under @lock
  * @nr_chunks: chunks that exist; written under @lock and @grow_lock
  * @grow_lock: protects growth and shrinkage; the outermost lock here, taken
  *	without any lock of the memory manager held
@@ -143,16 +169,20 @@ struct vram_chunk {
  */
 struct vram {
 	const struct vram_source *source;
+	struct coherent_pool *pool;
+	struct vram_link *link;
 	struct dev_pagemap_ops pgmap_ops;
 	struct mockgpu_stats *stats;
 	unsigned int index;
 	u64 bytes;
+	atomic64_t moving;
 
 	spinlock_t lock; /* for what follows */
 	struct vram_alloc alloc;
 	struct list_head spent;
 	u64 backed_blocks;
 	bool closed;
+	unsigned int visitors;
 	unsigned int nr_chunks;
 
 	struct mutex grow_lock; /* for what follows */
@@ -166,27 +196,35 @@ struct vram {
  * @used: holds data
  * @backing: RAM behind it
  * @mapped: has page structures
+ * @moving: will be in use, or free, when a migration or an eviction is over
+ * @visitors: how many look at it: vram_enter(); not bytes
  */
 struct vram_usage {
 	u64 used;
 	u64 backing;
 	u64 mapped;
+	u64 moving;
+	unsigned int visitors;
 };
 
-int vram_init(struct vram *vram, const struct vram_source *source, u64 bytes, unsigned int index,
+int vram_init(struct vram *vram, const struct vram_supply *supply, unsigned int index,
 	      vm_fault_t (*migrate_to_ram)(struct vm_fault *vmf), struct mockgpu_stats *stats);
+bool vram_enter(struct vram *vram);
+void vram_leave(struct vram *vram);
 void vram_close(struct vram *vram);
 void vram_fini(struct vram *vram);
 
-struct vram_charge *vram_charge_create(void);
+struct vram_charge *vram_charge_create(struct quota *quota);
 void vram_charge_close(struct vram *vram, struct vram_charge *charge);
+u64 vram_may_take(struct vram *vram, struct vram_charge *charge);
 u64 vram_charge_pages(struct vram *vram, struct vram_charge *charge);
 
 unsigned int vram_get_pages(struct vram *vram, struct vram_charge *charge, unsigned int want,
 			    struct page **pages, int *why);
 bool vram_can_huge(const struct vram *vram);
 bool vram_get_huge(struct vram *vram, struct vram_charge *charge, struct page **pages);
-void vram_put_unused(struct vram *vram, struct page **pages, unsigned int count);
+void vram_put_unused(struct vram *vram, struct page **pages, unsigned int used,
+		     unsigned int count);
 void vram_folio_init(struct page *page, unsigned int order, u8 granularity,
 		     unsigned int slice_ms);
 struct folio *vram_lend_backing(struct page *page);
@@ -199,9 +237,11 @@ struct vram *vram_of_page(const struct page *page);
 void *vram_page_data(const struct page *page);
 u8 vram_page_granularity(const struct page *page);
 bool vram_page_is_held(const struct page *page);
+void vram_page_used(const struct page *page);
 bool vram_page_is_gone(const struct page *page);
 void vram_page_left(struct page *page, unsigned int count);
 unsigned long vram_next_used(struct vram *vram, unsigned long *cursor);
+unsigned long vram_next_victim(struct vram *vram, bool spare, u64 *left);
 void vram_read_usage(struct vram *vram, struct vram_usage *usage);
 
 #endif

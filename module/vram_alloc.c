@@ -9,10 +9,14 @@
  * Pages come from blocks that are in use already as long as there are any, so
  * that others become empty and can be given back.
  *
- * Locking: the owner's; every function here must be serialised by it.  None
- * sleeps or allocates.
+ * Where room has to be made, blocks take turns, the one first of which pages were taken
+ * last longest ago.  One that was used since its last turn gets a second chance.
+ *
+ * Locking: the owner's; every function here must be serialised by it, but
+ * vram_alloc_use().  None sleeps or allocates.
  */
 #include <linux/bug.h>
+#include <linux/compiler.h>
 
 #include "vram_alloc.h"
 
@@ -24,6 +28,7 @@ void vram_alloc_init(struct vram_alloc *alloc)
 {
 	INIT_LIST_HEAD(&alloc->partial);
 	INIT_LIST_HEAD(&alloc->empty);
+	INIT_LIST_HEAD(&alloc->clock);
 	alloc->free = 0;
 	alloc->used = 0;
 }
@@ -49,6 +54,7 @@ void vram_alloc_add(struct vram_alloc *alloc, struct vram_block *block, bool who
 	block->used = 0;
 	block->whole = whole;
 	INIT_LIST_HEAD(&block->node);
+	INIT_LIST_HEAD(&block->turn);
 	vram_alloc_list_empty(alloc, block);
 	alloc->free += VRAM_BLOCK_PAGES;
 }
@@ -78,6 +84,13 @@ struct vram_block *vram_alloc_pop_empty(struct vram_alloc *alloc)
 	if (block)
 		vram_alloc_remove(alloc, block);
 	return block;
+}
+
+/* Pages of a block have been taken: of all blocks, its turn comes last. */
+static void vram_alloc_took(struct vram_alloc *alloc, struct vram_block *block)
+{
+	vram_alloc_use(block);
+	list_move_tail(&block->turn, &alloc->clock);
 }
 
 /**
@@ -115,6 +128,7 @@ struct vram_block *vram_alloc_get(struct vram_alloc *alloc, unsigned int want,
 		list_del_init(&block->node);
 	else
 		list_move(&block->node, &alloc->partial);
+	vram_alloc_took(alloc, block);
 
 	*first = start;
 	*count = end - start;
@@ -140,6 +154,7 @@ struct vram_block *vram_alloc_get_whole(struct vram_alloc *alloc)
 	alloc->used += VRAM_BLOCK_PAGES;
 	alloc->free -= VRAM_BLOCK_PAGES;
 	list_del_init(&block->node);
+	vram_alloc_took(alloc, block);
 	return block;
 }
 
@@ -164,10 +179,46 @@ bool vram_alloc_put(struct vram_alloc *alloc, struct vram_block *block,
 	alloc->free += count;
 
 	if (!block->used) {
+		list_del_init(&block->turn);
 		vram_alloc_list_empty(alloc, block);
 		return true;
 	}
 	/* A block that was full is on no list; to move it is to add it. */
 	list_move(&block->node, &alloc->partial);
 	return false;
+}
+
+/**
+ * vram_alloc_use() - a page of a block is used
+ * @block: block that the page was taken from
+ *
+ * Context: any; without the owner's lock.
+ */
+void vram_alloc_use(struct vram_block *block)
+{
+	if (!READ_ONCE(block->referenced))
+		WRITE_ONCE(block->referenced, true);
+}
+
+/**
+ * vram_alloc_turn() - let one block have its turn
+ * @alloc: allocator
+ * @spare: it need not go if it has been used since its last turn
+ *
+ * Its next turn comes after those of all others.
+ *
+ * Return: the block, if it is to go; or NULL: it is spared, or there is none.
+ */
+struct vram_block *vram_alloc_turn(struct vram_alloc *alloc, bool spare)
+{
+	struct vram_block *block;
+	bool referenced;
+
+	block = list_first_entry_or_null(&alloc->clock, struct vram_block, turn);
+	if (!block)
+		return NULL;
+	list_move_tail(&block->turn, &alloc->clock);
+	referenced = READ_ONCE(block->referenced);
+	WRITE_ONCE(block->referenced, false);
+	return referenced && spare ? NULL : block;
 }

@@ -14,14 +14,18 @@
 /**
  * struct vram_block - a block of pages to hand out
  * @node: on one of the allocator's lists, or alone while every page is taken
+ * @turn: on the allocator's clock, or alone while no page is taken
  * @used: pages that are taken
  * @whole: it may be taken as a whole
+ * @referenced: it has been used since its last turn; set by anybody, without the owner's lock
  * @map: a bit for each page, set while it is taken
  */
 struct vram_block {
 	struct list_head node;
+	struct list_head turn;
 	unsigned int used;
 	bool whole;
+	bool referenced;
 	DECLARE_BITMAP(map, VRAM_BLOCK_PAGES);
 };
 
@@ -29,6 +33,7 @@ struct vram_block {
  * struct vram_alloc - hands out pages of the blocks that it was given
  * @partial: blocks with some pages taken and some not
  * @empty: blocks with no page taken; those that may be taken as a whole first
+ * @clock: blocks with a page taken; that whose turn it is to go first
  * @free: pages that can be had now
  * @used: pages that are taken
  *
@@ -37,6 +42,7 @@ struct vram_block {
 struct vram_alloc {
 	struct list_head partial;
 	struct list_head empty;
+	struct list_head clock;
 	u64 free;
 	u64 used;
 };
@@ -50,5 +56,7 @@ struct vram_block *vram_alloc_get(struct vram_alloc *alloc, unsigned int want,
 struct vram_block *vram_alloc_get_whole(struct vram_alloc *alloc);
 bool vram_alloc_put(struct vram_alloc *alloc, struct vram_block *block,
 		    unsigned int first, unsigned int count);
+void vram_alloc_use(struct vram_block *block);
+struct vram_block *vram_alloc_turn(struct vram_alloc *alloc, bool spare);
 
 #endif

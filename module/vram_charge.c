@@ -4,28 +4,43 @@
  *
  * A page is charged to the client that took it, wherever it goes from there, until it is
  * free again.  So an account outlives its client, by as much as the last of its pages.
+ * What all accounts of a user have is counted as well, as a user may have no more than a
+ * share of VRAM.
  *
  * Locking: &vram.lock.
  */
+#include <linux/limits.h>
+#include <linux/math64.h>
 #include <linux/slab.h>
 
 #include "control.h"
+#include "quota.h"
 #include "vram.h"
+#include "vram_internal.h"
 
 /**
  * vram_charge_create() - an account for a new client
+ * @quota: what the client's user has
  *
  * Return: the account, or NULL where there is no memory.
  */
-struct vram_charge *vram_charge_create(void)
+struct vram_charge *vram_charge_create(struct quota *quota)
 {
 	struct vram_charge *charge = NULL;
 
 	if (!control_no_memory())
-		charge = kzalloc(sizeof(*charge), GFP_KERNEL);
-	if (charge)
+		charge = kzalloc(sizeof(*charge), GFP_KERNEL_ACCOUNT);
+	if (charge) {
+		charge->quota = quota_get(quota);
 		charge->open = true;
+	}
 	return charge;
+}
+
+static void vram_charge_free(struct vram_charge *charge)
+{
+	quota_put(charge->quota);
+	kfree(charge);
 }
 
 /**
@@ -42,7 +57,7 @@ void vram_charge_close(struct vram *vram, struct vram_charge *charge)
 	spin_lock_irqsave(&vram->lock, flags);
 	charge->open = false;
 	if (!charge->pages)
-		kfree(charge);
+		vram_charge_free(charge);
 	spin_unlock_irqrestore(&vram->lock, flags);
 }
 
@@ -60,4 +75,76 @@ u64 vram_charge_pages(struct vram *vram, struct vram_charge *charge)
 	pages = charge->pages;
 	spin_unlock_irqrestore(&vram->lock, flags);
 	return pages;
+}
+
+/**
+ * vram_charge_left() - how many pages the user of an account may take
+ * @vram: VRAM
+ * @charge: account
+ *
+ * Context: &vram.lock held.
+ * Return: pages; U64_MAX where a user may have all of VRAM.
+ */
+u64 vram_charge_left(const struct vram *vram, const struct vram_charge *charge)
+{
+	u64 used = charge->quota->vram_pages[vram->index], share;
+
+	lockdep_assert_held(&vram->lock);
+
+	if (quota_vram_percent == 100)
+		return U64_MAX;
+	share = div_u64(vram->bytes / PAGE_SIZE * quota_vram_percent, 100);
+	return used < share ? share - used : 0;
+}
+
+/**
+ * vram_may_take() - vram_charge_left() for who does not hold the lock
+ * @vram: VRAM
+ * @charge: account
+ *
+ * Context: any.
+ * Return: pages, at this moment.
+ */
+u64 vram_may_take(struct vram *vram, struct vram_charge *charge)
+{
+	unsigned long flags;
+	u64 left;
+
+	spin_lock_irqsave(&vram->lock, flags);
+	left = vram_charge_left(vram, charge);
+	spin_unlock_irqrestore(&vram->lock, flags);
+	return left;
+}
+
+/**
+ * vram_charge_more() - pages have been taken
+ * @vram: VRAM
+ * @charge: account of who took them
+ * @pages: how many
+ *
+ * Context: &vram.lock held.
+ */
+void vram_charge_more(struct vram *vram, struct vram_charge *charge, unsigned int pages)
+{
+	lockdep_assert_held(&vram->lock);
+
+	charge->pages += pages;
+	charge->quota->vram_pages[vram->index] += pages;
+}
+
+/**
+ * vram_charge_less() - a page has become free
+ * @vram: VRAM
+ * @charge: account of who took it; gone afterwards if it was the last page of a client
+ *	that has gone
+ *
+ * Context: &vram.lock held.
+ */
+void vram_charge_less(struct vram *vram, struct vram_charge *charge)
+{
+	lockdep_assert_held(&vram->lock);
+
+	charge->quota->vram_pages[vram->index]--;
+	if (!--charge->pages && !charge->open)
+		vram_charge_free(charge);
 }

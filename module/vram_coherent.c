@@ -2,15 +2,18 @@
 /*
  * Coherent VRAM: real memory, which a CPU reaches like RAM.
  *
- * All of it is taken when the module is loaded, as that may fail or take its time, and
- * kept until it is unloaded.  The devices share it; each gets a chunk at a time.  It gets
- * page structures like any other VRAM then, and the pages are the memory, so nothing has
- * to be put behind them.
+ * All of it is taken before a device comes up, as that may fail or take its time, and kept
+ * until the device is no more: a pool, for one device or for several that share it; each gets
+ * a chunk at a time.  It gets page structures like any other VRAM then, and the pages are the
+ * memory, so nothing has to be put behind them.
  *
  * A CPU access does not fault, so nobody's access brings a page home.  And whoever pins a
  * page keeps it where it is: the module cannot be unloaded as long as a page is in use.
  *
- * Locking: &coherent.lock, for which chunks are used.
+ * Locking: &coherent_pool.lock, for which chunks of a pool are used; coherent_lock, so that
+ * memory is taken and given back for one pool at a time.  lock_system_sleep(), inside that, for
+ * whether there is any: the machine does not hibernate then, and does not begin to while some
+ * is taken.
  */
 #include <linux/ctype.h>
 #include <linux/kernel.h>
@@ -20,6 +23,7 @@
 #include <linux/printk.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/suspend.h>
 
 #include "vram.h"
 #include "vram_coherent.h"
@@ -29,7 +33,7 @@
  * struct coherent_chunk - memory for a chunk
  * @start: physical address
  * @nid: node that it is on
- * @used: a device has it; under &coherent.lock
+ * @used: a device has it; under &coherent_pool.lock
  */
 struct coherent_chunk {
 	u64 start;
@@ -37,26 +41,34 @@ struct coherent_chunk {
 	bool used;
 };
 
-/* All of the memory; fixed between coherent_open() and coherent_close(). */
-static struct {
+/**
+ * struct coherent_pool - memory for devices
+ * @lock: for which chunks are used
+ * @pieces: what was taken; fixed
+ * @nr_chunks: how many chunks that makes; fixed
+ * @chunks: the chunks
+ */
+struct coherent_pool {
 	struct mutex lock; /* see above */
 	struct list_head pieces;
-	struct coherent_chunk *chunks;
 	unsigned int nr_chunks;
-} coherent = {
-	.lock = __MUTEX_INITIALIZER(coherent.lock),
-	.pieces = LIST_HEAD_INIT(coherent.pieces),
+	struct coherent_chunk *chunks;
 };
+
+static DEFINE_MUTEX(coherent_lock);
+/* Pools that there are: see above. */
+static unsigned int coherent_nr_pools;
 
 static int vram_coherent_claim(struct vram_chunk *chunk)
 {
+	struct coherent_pool *pool = chunk->vram->pool;
 	struct coherent_chunk *from;
 	unsigned int i;
 	int ret = -ENOSPC;
 
-	mutex_lock(&coherent.lock);
-	for (i = 0; i < coherent.nr_chunks && ret; i++) {
-		from = &coherent.chunks[i];
+	mutex_lock(&pool->lock);
+	for (i = 0; i < pool->nr_chunks && ret; i++) {
+		from = &pool->chunks[i];
 		if (from->used)
 			continue;
 		from->used = true;
@@ -65,20 +77,21 @@ static int vram_coherent_claim(struct vram_chunk *chunk)
 		chunk->pgmap.range.end = from->start + VRAM_CHUNK_BYTES - 1;
 		ret = 0;
 	}
-	mutex_unlock(&coherent.lock);
+	mutex_unlock(&pool->lock);
 	return ret;
 }
 
 static void vram_coherent_release(struct vram_chunk *chunk)
 {
+	struct coherent_pool *pool = chunk->vram->pool;
 	unsigned int i;
 
-	mutex_lock(&coherent.lock);
-	for (i = 0; i < coherent.nr_chunks; i++) {
-		if (coherent.chunks[i].start == chunk->pgmap.range.start)
-			coherent.chunks[i].used = false;
+	mutex_lock(&pool->lock);
+	for (i = 0; i < pool->nr_chunks; i++) {
+		if (pool->chunks[i].start == chunk->pgmap.range.start)
+			pool->chunks[i].used = false;
 	}
-	mutex_unlock(&coherent.lock);
+	mutex_unlock(&pool->lock);
 }
 
 static void *vram_coherent_back(struct vram_part *part, bool whole)
@@ -103,18 +116,19 @@ const struct vram_source vram_coherent = {
 
 /**
  * coherent_parse() - understand where memory is to come from
+ * @name: what messages call it
  * @text: "auto" or "offline", or SIZE@ADDRESS as for memmap= on the kernel's command line
  * @request: answer
  *
  * Return: 0, or -EINVAL: it is none of these, or not made of whole chunks.
  */
-int coherent_parse(const char *text, struct coherent_request *request)
+int coherent_parse(const char *name, const char *text, struct coherent_request *request)
 {
 	char *end;
 	u64 last;
 
-	*request = (struct coherent_request){};
-	if (sysfs_streq(text, "auto") || sysfs_streq(text, "offline"))
+	*request = (struct coherent_request){ .name = name, .unasked = sysfs_streq(text, "auto") };
+	if (request->unasked || sysfs_streq(text, "offline"))
 		return 0;
 	if (!isdigit(*text))
 		return -EINVAL;
@@ -132,25 +146,25 @@ int coherent_parse(const char *text, struct coherent_request *request)
 }
 
 /* Divide the memory into chunks. */
-static int coherent_divide(void)
+static int coherent_divide(struct coherent_pool *pool)
 {
 	struct memory_piece *piece;
 	unsigned int n = 0;
 	u64 bytes = 0, at;
 
-	list_for_each_entry(piece, &coherent.pieces, node)
+	list_for_each_entry(piece, &pool->pieces, node)
 		bytes += piece->bytes;
-	coherent.chunks = kvcalloc(bytes / VRAM_CHUNK_BYTES, sizeof(*coherent.chunks), GFP_KERNEL);
-	if (!coherent.chunks)
+	pool->chunks = kvcalloc(bytes / VRAM_CHUNK_BYTES, sizeof(*pool->chunks), GFP_KERNEL);
+	if (!pool->chunks)
 		return -ENOMEM;
-	list_for_each_entry(piece, &coherent.pieces, node) {
+	list_for_each_entry(piece, &pool->pieces, node) {
 		for (at = 0; at < piece->bytes; at += VRAM_CHUNK_BYTES) {
-			coherent.chunks[n].start = piece->start + at;
-			coherent.chunks[n].nid = piece->nid;
+			pool->chunks[n].start = piece->start + at;
+			pool->chunks[n].nid = piece->nid;
 			n++;
 		}
 	}
-	coherent.nr_chunks = n;
+	pool->nr_chunks = n;
 	return 0;
 }
 
@@ -170,25 +184,26 @@ static const char *coherent_why(int error)
 	}
 }
 
-static int coherent_take(const struct coherent_request *request, u64 bytes)
+static int coherent_take(const struct coherent_request *request, u64 bytes,
+			 struct list_head *pieces)
 {
 	int ret;
 
 	if (!request->bytes) {
-		ret = memory_take_blocks(bytes, &coherent.pieces);
+		ret = memory_take_blocks(bytes, pieces);
 		if (ret)
 			pr_err("mockgpu: no %llu MiB for coherent VRAM: %s\n", bytes / SZ_1M,
 			       coherent_why(ret));
 		return ret;
 	}
 	if (request->bytes < bytes) {
-		pr_err("mockgpu: coherent_source= has %llu MiB, coherent VRAM takes %llu\n",
+		pr_err("mockgpu: %s has %llu MiB, coherent VRAM takes %llu\n", request->name,
 		       request->bytes / SZ_1M, bytes / SZ_1M);
 		return -ENOSPC;
 	}
-	ret = memory_take_range(request->start, request->bytes, &coherent.pieces);
+	ret = memory_take_range(request->start, request->bytes, pieces);
 	if (ret)
-		pr_err("mockgpu: coherent_source= at %#llx cannot be used: %s\n", request->start,
+		pr_err("mockgpu: %s at %#llx cannot be used: %s\n", request->name, request->start,
 		       ret == -EBUSY ? "the range is in use" :
 		       ret == -ERANGE ? "the kernel cannot map it" :
 		       ret == -ENXIO ? "there is no memory" : "out of memory");
@@ -196,45 +211,104 @@ static int coherent_take(const struct coherent_request *request, u64 bytes)
 }
 
 /**
- * coherent_open() - have memory for the coherent devices to come
+ * coherent_is_held() - whether there is any of this memory
+ *
+ * Context: under lock_system_sleep().
+ */
+bool coherent_is_held(void)
+{
+	return coherent_nr_pools;
+}
+
+/* Fill a pool that is empty.  Caller holds the lock.  The machine does not sleep meanwhile. */
+static int coherent_fill(struct coherent_pool *pool, const struct coherent_request *request,
+			 u64 bytes)
+{
+	unsigned int flags;
+	int ret;
+
+	lockdep_assert_held(&coherent_lock);
+
+	flags = lock_system_sleep();
+	ret = coherent_take(request, bytes, &pool->pieces);
+	if (!ret) {
+		ret = coherent_divide(pool);
+		if (ret) {
+			pr_err("mockgpu: out of memory\n");
+			memory_give_back(&pool->pieces);
+		}
+	}
+	coherent_nr_pools += !ret;
+	unlock_system_sleep(flags);
+	return ret;
+}
+
+/**
+ * coherent_open() - have memory for coherent devices to come
  * @request: where from
- * @devices: how many there are; with 0 nothing is done
+ * @devices: how many there are; with 0 there is no pool
  * @bytes: size of the VRAM of each; whole chunks of it are taken
+ * @pool: answer: what they are to share, or NULL
  *
  * Says in the log what was taken out of the machine, or why nothing was.
  *
- * Context: may sleep, for up to ten seconds where memory can be given back at once; no lock held.
+ * Context: may sleep, for up to ten seconds where memory can be given back at once, and as long
+ * for each that came before; no lock held that who uses the machine's memory needs.
  * Return: 0, -ENOSPC (a range that is too small), or an errno of memory_take_range() or
  * memory_take_blocks().
  */
-int coherent_open(const struct coherent_request *request, unsigned int devices, u64 bytes)
+int coherent_open(const struct coherent_request *request, unsigned int devices, u64 bytes,
+		  struct coherent_pool **pool)
 {
+	struct coherent_pool *new;
 	int ret;
 
+	*pool = NULL;
 	if (!devices)
 		return 0;
-	ret = coherent_take(request, devices * round_up(bytes, VRAM_CHUNK_BYTES));
-	if (ret)
-		return ret;
-	ret = coherent_divide();
-	if (ret) {
+	new = kzalloc(sizeof(*new), GFP_KERNEL);
+	if (!new) {
 		pr_err("mockgpu: out of memory\n");
-		memory_give_back(&coherent.pieces);
+		return -ENOMEM;
 	}
+	mutex_init(&new->lock);
+	INIT_LIST_HEAD(&new->pieces);
+	bytes = devices * round_up(bytes, VRAM_CHUNK_BYTES);
+	ret = mutex_lock_interruptible(&coherent_lock);
+	if (ret) {
+		pr_err("mockgpu: no %llu MiB for coherent VRAM: %s\n", bytes / SZ_1M,
+		       coherent_why(ret));
+	} else {
+		ret = coherent_fill(new, request, bytes);
+		mutex_unlock(&coherent_lock);
+	}
+	if (ret)
+		kfree(new);
+	else
+		*pool = new;
 	return ret;
 }
 
 /**
  * coherent_close() - undo coherent_open()
+ * @pool: what that answered
  *
  * Says in the log what the machine has back.
  *
- * Context: may sleep; no lock held; all devices have gone.
+ * Context: may sleep; as coherent_open(); the devices that had it have gone.
  */
-void coherent_close(void)
+void coherent_close(struct coherent_pool *pool)
 {
-	kvfree(coherent.chunks);
-	coherent.chunks = NULL;
-	coherent.nr_chunks = 0;
-	memory_give_back(&coherent.pieces);
+	unsigned int flags;
+
+	if (!pool)
+		return;
+	kvfree(pool->chunks);
+	mutex_lock(&coherent_lock);
+	flags = lock_system_sleep();
+	memory_give_back(&pool->pieces);
+	coherent_nr_pools--;
+	unlock_system_sleep(flags);
+	mutex_unlock(&coherent_lock);
+	kfree(pool);
 }

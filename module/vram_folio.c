@@ -88,6 +88,19 @@ bool vram_page_is_held(const struct page *page)
 }
 
 /**
+ * vram_page_used() - the device uses a page: others had better go before it
+ * @page: page that is taken; the caller holds it, or keeps its mapping from being invalidated
+ *
+ * Context: any.
+ */
+void vram_page_used(const struct page *page)
+{
+	unsigned int index;
+
+	vram_alloc_use(&vram_page_part(page, &index)->block);
+}
+
+/**
  * vram_page_is_gone() - whether what was in a page has moved
  * @page: page that went through vram_folio_init(); its folio is locked
  *

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * From a page to its place in VRAM, by its number; nobody but vram*.c includes this.
+ * From a page to its place in VRAM, by its number, and accounts; nobody but vram*.c
+ * includes this.
  */
 #ifndef MOCKGPU_VRAM_INTERNAL_H
 #define MOCKGPU_VRAM_INTERNAL_H
@@ -23,6 +24,16 @@ static inline struct vram_part *vram_page_part(const struct page *page, unsigned
 
 	*index = offset % VRAM_BLOCK_PAGES;
 	return &chunk->parts[offset / VRAM_BLOCK_PAGES];
+}
+
+u64 vram_charge_left(const struct vram *vram, const struct vram_charge *charge);
+void vram_charge_more(struct vram *vram, struct vram_charge *charge, unsigned int pages);
+void vram_charge_less(struct vram *vram, struct vram_charge *charge);
+
+/* The page frame number of the first page of a block. */
+static inline unsigned long vram_part_pfn(const struct vram_part *part)
+{
+	return part->chunk->first_pfn + (part - part->chunk->parts) * VRAM_BLOCK_PAGES;
 }
 
 #endif

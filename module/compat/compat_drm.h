@@ -52,7 +52,10 @@ static inline void drm_print_memory_stats(struct drm_printer *p,
 #endif
 
 #if !HAVE_DRM_SHOW_FDINFO
-/* DRM has no number for a client there; two that are open do not share an address. */
+/*
+ * DRM has no number for a client there; two that are open do not share an address.  Programs
+ * that read it take it for a signed one.
+ */
 static inline void drm_show_fdinfo(struct seq_file *m, struct file *filp)
 {
 	struct drm_file *file = filp->private_data;
@@ -60,7 +63,7 @@ static inline void drm_show_fdinfo(struct seq_file *m, struct file *filp)
 
 	get_random_once(&key, sizeof(key));
 	seq_printf(m, "drm-driver:\t%s\n", file->minor->dev->driver->name);
-	seq_printf(m, "drm-client-id:\t%llu\n", siphash_1u64((unsigned long)file, &key));
+	seq_printf(m, "drm-client-id:\t%llu\n", siphash_1u64((unsigned long)file, &key) >> 1);
 }
 #endif
 

@@ -95,6 +95,7 @@ static void check(struct kunit *test, struct fixture *f)
 			KUNIT_ASSERT_EQ(test, test_bit(i, f->block[b].map), f->taken[b][i]);
 		listed += used != PAGES;
 		KUNIT_ASSERT_EQ(test, list_empty(&f->block[b].node), used == PAGES);
+		KUNIT_ASSERT_EQ(test, list_empty(&f->block[b].turn), !used);
 	}
 	KUNIT_ASSERT_EQ(test, f->alloc.used, all);
 	KUNIT_ASSERT_EQ(test, f->alloc.free, (u64)blocks * PAGES - all);
@@ -335,6 +336,66 @@ static void nothing_is_left_when_all_is_taken(struct kunit *test)
 	check(test, f);
 }
 
+/* The block that is to go, when one more has had its turn; ~0: none is. */
+static unsigned int turn(struct fixture *f)
+{
+	struct vram_block *block = vram_alloc_turn(&f->alloc, true);
+
+	return block ? block - f->block : ~0U;
+}
+
+static void a_block_that_was_used_is_spared_once(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	unsigned int b;
+
+	KUNIT_EXPECT_EQ(test, turn(f), ~0U);
+	give(f, 3);
+	KUNIT_EXPECT_EQ(test, turn(f), ~0U);
+	for (b = 3; b--;)
+		expect_get(test, f, PAGES, b, 0, PAGES);
+	/* To take pages is to use them. */
+	for (b = 3; b--;)
+		KUNIT_EXPECT_EQ(test, turn(f), ~0U);
+	vram_alloc_use(&f->block[1]);
+	vram_alloc_use(&f->block[1]);
+	KUNIT_EXPECT_EQ(test, turn(f), 2);
+	KUNIT_EXPECT_EQ(test, turn(f), ~0U);
+	KUNIT_EXPECT_EQ(test, turn(f), 0);
+	/* Whether it went or not; and unless there is no mercy. */
+	KUNIT_EXPECT_EQ(test, turn(f), 2);
+	vram_alloc_use(&f->block[1]);
+	KUNIT_EXPECT_PTR_EQ(test, vram_alloc_turn(&f->alloc, false), &f->block[1]);
+	KUNIT_EXPECT_EQ(test, turn(f), 0);
+	check(test, f);
+}
+
+/* Though it is the oldest, and all others are used as well. */
+static void a_block_that_pages_are_taken_of_goes_last(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	unsigned int b;
+
+	give(f, 2);
+	give_whole(f, 2);
+	expect_get(test, f, PAGES, 1, 0, PAGES);
+	expect_get(test, f, PAGES, 0, 0, PAGES);
+	KUNIT_EXPECT_EQ(test, get_whole(test, f), 2);
+	put(test, f, 1, 7, 1);
+	expect_get(test, f, 1, 1, 7, 1);
+	for (b = 0; b < 3; b++)
+		KUNIT_EXPECT_EQ(test, turn(f), ~0U);
+	KUNIT_EXPECT_EQ(test, turn(f), 0);
+	KUNIT_EXPECT_EQ(test, turn(f), 2);
+	KUNIT_EXPECT_EQ(test, turn(f), 1);
+	/* What is empty has no turn. */
+	put(test, f, 0, 0, PAGES);
+	put(test, f, 2, 0, PAGES);
+	KUNIT_EXPECT_EQ(test, turn(f), 1);
+	KUNIT_EXPECT_EQ(test, turn(f), 1);
+	check(test, f);
+}
+
 static void says_when_a_block_becomes_empty(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -511,6 +572,8 @@ static struct kunit_case vram_alloc_cases[] = {
 	KUNIT_CASE(other_blocks_are_not_had_whole),
 	KUNIT_CASE(a_certain_block_can_be_removed),
 	KUNIT_CASE(nothing_is_left_when_all_is_taken),
+	KUNIT_CASE(a_block_that_was_used_is_spared_once),
+	KUNIT_CASE(a_block_that_pages_are_taken_of_goes_last),
 	KUNIT_CASE(says_when_a_block_becomes_empty),
 	KUNIT_CASE(a_full_block_is_there_again_after_a_put),
 	KUNIT_CASE(only_empty_blocks_are_popped),

@@ -14,6 +14,7 @@
 #define VRAM		MOCKGPU_TARGET_VRAM
 #define SYSTEM		MOCKGPU_TARGET_SYSTEM
 #define ALL_OR_NOTHING	MOCKGPU_MIGRATE_ALL_OR_NOTHING
+#define NO_EVICT	MOCKGPU_MIGRATE_NO_EVICT
 
 /* N pages that span several batches and 2 MiB blocks, and are aligned to neither. */
 #define N 1100
@@ -229,7 +230,7 @@ static void A6_larger_than_vram(void)
 	struct drm_mockgpu_counters c = gpu_counters(dev);
 
 	CHECK_EQ(c.vram_used_bytes, 0);
-	CHECK_EQ(mockgpu_migrate(dev, p, pages * PAGE, VRAM, 0, &result, status), -ENOMEM);
+	CHECK_EQ(mockgpu_migrate(dev, p, pages * PAGE, VRAM, NO_EVICT, &result, status), -ENOMEM);
 	CHECK_EQ(result.count[MOVED], room);
 	CHECK_EQ(result.count[MOCKGPU_PAGE_NO_VRAM], 777);
 	CHECK_COUNTED(dev, &c, .pages_to_vram = room, .no_vram = 777,

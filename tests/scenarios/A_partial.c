@@ -23,6 +23,7 @@
 #define VRAM		MOCKGPU_TARGET_VRAM
 #define SYSTEM		MOCKGPU_TARGET_SYSTEM
 #define ALL_OR_NOTHING	MOCKGPU_MIGRATE_ALL_OR_NOTHING
+#define NO_EVICT	MOCKGPU_MIGRATE_NO_EVICT
 
 /* More than a batch, aligned to nothing. */
 #define N 1100
@@ -314,14 +315,14 @@ static void A4_no_room_for_all(void)
 
 	rest = fill_vram(dev, 100, &pages);
 	c = gpu_counters(dev);
-	CHECK_EQ(mockgpu_migrate(dev, p, 101 * PAGE, VRAM, ALL_OR_NOTHING, &result, status),
-		 -ENOMEM);
+	CHECK_EQ(mockgpu_migrate(dev, p, 101 * PAGE, VRAM, ALL_OR_NOTHING | NO_EVICT, &result,
+				 status), -ENOMEM);
 	CHECK_GE(result.count[MOCKGPU_PAGE_NO_VRAM], 1);
 	CHECK_EQ(result.count[MOCKGPU_PAGE_NO_VRAM] + result.count[NOT_TRIED], 101);
 	CHECK_PLACE(dev, p, 101, IN_SYSTEM);
 	CHECK_EQ(gpu_counters(dev).pages_to_vram, c.pages_to_vram);
 	CHECK_EQ(gpu_counters(dev).vram_used_bytes, c.vram_used_bytes);
-	CHECK_MIGRATE(dev, p, 100, VRAM, ALL_OR_NOTHING, 0, NULL);
+	CHECK_MIGRATE(dev, p, 100, VRAM, ALL_OR_NOTHING | NO_EVICT, 0, NULL);
 	CHECK_EQ(gpu_counters(dev).vram_used_bytes, gpu_vram_pages(dev) * PAGE);
 	CHECK_FILL(p, 101, tag, 0);
 	unmap(rest, pages);

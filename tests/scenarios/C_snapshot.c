@@ -203,11 +203,14 @@ static void C2_local_and_remote(void)
 			  (IN_VRAM & ~MOCKGPU_RES_LOCAL) | (uint32_t)!i << 24);
 		CHECK_EQ(gpu_counters(dev[i]).vram_used_bytes, N / 2 * PAGE);
 	}
-	/* A peer's pages stay with it, and are named. */
+	/* Either device reads all of it, wherever it is, also when the other one has moved it. */
+	GPU_CHECK_FILL(dev[0], p, N, tag, 0);
+	GPU_CHECK_FILL(dev[1], p, N, tag, 0);
 	for (unsigned int i = 0; i < N; i++)
-		want[i] = i < N / 2 ? MOCKGPU_PAGE_PEER : MOCKGPU_PAGE_ALREADY;
+		want[i] = i < N / 2 ? MOCKGPU_PAGE_MOVED : MOCKGPU_PAGE_ALREADY;
 	CHECK_MIGRATE(dev[1], p, N, MOCKGPU_TARGET_VRAM, 0, 0, want);
-	/* Either device reads all of it, wherever it is. */
+	CHECK_RES(dev[0], p, N / 2, GPU, 0);
+	CHECK_RES(dev[0], AT(p, N / 2), N / 2, GPU, GPU);
 	GPU_CHECK_FILL(dev[0], p, N, tag, 0);
 	GPU_CHECK_FILL(dev[1], p, N, tag, 0);
 	CHECK_FILL(p, N, tag, 0);

@@ -273,37 +273,6 @@ static void E6_vfork_and_exec(void)
 	CHECK_FILL(p, N, tag, 0);
 }
 
-static void send_file(int socket, int fd)
-{
-	union { struct cmsghdr header; char room[CMSG_SPACE(sizeof(int))]; } control = { 0 };
-	struct iovec data = { "x", 1 };
-	struct msghdr message = {
-		.msg_iov = &data, .msg_iovlen = 1,
-		.msg_control = &control, .msg_controllen = sizeof(control),
-	};
-
-	control.header = (struct cmsghdr){ CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
-	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-	CHECK_EQ(sendmsg(socket, &message, 0), 1);
-}
-
-static int receive_file(int socket)
-{
-	union { struct cmsghdr header; char room[CMSG_SPACE(sizeof(int))]; } control = { 0 };
-	char byte;
-	struct iovec data = { &byte, 1 };
-	struct msghdr message = {
-		.msg_iov = &data, .msg_iovlen = 1,
-		.msg_control = &control, .msg_controllen = sizeof(control),
-	};
-	int fd;
-
-	CHECK_EQ(recvmsg(socket, &message, 0), 1);
-	CHECK_EQ(control.header.cmsg_type, SCM_RIGHTS);
-	memcpy(&fd, CMSG_DATA(&control.header), sizeof(fd));
-	return fd;
-}
-
 struct peer {
 	int socket;
 	void *pages;
@@ -318,8 +287,8 @@ static void trade_files(void *arg)
 
 	fill(peer->pages, N, peer->tag, 0);
 	TO_VRAM(own, peer->pages, N);
-	send_file(peer->socket, mockgpu_fd(own));
-	got = handle_of(receive_file(peer->socket));
+	file_send(peer->socket, mockgpu_fd(own));
+	got = handle_of(file_receive(peer->socket));
 	CHECK(got != NULL);
 	CHECK_EQ(first_not_refused(got, peer->pages), 0);
 	mockgpu_close(got);
@@ -340,13 +309,13 @@ static void E6_files_passed_over_a_socket(void)
 	CHECK_SYS(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets));
 	peer.socket = sockets[1];
 	child = spawn(trade_files, &peer);
-	got = handle_of(receive_file(sockets[0]));
+	got = handle_of(file_receive(sockets[0]));
 	CHECK(got != NULL);
 	/* The child has pages of its own by now. */
 	dev = gpu_open(0);
 	TO_VRAM(dev, peer.pages, N);
 	CHECK_EQ(first_not_refused(got, peer.pages), 0);
-	send_file(sockets[0], mockgpu_fd(dev));
+	file_send(sockets[0], mockgpu_fd(dev));
 	join(child);
 	/* Its owner has gone; that makes it nobody else's. */
 	CHECK_EQ(first_not_refused(got, peer.pages), 0);

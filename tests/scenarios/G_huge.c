@@ -423,7 +423,7 @@ static void G2_vram_is_too_small_by_a_page(void)
 	TO_VRAM(dev, small, 1);
 	p = huge_in_system(dev, tag);
 	c = gpu_counters(dev);
-	CHECK_MIGRATE(dev, p, N, MOCKGPU_TARGET_VRAM, 0, -ENOMEM, want);
+	CHECK_MIGRATE(dev, p, N, MOCKGPU_TARGET_VRAM, MOCKGPU_MIGRATE_NO_EVICT, -ENOMEM, want);
 	CHECK_COUNTED(dev, &c, .pages_to_vram = N - 1, .no_vram = 1,
 		      .vram_used_bytes = HUGE - PAGE);
 	CHECK_PLACE(dev, p, N - 1, IN_VRAM);

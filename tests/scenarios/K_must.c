@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "module.h"
+#include "points.h"
 #include "process.h"
 #include "queue.h"
 
@@ -41,6 +42,12 @@ static void *fill_vram(struct queue q, uint16_t tag)
 	CHECK_EQ(gpu_vram_pages(q.dev), SMALL);
 	TO_VRAM(q.dev, p, SMALL);
 	return p;
+}
+
+/* Nor can any become free, until it is released: what is there has nowhere to go. */
+static struct arm keep_full(struct queue q)
+{
+	return BREAK(q.dev, "alloc-ram");
 }
 
 static void K3_the_first_touch_moves(void)
@@ -86,6 +93,7 @@ static void K3_no_room(void)
 	struct queue q;
 	uint16_t tag = new_tag(), full = new_tag();
 	uint64_t *p, *other;
+	struct arm arm;
 	void *rest;
 
 	module_reload(1, SMALL_MB);
@@ -93,6 +101,7 @@ static void K3_no_room(void)
 	rest = fill_vram(q, full);
 	other = map_filled(4, tag);
 	p = must_be_here(q, 4, tag);
+	arm = keep_full(q);
 	RUN(q, cmd_load(p + 5, 8), .error = -ENOMEM, .fault_addr = addr_of(p + 5),
 	    .access = MOCKGPU_ACCESS_READ);
 	RUN(q, cmd_store(AT(p, 1), 4, 1), .error = -ENOMEM, .fault_addr = addr_of(AT(p, 1)),
@@ -107,11 +116,14 @@ static void K3_no_room(void)
 	/* Memory without such advice is used where it is. */
 	RUN(q, cmd_load(other, 8), .value = fill_word(tag, 0, 0), .done = 8);
 	/* One page less, and the first of them goes. */
+	arm_release(arm);
 	CHECK_FILL(rest, 1, full, 0);
+	arm = keep_full(q);
 	RUN(q, cmd_load(p, 8), .value = fill_word(tag, 0, 0), .done = 8, .migrations = 1);
 	RUN(q, cmd_fill(p, 2 * PAGE, 8, 7), .error = -ENOMEM, .fault_addr = addr_of(AT(p, 1)),
 	    .access = MOCKGPU_ACCESS_WRITE, .done = PAGE);
 	CHECK_PLACE(q.dev, p, 1, IN_VRAM);
+	arm_release(arm);
 	for (unsigned int i = 0; i < WORDS; i++)
 		CHECK_EQ(p[i], 7);
 	CHECK_FILL(AT(p, 1), 3, tag, 1);
@@ -123,12 +135,14 @@ static void K3_advised_but_not_forced(void)
 {
 	struct queue q;
 	uint16_t tag = new_tag(), full = new_tag();
+	struct arm arm;
 	uint64_t *p;
 	void *rest;
 
 	module_reload(1, SMALL_MB);
 	q = queue_new(gpu_open(0));
 	rest = fill_vram(q, full);
+	arm = keep_full(q);
 	p = map_filled(4, tag);
 	advise(q, p, 4, MOCKGPU_ADVICE_PLACE, MOCKGPU_PLACE_DEVICE(0));
 	RUN(q, cmd_load(p, 8), .value = fill_word(tag, 0, 0), .done = 8);
@@ -138,6 +152,7 @@ static void K3_advised_but_not_forced(void)
 		CHECK_EQ(p[WORDS]--, fill_word(tag, 1, 0) + 1);
 	}
 	CHECK_PLACE(q.dev, p, 2, IN_SYSTEM);
+	arm_release(arm);
 	CHECK_FILL(p, 4, tag, 0);
 	CHECK_FILL(rest, SMALL, full, 0);
 }
@@ -248,6 +263,7 @@ static void K1_atomics_with_no_room(void)
 	module_reload(1, SMALL_MB);
 	q = queue_new(gpu_open(0));
 	fill_vram(q, new_tag());
+	keep_full(q);
 	p = map_filled(1, tag);
 	advise(q, p, 1, MOCKGPU_ADVICE_ATOMIC, MOCKGPU_ATOMICS_MIGRATE);
 	RUN(q, cmd_add(p, 8, 1), .error = -ENOMEM, .fault_addr = addr_of(p),

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "module.h"
+#include "points.h"
 #include "process.h"
 #include "queue.h"
 
@@ -265,11 +266,15 @@ static void K2_vram_is_full(void)
 	struct queue q;
 	uint16_t tag = new_tag();
 	void *p = map_filled(600, tag);
+	struct arm arm;
 
 	module_reload(1, 2);
 	q = queue_new(gpu_open(0));
+	/* What is there has nowhere to go. */
+	arm = BREAK(q.dev, "alloc-ram");
 	FETCH(q.dev, p, 600, HERE, 0, NULL, -ENOMEM, .moved = 512, .stayed = 88, .mapped = 600);
-	reads(q, p, 600, 0);
+	GPU_CHECK_FILL(q.dev, p, 600, tag, 0);
+	arm_release(arm);
 	CHECK_FILL(p, 600, tag, 0);
 }
 

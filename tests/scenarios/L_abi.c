@@ -162,8 +162,8 @@ static void L4_migrate(void)
 		SPOIL(drm_mockgpu_migrate, target, MOCKGPU_TARGET_VRAM + 1, EINVAL),
 		SPOIL(drm_mockgpu_migrate, target, 1UL << 31, EINVAL),
 		SPOIL(drm_mockgpu_migrate, target, MAX32, EINVAL),
-		SPOIL(drm_mockgpu_migrate, flags, 2, EINVAL),
-		SPOIL(drm_mockgpu_migrate, flags, 3, EINVAL),
+		SPOIL(drm_mockgpu_migrate, flags, 4, EINVAL),
+		SPOIL(drm_mockgpu_migrate, flags, 7, EINVAL),
 		SPOIL(drm_mockgpu_migrate, flags, 1UL << 31, EINVAL),
 		SPOIL(drm_mockgpu_migrate, flags, MAX32, EINVAL),
 	};

@@ -7,13 +7,15 @@
  * up every second page: no block gets empty, and who comes next gets exactly these pages.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "gpu.h"
+#include "points.h"
 #include "process.h"
+#include "queue.h"
 
 #define CANARY 0xdead
 
@@ -140,6 +142,67 @@ static void L6_after_coming_home(void)
 		CHECK_FILL(AT(p, i), 1, CANARY, i);
 }
 
+/*
+ * What another had there, and every copy fails: pages stay where they are, holes between them are
+ * filled with zeroes, and whatever is in VRAM afterwards is this process's own, by each way there.
+ */
+static void check_failing_copies(struct mockgpu_device *dev)
+{
+	size_t pages = gpu_vram_pages(dev) - gpu_counters(dev).vram_used_bytes / PAGE;
+	struct queue q = queue_new(dev);
+	uint16_t tag = new_tag();
+	uint8_t *want = calloc(pages, 1);
+	struct arm arm = BREAK(dev, "copy");
+	char *p = map_hole(pages);
+
+	CHECK(want && pages % 4 == 0);
+	for (size_t i = 0; i < pages; i += 4) {
+		fill(AT(p, i), 1, tag, i);
+		want[i] = MOCKGPU_PAGE_COPY_FAILED;
+	}
+	CHECK_MIGRATE(dev, p, pages, MOCKGPU_TARGET_VRAM, 0, 0, want);
+	for (size_t i = 0; i < pages; i += 4) {
+		GPU_CHECK_FILL(dev, AT(p, i), 1, tag, i);
+		GPU_CHECK_ZERO(dev, AT(p, i + 1), 3);
+	}
+	/* One page by all the ways there are; those beside it stay as they were. */
+	CHECK_EQ(mockgpu_migrate(dev, p, 4 * PAGE, MOCKGPU_TARGET_VRAM,
+				 MOCKGPU_MIGRATE_ALL_OR_NOTHING, NULL, NULL), -EBUSY);
+	CHECK_EQ(mockgpu_prefetch(dev, p, 4 * PAGE, MOCKGPU_PLACE_DEVICE(0), 0, NULL, NULL), 0);
+	CHECK_EQ(mockgpu_advise(dev, p, 4 * PAGE, MOCKGPU_ADVICE_PLACE, MOCKGPU_PLACE_DEVICE(0)),
+		 0);
+	RUN(q, cmd_load(p, 8), .value = fill_word(tag, 0, 0), .done = 8);
+	CHECK_EQ(mockgpu_advise(dev, p, 4 * PAGE, MOCKGPU_ADVICE_MUST_VRAM, 1), 0);
+	RUN(q, cmd_load(p, 8), .error = -EIO, .fault_addr = addr_of(p),
+	    .access = MOCKGPU_ACCESS_READ);
+	CHECK_EQ(mockgpu_advise_reset(dev, p, 4 * PAGE), 0);
+	/* And back: what cannot be copied stays, and is what it was. */
+	CHECK_EQ(mockgpu_migrate(dev, p, 4 * PAGE, MOCKGPU_TARGET_SYSTEM, 0, NULL, NULL), 0);
+	GPU_CHECK_FILL(dev, p, 1, tag, 0);
+	GPU_CHECK_ZERO(dev, AT(p, 1), 3);
+	arm_release(arm);
+	for (size_t i = 0; i < pages; i += 4) {
+		CHECK_FILL(AT(p, i), 1, tag, i);
+		CHECK_ZERO(AT(p, i + 1), 3);
+	}
+	unmap(p, pages);
+	free(want);
+	queue_destroy(q);
+}
+
+static void L6_copies_that_fail(void)
+{
+	struct owner owner = { gate_new(), gate_new() };
+	struct mockgpu_device *dev = gpu_open(0);
+	pid_t pid = spawn(own_vram, &owner);
+
+	gate_wait(owner.filled);
+	check_failing_copies(dev);
+	check_holes_are_zero(dev);
+	gate_open(owner.go, 1);
+	join(pid);
+}
+
 #define SCENARIO(name) { #name, name, 120, 0 }
 
 const struct scenario scenarios[] = {
@@ -147,5 +210,6 @@ const struct scenario scenarios[] = {
 	SCENARIO(L6_another_file_of_the_process),
 	SCENARIO(L6_after_a_kill),
 	SCENARIO(L6_after_coming_home),
+	SCENARIO(L6_copies_that_fail),
 	{ 0 }
 };

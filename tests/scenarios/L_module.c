@@ -5,8 +5,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -26,28 +24,6 @@ static void unload(void)
 	while ((err = module_unload()) && now_ns() < end)
 		sleep_ms(20);
 	CHECK_EQ(err, 0);
-}
-
-/*
- * Memory that is free, with no caches in the way.  MemFree leaves out what lies on the lists of
- * each CPU, up to an eighth of the memory.
- */
-static size_t free_memory_kb(void)
-{
-	size_t count, pages = 0;
-	char line[256];
-	FILE *file;
-
-	CHECK_EQ(system("udevadm settle 2>/dev/null; sync; cat /proc/sys/vm/stat_refresh"), 0);
-	write_number("/proc/sys/vm/drop_caches", 3);
-	file = fopen("/proc/zoneinfo", "re");
-	CHECK(file);
-	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, " count: %zu", &count) == 1 ||
-		    sscanf(line, " nr_free_pages %zu", &count) == 1)
-			pages += count;
-	fclose(file);
-	return pages * PAGE / 1024;
 }
 
 static void L4_parameters_at_the_limits(void)

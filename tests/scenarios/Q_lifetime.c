@@ -6,88 +6,17 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/userfaultfd.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "busy.h"
 #include "process.h"
-#include "queue.h"
-
-#define BYTES	(64 * PAGE)
-
-/* Commands that keep a queue busy, each in its own way, for much longer than a test takes. */
-enum busy { DELAYED, WAITING, FILLING, ADDING, CHASING, AT_BARRIER, FAULTING, BUSY_WAYS };
-
-static const char *const busy_name[] = {
-	"delay", "wait for a value", "fill", "atomics", "chase", "barrier", "userfault",
-};
-
-/* A page that is missing, and that nobody is going to serve. */
-static void *unserved_page(void)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	void *p = map_hole(1);
-
-	CHECK_SYS(fd);
-	CHECK_SYS(ioctl(fd, UFFDIO_API, &api));
-	range.range.start = addr_of(p);
-	range.range.len = PAGE;
-	CHECK_SYS(ioctl(fd, UFFDIO_REGISTER, &range));
-	return p;
-}
-
-/* Submits what keeps the queue busy; the memory that it works on lasts. */
-static uint64_t keep_busy(struct queue q, enum busy how)
-{
-	static struct drm_mockgpu_cmd cmds[2000];
-	uint64_t *p = map_filled(BYTES / PAGE, new_tag());
-	struct drm_mockgpu_cmd delay = cmd_delay(10 * NS_PER_S);
-	unsigned int n = ARRAY_SIZE(cmds);
-
-	for (unsigned int i = 0; i < n; i++) {
-		switch (how) {
-		case DELAYED:
-			cmds[i] = delay;
-			break;
-		case WAITING:
-			cmds[i] = cmd_wait(p, 8, MOCKGPU_WAIT_EQ, 1, 60 * NS_PER_S);
-			break;
-		case FILLING:
-			cmds[i] = cmd_fill(p, BYTES, 8, i);
-			break;
-		case ADDING:
-			cmds[i] = cmd_add(p, 8, 1ULL << 40);
-			break;
-		case CHASING:
-			*p = addr_of(p);
-			cmds[i] = cmd_chase(p, 0, 0);
-			break;
-		case AT_BARRIER:
-			cmds[i] = cmd_barrier();
-			break;
-		default:
-			cmds[i] = cmd_load(i ? p : unserved_page(), 8);
-			break;
-		}
-	}
-	if (how == AT_BARRIER)
-		submit(queue_new(q.dev), &delay, 1, NULL);
-	if (how == FILLING)
-		/* Behind each other, as one alone would be done too soon. */
-		for (unsigned int i = 0; i < 40; i++)
-			submit(q, cmds, n, NULL);
-	return submit(q, cmds, n, NULL);
-}
 
 static void Q6_destroy_a_busy_queue(void)
 {
@@ -97,7 +26,7 @@ static void Q6_destroy_a_busy_queue(void)
 		struct queue q;
 		uint64_t seqno, start;
 
-		if (how == ADDING && !gpu_has(dev, MOCKGPU_CAP_EXCLUSIVE))
+		if (!busy_is_possible(dev, how))
 			continue;
 		q = queue_new(dev);
 		seqno = keep_busy(q, how);

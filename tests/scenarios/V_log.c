@@ -365,6 +365,8 @@ static void *read_to_the_end(void *arg)
 /* The device leaves as events stream in: the reader gets all up to the end, and the end. */
 static void V3_device_leaves_in_a_flood(void)
 {
+	/* As many as a user can have waiting: MOCKGPU_USER_COMMANDS_MAX. */
+	enum { TIMES = 20 };
 	static struct drm_mockgpu_cmd nops[50000];
 	struct mockgpu_device *dev;
 	struct stream s = { 0 };
@@ -379,14 +381,14 @@ static void V3_device_leaves_in_a_flood(void)
 	block(&log);
 	s.fd = log.fd;
 	reader = thread_start(read_to_the_end, &s);
-	for (unsigned int i = 0; i < 40; i++)
+	for (unsigned int i = 0; i < TIMES; i++)
 		submit(q, nops, ARRAY_SIZE(nops), NULL);
 	sleep_ms(100);
-	CHECK(!is_finished(q, 40));
+	CHECK(!is_finished(q, TIMES));
 	CHECK_EQ(write_text(DRIVER "unbind", "mockgpu0"), 0);
 	CHECK_EQ(result_of(reader), 0);
 	CHECK_GE(s.seqno, 1);
-	CHECK_LE(s.seqno, 40 * (ARRAY_SIZE(nops) + 1) - 1);
+	CHECK_LE(s.seqno, TIMES * (ARRAY_SIZE(nops) + 1) - 1);
 	log_close(&log);
 	mockgpu_close(dev);
 	module_reload(DEFAULT_DEVICES, DEFAULT_VRAM_MB);

@@ -59,8 +59,13 @@ void disk_unmount(void)
 
 void disk_swap_on(size_t pages)
 {
+	swap_on_disk(DISK, pages);
+}
+
+void swap_on_disk(const char *disk, size_t pages)
+{
 	uint32_t header[3] = { 1, (uint32_t)pages - 1, 0 };	/* version, last page, bad pages */
-	int fd = (int)CHECK_SYS(open(DISK, O_RDWR | O_DIRECT | O_CLOEXEC));
+	int fd = (int)CHECK_SYS(open(disk, O_RDWR | O_DIRECT | O_CLOEXEC));
 	char *page = map_hole(1);
 
 	memcpy(page + 1024, header, sizeof(header));
@@ -68,7 +73,7 @@ void disk_swap_on(size_t pages)
 	CHECK_EQ(pwrite(fd, page, PAGE, 0), PAGE);
 	unmap(page, 1);
 	close(fd);
-	CHECK_SYS(swapon(DISK, SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK));
+	CHECK_SYS(swapon(disk, SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK));
 }
 
 void disk_swap_off(void)

@@ -22,6 +22,8 @@ void disk_unmount(void);
 
 /* A swap area on it, used before any other. */
 void disk_swap_on(size_t pages);
+/* The same on another disk, all of whose contents are lost. */
+void swap_on_disk(const char *disk, size_t pages);
 void disk_swap_off(void);
 /* Pages of the swap area that are in use. */
 size_t disk_swap_used(void);

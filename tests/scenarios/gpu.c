@@ -227,6 +227,10 @@ void check_counted(const char *file, int line, struct mockgpu_device *dev,
 	SAME(no_ram);
 	SAME(huge_to_vram);
 	SAME(huge_to_system);
+	SAME(pages_evicted_room);
+	SAME(evict_passed_over);
+	SAME(pages_to_peer);
+	SAME(pages_from_peer);
 #undef SAME
 	moving = now.cpu_faults - before->cpu_faults -
 		 (now.cpu_faults_retried - before->cpu_faults_retried) -

@@ -84,8 +84,9 @@ struct drm_mockgpu_counters gpu_counters(struct mockgpu_device *dev);
  *
  * Compared: vram_used_bytes, pages_to_vram, pages_hole, pages_to_system, pages_evicted,
  * pages_cpu_fault, cpu_faults_failed, gpu_faults, gpu_cow_breaks, gpu_bytes_read,
- * gpu_bytes_written, copy_failures, no_vram, no_ram, huge_to_vram, huge_to_system; and CPU faults
- * that moved something: .cpu_faults, if that is not one for each of .pages_cpu_fault.
+ * gpu_bytes_written, copy_failures, no_vram, no_ram, huge_to_vram, huge_to_system,
+ * pages_evicted_room, evict_passed_over, pages_to_peer, pages_from_peer; and CPU faults that moved
+ * something: .cpu_faults, if that is not one for each of .pages_cpu_fault.
  *
  * On coherent VRAM there are no CPU faults: what they would have brought home, .pages_cpu_fault, is
  * still in use there.

@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "configfs.h"
 #include "harness.h"
 #include "kmsg.h"
 #include "module.h"
@@ -335,6 +336,7 @@ static bool run_round(const struct scenario *s, bool *skipped)
 		note("killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
 	if (!ok)
 		end_new_swaps();
+	config_end();
 	if ((s->flags & RELOADS) && module_restore()) {
 		printf("Bail out! cannot load the module with its defaults after %s\n", s->name);
 		exit(1);

@@ -323,3 +323,21 @@ void page_back_in_use(uint64_t pfn)
 	if (!system("modprobe -q hwpoison-inject"))
 		write_number("/sys/kernel/debug/hwpoison/unpoison-pfn", (long long)pfn);
 }
+
+size_t free_memory_kb(void)
+{
+	size_t count, pages = 0;
+	char line[256];
+	FILE *file;
+
+	CHECK_EQ(system("udevadm settle 2>/dev/null; sync; cat /proc/sys/vm/stat_refresh"), 0);
+	write_number("/proc/sys/vm/drop_caches", 3);
+	file = fopen("/proc/zoneinfo", "re");
+	CHECK(file);
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, " count: %zu", &count) == 1 ||
+		    sscanf(line, " nr_free_pages %zu", &count) == 1)
+			pages += count;
+	fclose(file);
+	return pages * PAGE / 1024;
+}

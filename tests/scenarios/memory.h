@@ -63,6 +63,12 @@ size_t rss_total(void);
 /* kB of a line of /proc/meminfo. */
 size_t meminfo_kb(const char *key);
 
+/*
+ * Memory that is free, with no caches in the way.  MemFree leaves out what lies on the lists of
+ * each CPU, up to an eighth of the memory.
+ */
+size_t free_memory_kb(void);
+
 /* An entry of /proc/PID/pagemap. */
 struct pagemap {
 	bool present;		/* an ordinary page */

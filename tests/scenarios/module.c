@@ -109,6 +109,25 @@ int module_unload(void)
 	return syscall(SYS_delete_module, "mockgpu", O_NONBLOCK) ? -errno : 0;
 }
 
+static int drive(const char *how, unsigned int index)
+{
+	char path[64], name[16];
+
+	snprintf(path, sizeof(path), "/sys/bus/platform/drivers/mockgpu/%s", how);
+	snprintf(name, sizeof(name), "mockgpu%u", index);
+	return write_text(path, name);
+}
+
+int device_unbind(unsigned int index)
+{
+	return drive("unbind", index);
+}
+
+int device_bind(unsigned int index)
+{
+	return drive("bind", index);
+}
+
 /*
  * For coherent VRAM: on a machine that has run for long, what the kernel keeps may lie in all blocks
  * of memory that could be taken.  Drops what can be dropped; false: that was done often enough.

@@ -25,7 +25,10 @@ void module_prepare(void);
 int module_load(const char *parameters, uint64_t *ns);
 /* rmmod; 0 or a negative errno. */
 int module_unload(void);
-/* Both, in a scenario with the flag RELOADS; fails it where they fail. */
+/* A device leaves, and comes back as a new one; 0 or a negative errno. */
+int device_unbind(unsigned int index);
+int device_bind(unsigned int index);
+/* Unloads and loads, in a scenario with the flag RELOADS; fails it where they fail. */
 void module_reload(unsigned int devices, unsigned int vram_mb);
 /* The same with any parameters, beside the type of VRAM. */
 void module_reload_with(const char *parameters);

@@ -20,6 +20,10 @@ int gate_new(void);
 void gate_open(int gate, unsigned int times);
 void gate_wait(int gate);
 
+/* Hands a file to whoever receives it at the other end of a socket; its number there. */
+void file_send(int socket, int fd);
+int file_receive(int socket);
+
 pthread_t thread_start(void *(*fn)(void *), void *arg);
 void thread_join(pthread_t thread);
 /* Whatever this thread and those it starts do from now on, they do on this CPU. */

@@ -70,7 +70,6 @@ dmesg_since()
 
 module_refuses_devices_out_of_range()
 {
-	refused devices=0
 	refused devices=17
 	refused devices=-1
 	refused devices=many
@@ -85,10 +84,17 @@ module_refuses_vram_out_of_range()
 	refused vram_mb=4294967298
 }
 
+module_refuses_shares_of_vram_out_of_range()
+{
+	refused user_vram_percent=0
+	refused user_vram_percent=101
+	refused user_vram_percent=-1
+}
+
 module_makes_as_many_devices_as_asked_for()
 {
 	local count
-	for count in 1 3 $([ "$vram" = vram=coherent ] || echo 16); do
+	for count in 0 1 3 $([ "$vram" = vram=coherent ] || echo 16); do
 		unload
 		insmod "$plain" "$vram" devices="$count" vram_mb=128 || fail "devices=$count was refused"
 		expect "render nodes with devices=$count" "$(render_nodes)" "^$count\$"
@@ -173,7 +179,7 @@ module_gives_its_memory_back_in_many_reloads()
 
 run_tests \
 	module_refuses_devices_out_of_range \
-	module_refuses_vram_out_of_range \
+	module_refuses_vram_out_of_range module_refuses_shares_of_vram_out_of_range \
 	module_makes_as_many_devices_as_asked_for \
 	module_takes_the_smallest_and_the_largest_vram \
 	module_loads_64_GiB_in_100_ms_and_4_MiB \

@@ -20,9 +20,10 @@ tools_modinfo_states_the_range_of_each_parameter()
 {
 	local parameters
 	parameters=$(modinfo -F parm mockgpu)
-	expect devices "$(grep '^devices:' <<<"$parameters")" '1.*16'
+	expect devices "$(grep '^devices:' <<<"$parameters")" '0.*16'
 	expect vram_mb "$(grep '^vram_mb:' <<<"$parameters")" '2.*1048576'
 	expect vram "$(grep '^vram:' <<<"$parameters")" 'auto.*private.*coherent.*default'
+	expect user_vram_percent "$(grep '^user_vram_percent:' <<<"$parameters")" '1.*100'
 	expect coherent_source "$(grep '^coherent_source:' <<<"$parameters")" 'offline.*default'
 }
 

@@ -46,6 +46,7 @@ static const char *const causes[KINDS][CAUSES] = {
 	[MOCKGPU_EVENT_EVICT] = {
 		[MOCKGPU_EVICTED_CALL] = "call",
 		[MOCKGPU_EVICTED_LEAVE] = "leave",
+		[MOCKGPU_EVICTED_ROOM] = "room",
 	},
 	[MOCKGPU_EVENT_INVALIDATE] = {
 		[MOCKGPU_INVALIDATED_UNMAP] = "unmap",

@@ -97,8 +97,8 @@ int mockgpu_migrate(struct mockgpu_device *dev, void *addr, size_t len,
 /**
  * mockgpu_to_vram - move all of a range to VRAM
  *
- * Returns 0 if the whole range is in VRAM now, otherwise a negative errno:
- * that of mockgpu_migrate(), or -EBUSY where pages stayed without one.
+ * Returns 0 if the whole range is in VRAM now, or was and has been evicted since, otherwise a
+ * negative errno: that of mockgpu_migrate(), or -EBUSY where pages stayed without one.
  */
 int mockgpu_to_vram(struct mockgpu_device *dev, void *addr, size_t len);
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "mockgpu.h"
 
@@ -27,6 +28,7 @@ int cmd_points(int argc, char **argv);
 int cmd_map(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 
 /* Prints "mockgpu: ..." to stderr. */
 void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -68,6 +70,13 @@ int open_or_explain(struct mockgpu_device **dev, const char *which);
 int each_device(int (*visit)(struct mockgpu_device *dev, unsigned int index, void *arg),
 		void *arg);
 
+/*
+ * The same without a word: returns 0, what @visit returned, or a negative errno, which @visit may
+ * return, too; @failed is the index of the device that it was about.
+ */
+int try_each_device(int (*visit)(struct mockgpu_device *dev, unsigned int index, void *arg),
+		    void *arg, unsigned int *failed);
+
 /* The same explanation for an error of mockgpu_open() or mockgpu_count(). */
 int explain_open(int err, const char *which);
 
@@ -77,6 +86,18 @@ const char *bytes_str(char buf[BYTES_STR_MAX], uint64_t bytes);
 
 /* "4096", "0x1000", "64K", "4M", "1G"; returns false and leaves @bytes on anything else. */
 bool parse_bytes(const char *s, uint64_t *bytes);
+
+/* CLOCK_MONOTONIC. */
+static inline uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+}
+
+/* "private", "coherent" */
+const char *vram_type_key(uint32_t type);
 
 /* The counters with their names, for people and for programs. */
 struct counter_desc {

@@ -185,26 +185,25 @@ int open_or_explain(struct mockgpu_device **dev, const char *which)
 }
 
 /* Indices have gaps when a device has gone: RESIDENCY has room for 256 of them. */
-int each_device(int (*visit)(struct mockgpu_device *dev, unsigned int index, void *arg),
-		void *arg)
+int try_each_device(int (*visit)(struct mockgpu_device *dev, unsigned int index, void *arg),
+		    void *arg, unsigned int *failed)
 {
 	int count = mockgpu_count(), seen = 0, ret;
 	struct mockgpu_device *dev;
 	unsigned int index;
 
+	*failed = 0;
 	if (!count)
 		count = -ENOENT;
 	if (count < 0)
-		return explain_open(count, "0");
+		return count;
 	for (index = 0; index < 256 && seen < count; index++) {
-		char which[16];
-
 		ret = mockgpu_open(&dev, index);
 		if (ret == -ENOENT)
 			continue;
-		snprintf(which, sizeof(which), "%u", index);
+		*failed = index;
 		if (ret)
-			return explain_open(ret, which);
+			return ret;
 		ret = visit(dev, index, arg);
 		mockgpu_close(dev);
 		if (ret)
@@ -212,4 +211,15 @@ int each_device(int (*visit)(struct mockgpu_device *dev, unsigned int index, voi
 		seen++;
 	}
 	return EXIT_FINE;
+}
+
+int each_device(int (*visit)(struct mockgpu_device *dev, unsigned int index, void *arg),
+		void *arg)
+{
+	unsigned int failed;
+	char which[16];
+	int ret = try_each_device(visit, arg, &failed);
+
+	snprintf(which, sizeof(which), "%u", failed);
+	return ret < 0 ? explain_open(ret, which) : ret;
 }

@@ -19,11 +19,15 @@ const struct counter_desc counter_descs[] = {
 	COUNTER(client_used_bytes, true, "VRAM that holds data of this file"),
 	COUNTER(pages_to_vram, false, "pages moved to or made in VRAM"),
 	COUNTER(pages_hole, false, "... which were holes or the zero page"),
+	COUNTER(pages_from_peer, false, "... which came from another device's VRAM"),
 	COUNTER(pages_touched, false, "... which touches of the device moved, as advised"),
 	COUNTER(huge_to_vram, false, "2 MiB folios that went to VRAM whole"),
 	COUNTER(pages_to_system, false, "pages migrated to system memory"),
 	COUNTER(pages_evicted, false, "pages evicted to system memory"),
+	COUNTER(pages_evicted_room, false, "... which made room for others"),
+	COUNTER(evict_passed_over, false, "pages that were to make room and stayed"),
 	COUNTER(pages_cpu_fault, false, "pages that CPU faults brought home"),
+	COUNTER(pages_to_peer, false, "pages moved to another device's VRAM"),
 	COUNTER(huge_to_system, false, "2 MiB folios that came to system memory whole"),
 	COUNTER(cpu_faults, false, "CPU faults on VRAM"),
 	COUNTER(cpu_faults_retried, false, "... which moved nothing and were tried again"),
@@ -116,6 +120,11 @@ static const struct vram_type *vram_type(uint32_t type)
 	return &types[type < ARRAY_SIZE(types) ? type : 0];
 }
 
+const char *vram_type_key(uint32_t type)
+{
+	return vram_type(type)->key;
+}
+
 static void print_caps(uint64_t have, bool wanted, const char *title)
 {
 	bool any = false;
@@ -196,7 +205,7 @@ static void print_json(const struct report *r, bool first)
 	printf(",\n");
 	print_json_key("      ", "driver_version");
 	print_json_string(r->version);
-	printf(",\n      \"vram_type\": \"%s\",\n", vram_type(d->vram_type)->key);
+	printf(",\n      \"vram_type\": \"%s\",\n", vram_type_key(d->vram_type));
 	printf("      \"vram_bytes\": %" PRIu64 ",\n", (uint64_t)d->vram_bytes);
 	printf("      \"vram_block_bytes\": %" PRIu64 ",\n", (uint64_t)d->vram_block_bytes);
 	printf("      \"page_bytes\": %u,\n", d->page_bytes);

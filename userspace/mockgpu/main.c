@@ -13,6 +13,7 @@ static const char help[] =
 	"  demo    a tour of about a minute: pages go to VRAM and come home\n"
 	"  map     do things to a range of memory and draw where each page is\n"
 	"  points  the steps of the driver where a test can come in between\n"
+	"  top     who uses how much of which device, and what happens there each second\n"
 	"  trace   run a program and record what the devices do for it\n"
 	"\n"
 	"  mockgpu COMMAND --help    options of a command; man mockgpu says more\n"
@@ -30,6 +31,7 @@ static const struct {
 	{ "demo", cmd_demo, (char []){ "mockgpu demo" } },
 	{ "points", cmd_points, (char []){ "mockgpu points" } },
 	{ "map", cmd_map, (char []){ "mockgpu map" } },
+	{ "top", cmd_top, (char []){ "mockgpu top" } },
 	{ "trace", cmd_trace, (char []){ "mockgpu trace" } },
 };
 

@@ -108,6 +108,7 @@ struct term {
 	bool colour;
 	bool person;	/* somebody sits there: pauses make sense */
 	unsigned int width;	/* characters in a line */
+	unsigned int lines;	/* that fit on it; or 0 */
 	unsigned int cols;	/* cells in a row */
 };
 

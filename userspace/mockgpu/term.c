@@ -33,6 +33,7 @@ bool term_init(struct term *t, const char *when)
 	t->width = t->person ? 80 : 100;
 	if (t->person && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) && ws.ws_col)
 		t->width = ws.ws_col;
+	t->lines = ws.ws_row;
 	t->cols = 16;
 	while (t->cols < 128 && t->cols * 2 + GUTTER <= t->width)
 		t->cols *= 2;

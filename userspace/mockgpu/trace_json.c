@@ -205,7 +205,9 @@ static void put_args(struct trace_json *j, const struct drm_mockgpu_event *e, co
 	}
 	if (*cause)
 		put_word(j, "cause", cause);
-	if (e->value)
+	if (e->kind == MOCKGPU_EVENT_TO_VRAM && e->value >= MOCKGPU_PLACE_DEVICE(0))
+		put_number(j, "from_device", e->value - MOCKGPU_PLACE_DEVICE(0));
+	else if (e->value)
 		put_number(j, value_key(e->kind), e->value);
 	if (e->owner)
 		put_number(j, "owner", (uint32_t)e->owner);

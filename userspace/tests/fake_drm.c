@@ -83,11 +83,16 @@ static void make_dri(void)
 	}
 }
 
-/* For /dev/dri: a folder with the names of the nodes, for as long as it is open. */
+/*
+ * For /dev/dri: a folder with the names of the nodes, for as long as it is open.  For /proc:
+ * the one that FAKE_PROC names, if it names one.
+ */
 __attribute__((visibility("default"))) DIR *opendir(const char *path)
 {
 	int is_dri = !strcmp(path, DRM_DIR_NAME), fd;
 
+	if (!strcmp(path, "/proc") && getenv("FAKE_PROC"))
+		path = getenv("FAKE_PROC");
 	if (is_dri && fake_nodes_len < 0) {
 		errno = -fake_nodes_len;
 		return NULL;

@@ -36,6 +36,8 @@
 static const struct drm_mockgpu_event kinds[] = {
 	{ E(TO_VRAM, MOCKGPU_CAUSE_MIGRATE), BY_APP, .addr = 0x7f0000200000, .len = 0x3000,
 	  .pfn = 0x123, .duration_ns = 2000001, .time_ns = 90 * MS },
+	{ E(TO_VRAM, MOCKGPU_CAUSE_PREFETCH), BY_APP, .addr = 0x7f0000300000, .len = 4096,
+	  .value = MOCKGPU_PLACE_DEVICE(1), .duration_ns = 1000, .time_ns = 85 * MS },
 	{ E(GPU_FAULT, MOCKGPU_ACCESS_WRITE), BY_QUEUE, .addr = 0x7f0000200000, .len = 4096,
 	  .value = 3, .duration_ns = 1500, .time_ns = 80 * MS },
 	{ E(COMMAND, MOCKGPU_CMD_FILL), BY_QUEUE, .queue = 3, .addr = 0x7f0000200000, .value = 9,

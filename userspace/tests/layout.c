@@ -32,7 +32,7 @@ AT(device_info, atomic_max_bytes, 32);
 AT(device_info, page_bytes, 40);
 AT(device_info, pad, 44);
 
-SIZE(counters, 27 * 8);
+SIZE(counters, 31 * 8);
 AT(counters, vram_used_bytes, 0);
 AT(counters, vram_backing_bytes, 8);
 AT(counters, vram_mapped_bytes, 16);
@@ -60,6 +60,10 @@ AT(counters, pages_touched, 184);
 AT(counters, cpu_faults_held, 192);
 AT(counters, huge_to_vram, 200);
 AT(counters, huge_to_system, 208);
+AT(counters, pages_evicted_room, 216);
+AT(counters, evict_passed_over, 224);
+AT(counters, pages_to_peer, 232);
+AT(counters, pages_from_peer, 240);
 
 SIZE(attach, 8);
 AT(attach, flags, 0);

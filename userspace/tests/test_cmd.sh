@@ -58,7 +58,7 @@ json() {
 
 json 'info as JSON: a parser agrees' '@{$j->{devices}} == 1 &&
 	"@{$j->{devices}[0]{capabilities}}" eq "private" &&
-	keys %{$j->{devices}[0]{counters}} == 27 && $j->{devices}[0]{counters}{no_ram} == 0'
+	keys %{$j->{devices}[0]{counters}} == 31 && $j->{devices}[0]{counters}{no_ram} == 0'
 run 0 '^ +0  migrate-start +wait +process$' 'points: what they can' points
 run 0 '^ +1  copy +fail$' 'points: the last' points
 run 0 '"name": "copy", "wait": false, "fail": true' 'points as JSON' points --json

@@ -63,10 +63,10 @@ failed=$((failed | $?)) n=$((n + 1))
 run 125 'cannot write /nonexistent/x' 'a file that cannot be made' -o /nonexistent/x true
 run 125 'cannot write /dev/full: No space' 'a file that cannot be written' -o /dev/full true
 
-run 0 '^mockgpu: 13 events in .*json; open it at https://ui.perfetto.dev' 'the words' \
+run 0 '^mockgpu: 14 events in .*json; open it at https://ui.perfetto.dev' 'the words' \
 	-o "$json" true
-run 7 '^mockgpu: 13 events' "the program's status" -o "$json" sh -c 'exit 7'
-run 143 '^mockgpu: 13 events' 'a program that was killed' -o "$json" -- sh -c 'kill $$'
+run 7 '^mockgpu: 14 events' "the program's status" -o "$json" sh -c 'exit 7'
+run 143 '^mockgpu: 14 events' 'a program that was killed' -o "$json" -- sh -c 'kill $$'
 run 127 "cannot run '/nonexistent'" 'a program that is not there' -o "$json" /nonexistent
 json 'a program that is not there: a trace without events' '!@e'
 run 126 "cannot run '/'" 'a program that is none' -o "$json" /
@@ -79,7 +79,7 @@ run 0 'left running was traced' 'who is left running' -o "$json" sh -c 'sleep 2 
 
 cd "$dir" || exit 1
 run 0 ' in mockgpu-trace.json;' 'without -o' true
-json 'without -o: a file' '@e > 13' mockgpu-trace.json
+json 'without -o: a file' '@e > 14' mockgpu-trace.json
 rm mockgpu-trace.json
 
 "$cmd" trace -o "$json" true 2>"$dir/err"
@@ -88,13 +88,15 @@ json 'every element has what the format wants' '!grep {
 	$_->{ph} !~ /^[XiM]$/ || ($_->{ph} ne "M") != defined $_->{ts} ||
 	($_->{ph} eq "X") != defined $_->{dur} || ($_->{ph} eq "i") != defined $_->{s} } @e'
 grep -Eo '"(ts|dur)":[^,}]*' "$json" | grep -Ev ':[0-9]+\.[0-9]{3}$' >"$dir/out"
-[ "$(grep -c '"ts":[0-9]' "$json")" -eq 13 ] ||
-	echo "not 13 of them" >>"$dir/out"
+[ "$(grep -c '"ts":[0-9]' "$json")" -eq 14 ] ||
+	echo "not 14 of them" >>"$dir/out"
 ! grep . "$dir/out"
 ok $? 'times are microseconds, to the nanosecond'
 json 'a slice' 'my ($a) = named "to-vram migrate"; is "@$a{qw(ph cat pid tid dur)}",
 	"X device0 4190001 4190001 2000.001"; is "@{$a->{args}}{qw(address bytes pfn cause owner)}",
 	"0x7f0000200000 12288 0x123 migrate 4190001"'
+json 'pages of another device' 'my ($a) = named "to-vram prefetch";
+	is $a->{args}{from_device}, 1; !exists $a->{args}{created}'
 json 'its time is when it began' 'my ($a) = named "to-vram migrate";
 	my ($b) = named "command fill"; is sprintf("%.0f", 1e3 * ($b->{ts} - $a->{ts})),
 	12995001'
@@ -121,14 +123,14 @@ run 0 '^mockgpu: 3 events' 'some kinds' -o "$json" --kinds exclusive,to-system t
 json 'some kinds: those' '!grep { $_->{ph} ne "M" && $_->{name} !~ /^(exclusive$|to-sys)/ } @e'
 
 "$cmd" trace -o - sh -c 'echo own' >"$json" 2>"$dir/err"
-json 'standard output: the trace alone' '@e > 13'
+json 'standard output: the trace alone' '@e > 14'
 grep -q '^own$' "$dir/err"
 ok $? "standard output: the program's own goes elsewhere"
 "$cmd" trace -o - true 2>"$dir/err" | cat >"$json"
-json 'standard output: a pipe' '@e > 13'
+json 'standard output: a pipe' '@e > 14'
 : >"$json"
 "$cmd" trace -o - true 2>"$dir/err" >>"$json"
-json 'standard output: a file to append to' '@e > 13'
+json 'standard output: a file to append to' '@e > 14'
 {
 	"$cmd" trace -o - sh -c 'sleep 1; touch "$0"' "$dir/done" 2>"$dir/err"
 	echo $? >"$dir/status"
@@ -145,10 +147,10 @@ FAKE_LOG=lost run 0 '^mockgpu: 8 events were lost.* than 8 ' 'a small buffer, a 
 	-o "$json" --buffer 5 true
 FAKE_LOG=lost run 0 '^mockgpu: 1048576 events were lost' 'the largest buffer' \
 	-o "$json" --buffer 1M true
-FAKE_LOG=many run 0 '^mockgpu: 30013 events' 'many events, and the device goes' \
+FAKE_LOG=many run 0 '^mockgpu: 30014 events' 'many events, and the device goes' \
 	-o "$json" sleep 0.3
-json 'many events: all there, each once' 'my @a = grep { $_->{args}{seqno} > 13 }
-	named "cpu-fault moved"; my $i = 14; is scalar(@a), 30000;
+json 'many events: all there, each once' 'my @a = grep { $_->{args}{seqno} > 14 }
+	named "cpu-fault moved"; my $i = 15; is scalar(@a), 30000;
 	!grep { $_->{args}{seqno} != $i++ } @a'
 
 # Waits until the trace has its events, which takes half a second.
@@ -166,13 +168,13 @@ written() {
 "$cmd" trace -o "$json" perl -e '$SIG{INT} = "DEFAULT"; sleep 30' 2>"$dir/err" &
 pid=$!
 written
-json 'a trace that is still written' '@e > 13'
+json 'a trace that is still written' '@e > 14'
 kill -INT $pid
 wait $pid
 ok $(($? != 130)) 'SIGINT goes to the program, whose status it is'
-grep -q '^mockgpu: 13 events' "$dir/err"
+grep -q '^mockgpu: 14 events' "$dir/err"
 ok $? 'SIGINT: the trace is written'
-json 'SIGINT: a trace' '@e > 13'
+json 'SIGINT: a trace' '@e > 14'
 : >"$json"
 "$cmd" trace -o "$json" sh -c 'trap "exit 9" TERM; sleep 10 & wait' 2>"$dir/err" &
 pid=$!
@@ -189,7 +191,7 @@ kill -KILL $pid
 wait $pid 2>/dev/null
 json 'SIGKILL: a trace' '@e > 30000'
 
-run 0 '^to-vram +1 +3 +2\.000 +2\.000 +0$' 'summary: a kind' --summary true
+run 0 '^to-vram +2 +4 +2\.001 +2\.000 +0$' 'summary: a kind' --summary true
 [ ! -e mockgpu-trace.json ] && ! grep -q ' events in ' "$dir/err"
 ok $? 'summary: no file'
 grep -Eq '^cpu-fault +2 +2 +0\.002 +0\.001 +0$' "$dir/err" &&
@@ -208,7 +210,7 @@ grep -Eq '^cpu-fault +30 +30 +240\.000 +12\.000 +0$' "$dir/err" &&
 	grep -Eq '^  moved +30 +30 +240\.000 +12\.000 +0$' "$dir/err"
 ok $? 'summary: total and longest'
 FAKE_LOG=lost run 0 '^lost +65536$' 'summary: lost events' --summary true
-run 0 '13 events in' 'summary and trace' --summary -o "$json" true
-json 'summary and trace: both' '@e > 13'
+run 0 '14 events in' 'summary and trace' --summary -o "$json" true
+json 'summary and trace: both' '@e > 14'
 echo "1..$n"
 exit $failed

@@ -3,7 +3,8 @@
 # Unit tests, which need no kernel module: `make -C userspace OUT=... check`.
 
 T := $(OUT)/tests
-UNIT_TESTS := $(addprefix $(T)/,test_open test_calls test_queue test_point test_log test_picture test_json)
+UNIT_TESTS := $(addprefix $(T)/,test_open test_calls test_queue test_point test_log test_picture test_json \
+	test_fdinfo test_top_show)
 HAVE_CXX := $(shell command -v $(CXX) 2>/dev/null)
 # The kernel's headers are the same for both word sizes, but found under one name.
 M32 := -m32 $(addprefix -isystem ,/usr/include/$(shell $(CC) -print-multiarch 2>/dev/null))
@@ -32,10 +33,16 @@ $(T)/test_picture: $(T)/test_picture.o $(addprefix $(OUT)/mockgpu/,picture.o svg
 $(T)/test_json: $(T)/test_json.o $(OUT)/mockgpu/json.o
 	$(TEST_LINK)
 
+$(T)/test_fdinfo: $(T)/test_fdinfo.o $(OUT)/mockgpu/fdinfo.o
+	$(TEST_LINK)
+
+$(T)/test_top_show: $(T)/test_top_show.o $(addprefix $(OUT)/mockgpu/,top_show.o fdinfo.o json.o info.o common.o) $(STATIC)
+	$(TEST_LINK)
+
 $(T)/mockgpu-fake: $(CMD_OBJS) $(addprefix $(T)/,fake_drm.o fake_device.o fake_log.o) $(STATIC)
 	$(TEST_LINK)
 
-$(T)/test_picture.o $(T)/test_json.o: EXTRA := -I$(SRC)/mockgpu
+$(addprefix $(T)/,test_picture.o test_json.o test_fdinfo.o test_top_show.o): EXTRA := -I$(SRC)/mockgpu
 
 # The headers: 64-bit, 32-bit and C++ see one layout.
 .PHONY: check-headers check-install check-cxx
@@ -75,5 +82,7 @@ check: all check-headers check-cxx check-install $(UNIT_TESTS) $(T)/mockgpu-fake
 		{ grep -v '^ok' $(T)/test_cmd.tap; exit 1; }; tail -1 $(T)/test_cmd.tap
 	@echo "== test_trace"; sh $(SRC)/tests/test_trace.sh $(T)/mockgpu-fake >$(T)/test_trace.tap || \
 		{ grep -v '^ok' $(T)/test_trace.tap; exit 1; }; tail -1 $(T)/test_trace.tap
+	@echo "== test_top"; sh $(SRC)/tests/test_top.sh $(T)/mockgpu-fake >$(T)/test_top.tap || \
+		{ grep -v '^ok' $(T)/test_top.tap; exit 1; }; tail -1 $(T)/test_top.tap
 
 -include $(T)/*.d

@@ -27,9 +27,17 @@
  * Who may call: whoever may open the render node (usually members of the group
  * "render").  Where more is needed the call says so.
  *
+ * A user, which is a number, whatever the number of files and processes, can have so
+ * many queues (MOCKGPU_USER_QUEUES_MAX), commands that were not executed yet
+ * (MOCKGPU_USER_COMMANDS_MAX), entries of logs (MOCKGPU_LOG_ENTRIES_MAX, without
+ * CAP_SYS_ADMIN) and so much of each device's VRAM (the module's parameter
+ * user_vram_percent).  It is the user who opened the file that counts.  All other
+ * memory that the driver keeps for a caller is charged to the caller's memory cgroup.
+ *
  * Errors that every call can give:
  *
- * - -ENODEV: the device has gone (unplugged, unbound).
+ * - -ENODEV: the device has gone (unplugged, unbound), or is about to.  A file that is open
+ *   then can only be closed, also when the device comes back: that is another one.
  * - -EFAULT: the structure, or memory that it points to, cannot be accessed.
  * - -EINVAL: see above.
  * - -E2BIG: the structure asks for something that this version does not know.
@@ -65,6 +73,10 @@ extern "C" {
 /* The unit of every range, and of VRAM: bytes. */
 #define MOCKGPU_PAGE_SHIFT	12
 #define MOCKGPU_PAGE_SIZE	(1ULL << MOCKGPU_PAGE_SHIFT)
+
+/* What one user can have at once, of all devices. */
+#define MOCKGPU_USER_QUEUES_MAX		256U
+#define MOCKGPU_USER_COMMANDS_MAX	(1U << 20)
 
 #define DRM_MOCKGPU_QUERY	0x00
 #define DRM_MOCKGPU_ATTACH	0x01
@@ -201,7 +213,7 @@ struct drm_mockgpu_counters {
 	__u64 vram_mapped_bytes;
 	/** @client_used_bytes: the part of @vram_used_bytes that this file brought there */
 	__u64 client_used_bytes;
-	/** @pages_to_vram: pages that moved or were made in VRAM, holes included */
+	/** @pages_to_vram: pages that moved from anywhere or were made in VRAM, holes included */
 	__u64 pages_to_vram;
 	/** @pages_hole: the part of @pages_to_vram that was a hole or the zero page before */
 	__u64 pages_hole;
@@ -210,7 +222,10 @@ struct drm_mockgpu_counters {
 	 * VRAM to system memory
 	 */
 	__u64 pages_to_system;
-	/** @pages_evicted: pages that EVICT, unplug or unload moved to system memory */
+	/**
+	 * @pages_evicted: pages that EVICT, unplug or unload moved to system memory, or that
+	 * made room for others
+	 */
 	__u64 pages_evicted;
 	/** @pages_cpu_fault: pages that CPU faults moved to system memory */
 	__u64 pages_cpu_fault;
@@ -244,7 +259,7 @@ struct drm_mockgpu_counters {
 	__u64 migrate_retries;
 	/** @copy_failures: pages whose copy failed; each stayed where it was */
 	__u64 copy_failures;
-	/** @no_vram: pages that stayed in system memory as VRAM was full */
+	/** @no_vram: pages that stayed where they were as VRAM was full, with no room to be made */
 	__u64 no_vram;
 	/** @no_ram: pages that stayed as there was no RAM to stand behind VRAM, or to return to */
 	__u64 no_ram;
@@ -256,6 +271,14 @@ struct drm_mockgpu_counters {
 	__u64 huge_to_vram;
 	/** @huge_to_system: folios of 2 MiB that came home whole, for whatever reason */
 	__u64 huge_to_system;
+	/** @pages_evicted_room: the part of @pages_evicted that made room for others */
+	__u64 pages_evicted_room;
+	/** @evict_passed_over: pages that were to make room and stayed, each time */
+	__u64 evict_passed_over;
+	/** @pages_to_peer: pages that moved from this device's VRAM straight to another device's */
+	__u64 pages_to_peer;
+	/** @pages_from_peer: the part of @pages_to_vram that came from another device's VRAM */
+	__u64 pages_from_peer;
 };
 
 /**
@@ -284,6 +307,9 @@ struct drm_mockgpu_attach {
  */
 #define MOCKGPU_MIGRATE_ALL_OR_NOTHING	(1U << 0)
 
+/* Nobody's pages are to make room: what VRAM has no room for now stays, as NO_VRAM. */
+#define MOCKGPU_MIGRATE_NO_EVICT	(1U << 1)
+
 /*
  * What became of a page (drm_mockgpu_migrate.status_ptr, one byte a page, and
  * index into drm_mockgpu_migrate.count).
@@ -303,8 +329,13 @@ struct drm_mockgpu_attach {
 #define MOCKGPU_PAGE_KSM	7	/* merged by KSM; stays in system memory */
 #define MOCKGPU_PAGE_PINNED	8	/* pinned for I/O */
 #define MOCKGPU_PAGE_BUSY	9	/* in use by somebody else through all attempts */
-#define MOCKGPU_PAGE_PEER	10	/* in the VRAM of another device */
-#define MOCKGPU_PAGE_NO_VRAM	11	/* VRAM is full */
+/*
+ * In the VRAM of another device, and cannot come from there.  No call gives this on the kernels
+ * that the driver is for: they all move pages between devices.
+ */
+#define MOCKGPU_PAGE_PEER	10
+/* VRAM is full, and no room could be made; or the user's share of it is full. */
+#define MOCKGPU_PAGE_NO_VRAM	11
 #define MOCKGPU_PAGE_NO_RAM	12	/* no RAM to stand behind VRAM, or to return to */
 #define MOCKGPU_PAGE_COPY_FAILED 13	/* the copy failed (memory error); the page stayed */
 /* The call ended before this page; or, with ALL_OR_NOTHING, another page stood in the way. */
@@ -319,6 +350,9 @@ struct drm_mockgpu_attach {
  * Only anonymous private memory can live in VRAM.  Pages that are busy for a
  * moment are tried again for up to 100 ms.
  *
+ * What lies in the VRAM of another device, of whichever type, comes straight from there:
+ * it is copied once, and no page of system memory is wanted for it.
+ *
  * Returns 0 also where pages stayed; @count and @status_ptr tell.  Once a range
  * was accepted, the sum of @count is the number of its pages; it is 0 with
  * -EINVAL, -E2BIG, -ENXIO, -EPERM, an @status_ptr that is no user address, and
@@ -327,15 +361,25 @@ struct drm_mockgpu_attach {
  * A page that is at the target already is left in peace: the memory manager is
  * not told of a change.
  *
+ * Where VRAM is full, pages of whomever make room: they go to system memory, 2 MiB of
+ * VRAM at a time, what the device used least recently first.  What has been moved may so
+ * be evicted by the same call, if the range is larger than VRAM; with ALL_OR_NOTHING no page
+ * of the range makes room for another.  Pages that are busy, or pinned in coherent VRAM,
+ * are passed over; where no room is found within two looks at all of VRAM, or up to 1 s in
+ * all while other calls hold what is free, pages stay as NO_VRAM.  PREFETCH, and a touch of
+ * the device that moves pages, make room in the same way.
+ *
  * Errors:
  *
  * - -ENOMEM: at least one page stayed for want of VRAM or RAM (NO_VRAM,
- *   NO_RAM); what could move did, unless ALL_OR_NOTHING.  Nothing is lost.
+ *   NO_RAM); what could move did, unless ALL_OR_NOTHING.  Nothing is lost, but others'
+ *   pages may have been evicted.
  * - -EBUSY: ALL_OR_NOTHING, and at least one page could not move for another
  *   reason.  Nothing has moved.  Huge pages may have been split, and the memory
  *   manager has been told of a change as if pages had moved.  (Should it refuse
- *   a page at the last moment, others have moved and come back; holes among them
- *   are then filled, and a page that could not come back counts as MOVED.)
+ *   a page at the last moment, others have moved and come back, to system memory;
+ *   holes among them are then filled, what was in another device's VRAM is in system
+ *   memory then, and a page that could not come back counts as MOVED.)
  * - -E2BIG: ALL_OR_NOTHING over more than drm_mockgpu_device_info
  *   .atomic_max_bytes.
  * - -EINTR: a signal came; pages after that are NOT_TRIED.
@@ -491,15 +535,17 @@ struct drm_mockgpu_evict {
  * Closing the file ends its queues.
  *
  * When that process dies its queues execute nothing any more, even if others hold
- * the file.  Until then those may wait for its queues, and destroy them.
+ * the file.  Until then those may wait for its queues, and destroy them.  When the device
+ * leaves, its queues end as if they were destroyed; commands that are being executed stop
+ * with -ENODEV, and whoever waits gets that.
  *
  * QUEUE_CREATE writes @id.  QUEUE_DESTROY waits until the command that is being
  * executed has come to a point where it can be left.  Submissions that are not
  * finished are dropped: their fences and results are not written, their eventfds
  * are signalled, and whoever waits for them gets -ENOENT.
  *
- * Errors: -EINVAL; CREATE: -ENXIO, -EPERM, -ENOSPC (16 queues are there already),
- * -ENOMEM, -EINTR, -ENODEV; DESTROY: -ENOENT.
+ * Errors: -EINVAL; CREATE: -ENXIO, -EPERM, -ENOSPC (16 queues are there already, or
+ * MOCKGPU_USER_QUEUES_MAX), -ENOMEM, -EINTR, -ENODEV; DESTROY: -ENOENT, -ENODEV.
  */
 struct drm_mockgpu_queue {
 	/** @flags: in: 0 */
@@ -628,8 +674,9 @@ struct drm_mockgpu_result {
  * fence could not be stored.
  *
  * Errors: -EINVAL (also for a command: @failed is its number), -ENOENT (no such
- * queue), -EBADF (@eventfd), -ENOSPC (64 submissions are waiting in this queue),
- * -E2BIG (more than 65536 commands), -ENOMEM, -EFAULT, -ENXIO, -EPERM, -ENODEV.
+ * queue), -EBADF (@eventfd), -ENOSPC (64 submissions are waiting in this queue, or
+ * MOCKGPU_USER_COMMANDS_MAX commands would be), -E2BIG (more than 65536 commands), -ENOMEM,
+ * -EFAULT, -ENXIO, -EPERM, -ENODEV.
  */
 struct drm_mockgpu_submit {
 	/** @queue: in: number of the queue */
@@ -665,7 +712,8 @@ struct drm_mockgpu_submit {
  * Waits until submission @seqno of the queue, and all before it, are finished.
  *
  * Errors: -ETIME (not by @deadline_ns), -EINTR, -ENOENT (no such queue, or it went
- * while waiting), -EINVAL (also: @seqno was not submitted yet), -ENODEV.
+ * while waiting), -EINVAL (also: @seqno was not submitted yet), -ENODEV (also where the
+ * device went while waiting).
  */
 struct drm_mockgpu_wait {
 	/** @queue: in: number of the queue */
@@ -694,8 +742,9 @@ struct drm_mockgpu_wait {
 
 /*
  * Where the pages had better be; MOCKGPU_PLACE_*, MOCKGPU_PLACE_ANY by default.  If it
- * is this device, a touch of the device moves them there (MOCKGPU_ADVICE_TOUCH).
- * Wherever else they are, the device uses them there.
+ * is this device, a touch of the device moves them there (MOCKGPU_ADVICE_TOUCH), from
+ * system memory as well as from the VRAM of another device.
+ * Otherwise the device uses them where they are, which may be another device's VRAM.
  */
 #define MOCKGPU_ADVICE_PLACE		0
 /*
@@ -710,8 +759,8 @@ struct drm_mockgpu_wait {
 /*
  * 1: the device uses the pages in its VRAM or not at all; its first touch moves them.
  * Where that cannot be, the command fails with the address: -ENOMEM (no VRAM, or no
- * RAM behind it), -EBUSY (held by somebody), -EOPNOTSUPP (memory that cannot move, or
- * lies in the VRAM of another device), -EIO (memory error).
+ * RAM behind it), -EBUSY (held by somebody, or wanted by another device in the same way all
+ * the time), -EOPNOTSUPP (memory that cannot move), -EIO (memory error).
  * A CPU that touches them is served as ever.  0 by default.
  */
 #define MOCKGPU_ADVICE_MUST_VRAM	2
@@ -743,7 +792,8 @@ struct drm_mockgpu_wait {
 
 /* Values of MOCKGPU_ADVICE_ATOMIC.  In VRAM atomic operations just happen. */
 #define MOCKGPU_ATOMICS_EXCLUSIVE	0	/* default: make the page exclusive to the device */
-#define MOCKGPU_ATOMICS_MIGRATE		1	/* move it to VRAM; fails as MUST_VRAM does */
+/* Move it to VRAM, also from another device's; fails as MUST_VRAM does. */
+#define MOCKGPU_ATOMICS_MIGRATE		1
 #define MOCKGPU_ATOMICS_REFUSE		2	/* -EOPNOTSUPP */
 
 /* Set every attribute of the range back to its default; @attr and @value are 0. */
@@ -813,7 +863,7 @@ struct drm_mockgpu_advice {
  * MOCKGPU_PLACE_ANY moves each page to where it was advised to be, if that is system
  * memory or this device; other pages it only maps, and does not count in @stayed.
  * For the VRAM of another device, @fd is a file of that device with the same memory
- * attached.  Pages do not go from one device's VRAM to another's; those stay.
+ * attached.  Pages go straight from one device's VRAM to another's, as with MIGRATE.
  *
  * Returns 0 also where pages stayed elsewhere or could not be mapped; the counts tell.
  * All counts are in pages, and of @done.
@@ -852,13 +902,13 @@ struct drm_mockgpu_prefetch {
  *
  * Points are the driver's, not a device's: an arm acts on all devices, narrowed by
  * process and range.  An arm belongs to the file that it was made with; when the last
- * holder closes that file, the arm is gone and whoever it held goes on.
+ * holder closes that file, or its device leaves, the arm is gone and whoever it held goes on.
  *
  * A thread that is held keeps what it has at that step, which may be mmap_lock for
  * reading, a page's lock, or the right to change a device's page table.  Who releases
  * it must not need that: do it from another process.  A thread that is held goes on by
- * itself at its deadline, when it gets a fatal signal, and when it is to freeze; one
- * that exits is not held.
+ * itself at its deadline, when it gets a fatal signal, and when the machine is going to
+ * sleep; one that exits is not held.
  */
 
 /* What an arm does at its point (drm_mockgpu_point_arm.action). */
@@ -1008,7 +1058,8 @@ struct drm_mockgpu_point_release {
 /*
  * Pages moved to this device's VRAM, or were made there: those at @addr, @len bytes, are
  * in the frames from @pfn on.  @cause is MOCKGPU_CAUSE_*, @value is 1 where there was no
- * page before, else 0.  There is one event for each run of consecutive pages in
+ * page before, MOCKGPU_PLACE_DEVICE(n) where they were in the VRAM of device n, whose own
+ * log has nothing of it, else 0.  There is one event for each run of consecutive pages in
  * consecutive frames; of those that moved together, the first has the @duration_ns of all.
  */
 #define MOCKGPU_EVENT_TO_VRAM		3
@@ -1041,8 +1092,8 @@ struct drm_mockgpu_point_release {
 /*
  * A submission of @queue is finished, its number is @value, and its fence at @addr, if it
  * has one, was stored.  @error is that of the first command that failed, or of the fence;
- * -ECANCELED as well where the queue has gone before it was finished; one that had not
- * begun by then has no event.
+ * -ECANCELED as well where the queue has gone before it was finished, -ENODEV where the
+ * device has; one that had not begun by then has no event.
  */
 #define MOCKGPU_EVENT_FENCE		10
 /*
@@ -1068,6 +1119,7 @@ struct drm_mockgpu_point_release {
 /* Why pages were evicted (MOCKGPU_EVENT_EVICT). */
 #define MOCKGPU_EVICTED_CALL		1	/* EVICT */
 #define MOCKGPU_EVICTED_LEAVE		2	/* the device leaves */
+#define MOCKGPU_EVICTED_ROOM		3	/* others need the room */
 
 /* What the memory manager changed (MOCKGPU_EVENT_INVALIDATE). */
 #define MOCKGPU_INVALIDATED_UNMAP	1	/* munmap() or mremap() */
@@ -1148,9 +1200,9 @@ struct drm_mockgpu_event {
  * The log stays when the file that it was opened on is closed, and the module with it.
  *
  * Errors: -EINVAL (also: both flags, a kind that there is not, @event_size, @entries above
- * MOCKGPU_LOG_ENTRIES_MAX), -EACCES (MOCKGPU_LOG_ALL), -ENOSPC (64 logs are open, or 48
- * and the caller has not CAP_SYS_ADMIN), -EMFILE, -ENFILE, -ENOMEM, -ENODEV; -ENXIO and
- * -EPERM without flags.
+ * MOCKGPU_LOG_ENTRIES_MAX), -EACCES (MOCKGPU_LOG_ALL), -ENOSPC (64 logs are open; or,
+ * without CAP_SYS_ADMIN, 48, or the user's would have more than MOCKGPU_LOG_ENTRIES_MAX
+ * entries together), -EMFILE, -ENFILE, -ENOMEM, -ENODEV; -ENXIO and -EPERM without flags.
  */
 struct drm_mockgpu_log_open {
 	/** @flags: in: MOCKGPU_LOG_* */

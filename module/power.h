@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef MOCKGPU_POWER_H
+#define MOCKGPU_POWER_H
+
+int power_init(void);
+void power_exit(void);
+
+#endif

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * How fast bytes get to VRAM and back.
+ *
+ * A link carries one thing after another.  Who has copied something waits until the link
+ * would have carried it, behind all that was sent before.  What waits holds pages and often
+ * mmap_lock, so a wait is bounded: a link is never busy for more than a second ahead, and
+ * what is sent at once, 2 MiB at the most, takes no more than another.  It ends when the
+ * thread is killed, the link has no limit any more, or the device leaves.
+ *
+ * Locking: &vram_link.lock, for the time when the link is free.  Speed and end are looked at
+ * again and again while somebody waits.
+ */
+#include <linux/hrtimer.h>
+#include <linux/math64.h>
+#include <linux/minmax.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/sizes.h>
+#include <linux/time64.h>
+
+#include "vram_link.h"
+
+/* How far ahead a link can be busy. */
+#define LINK_AHEAD	((ktime_t)NSEC_PER_SEC)
+
+/* How often who waits looks whether that is still wanted. */
+#define LINK_LOOK	((ktime_t)(20 * NSEC_PER_MSEC))
+
+/* Some link has had a limit since the module was loaded. */
+static bool link_limited;
+
+/**
+ * vram_link_init() - make a link, which has no limit
+ * @link: link
+ */
+void vram_link_init(struct vram_link *link)
+{
+	spin_lock_init(&link->lock);
+	link->mbps = 0;
+	link->cut = false;
+	link->free = 0;
+}
+
+/**
+ * vram_link_set() - say how fast a link is
+ * @link: link
+ * @mbps: VRAM_LINK_MIN to VRAM_LINK_MAX, or 0
+ *
+ * What has been sent arrives when it would have before, unless there is no limit any more.
+ *
+ * Context: any.
+ */
+void vram_link_set(struct vram_link *link, unsigned int mbps)
+{
+	if (mbps)
+		WRITE_ONCE(link_limited, true);
+	WRITE_ONCE(link->mbps, mbps);
+}
+
+/**
+ * vram_link_open() - a device comes up
+ * @link: its link
+ *
+ * Context: any.
+ */
+void vram_link_open(struct vram_link *link)
+{
+	WRITE_ONCE(link->cut, false);
+}
+
+/**
+ * vram_link_cut() - a device leaves: nobody waits any longer
+ * @link: its link
+ *
+ * Context: any.
+ */
+void vram_link_cut(struct vram_link *link)
+{
+	WRITE_ONCE(link->cut, true);
+}
+
+/**
+ * vram_link_any() - whether any link has had a limit
+ *
+ * For what would look through many pages to find that there is none.
+ *
+ * Context: any.
+ */
+bool vram_link_any(void)
+{
+	return READ_ONCE(link_limited);
+}
+
+static bool link_holds(const struct vram_link *link)
+{
+	return READ_ONCE(link->mbps) && !READ_ONCE(link->cut) && !fatal_signal_pending(current);
+}
+
+/**
+ * vram_link_cross() - something has been copied: wait until it would have arrived
+ * @link: link that it went over; not looked at where nothing was
+ * @bytes: how much; more than goes in a second counts as that
+ *
+ * Context: may sleep, for two seconds at the most, less where the thread is killed.
+ */
+void vram_link_cross(struct vram_link *link, u64 bytes)
+{
+	ktime_t now, left, until;
+	u64 mbps;
+
+	if (!bytes)
+		return;
+	mbps = READ_ONCE(link->mbps);
+	if (!mbps)
+		return;
+	spin_lock(&link->lock);
+	now = ktime_get();
+	until = clamp(link->free, now, now + LINK_AHEAD);
+	bytes = min(bytes, mbps * SZ_1M);
+	until += DIV64_U64_ROUND_UP(bytes * NSEC_PER_SEC, mbps * SZ_1M);
+	link->free = until;
+	spin_unlock(&link->lock);
+
+	while (link_holds(link)) {
+		left = until - ktime_get();
+		if (left <= 0)
+			break;
+		left = min(left, LINK_LOOK);
+		set_current_state(TASK_KILLABLE);
+		schedule_hrtimeout(&left, HRTIMER_MODE_REL);
+	}
+}
