@@ -131,6 +131,7 @@ static void choose(struct fuzz *f, struct fuzz_call *call)
 	i = n ? (unsigned int)fuzz_below(f, n < KEPT ? n : KEPT) : 0;
 	if (n && fuzz_below(f, 2) && atomic_load(&t.board->kept[i].there)) {
 		*call = t.board->kept[i].call;
+		call->fd = -1;
 		fuzz_change(f, call);
 	} else {
 		fuzz_make(f, call);
@@ -175,6 +176,8 @@ static bool step(struct worker *w)
 	default:
 		fd = w->own;
 	}
+	if (devices && call.fd >= 0)
+		fd = call.fd;
 	if (w->cover)
 		__atomic_store_n(&w->cover[0], 0, __ATOMIC_RELAXED);
 	err = fuzz_run(f, fd, &call);

@@ -322,9 +322,27 @@ static void spoil(struct fuzz *f, struct fuzz_call *call, unsigned int fields)
 	}
 }
 
+/* An arm that there is, where there is one, by the file that knows it. */
+static void aim_at_arm(struct fuzz *f, struct fuzz_call *call, uint64_t *id)
+{
+	unsigned int first = (unsigned int)fuzz_below(f, ARRAY_SIZE(f->arms));
+
+	for (unsigned int n = 0; n < ARRAY_SIZE(f->arms); n++) {
+		unsigned int i = (first + n) % ARRAY_SIZE(f->arms);
+
+		if (!f->arms[i])
+			continue;
+		*id = f->arms[i];
+		call->fd = f->arm_fds[i];
+		return;
+	}
+}
+
 /* What goes together only in some ways: mostly one of those. */
 static void mend(struct fuzz *f, struct fuzz_call *call)
 {
+	struct drm_mockgpu_point_release *release = (void *)call->arg;
+	struct drm_mockgpu_point_wait *wait = (void *)call->arg;
 	struct drm_mockgpu_point_arm *arm = (void *)call->arg;
 	struct drm_mockgpu_log_open *log = (void *)call->arg;
 	struct drm_mockgpu_prefetch *pre = (void *)call->arg;
@@ -362,6 +380,12 @@ static void mend(struct fuzz *f, struct fuzz_call *call)
 			arm->start = arm->len = 0;
 		if (!arm->chance)
 			arm->seed = 0;
+		break;
+	case DRM_MOCKGPU_POINT_WAIT:
+		aim_at_arm(f, call, (uint64_t *)&wait->id);
+		break;
+	case DRM_MOCKGPU_POINT_RELEASE:
+		aim_at_arm(f, call, (uint64_t *)&release->id);
 		break;
 	case DRM_MOCKGPU_LOG_OPEN:
 		if (log->flags == (MOCKGPU_LOG_ALL | MOCKGPU_LOG_DESCENDANTS))
@@ -420,6 +444,7 @@ void fuzz_make(struct fuzz *f, struct fuzz_call *call)
 	const struct description *d;
 	uint64_t at;
 
+	call->fd = -1;
 	if (one_in(f, 16)) {
 		make_other(f, call);
 		return;

@@ -24,10 +24,11 @@ struct fuzz_arena {
 	size_t pages;
 };
 
-/* A call: what to make it with, and which of the device's it is, or -1. */
+/* A call: what to make it with, which of the device's it is, or -1, and by which file, or -1: any. */
 struct fuzz_call {
 	unsigned long request;
 	int nr;
+	int fd;
 	size_t size;
 	uint8_t arg[512];
 };

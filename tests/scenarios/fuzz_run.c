@@ -186,7 +186,7 @@ int fuzz_run(struct fuzz *f, int fd, const struct fuzz_call *call)
 	if (!ret && (makes || arg == f->arg + FUZZ_ARG - call->size))
 		note_result(f, fd, request, arg);
 	/* Arms do not stay for long, and logs are read now and then. */
-	if (!fuzz_below(f, 4))
+	if (!fuzz_below(f, 8))
 		undo_arm(f, (unsigned int)fuzz_below(f, ARRAY_SIZE(f->arms)));
 	if (f->logs[0] > 0 && !fuzz_below(f, 16))
 		(void)!read(f->logs[0], &event, fuzz_below(f, 2 * sizeof(event)));
