@@ -56,6 +56,10 @@ check-hibernate: guest-needs ## hibernate a guest, switch it off, boot it again:
 	$(call refuse,REPEAT)
 	@tests/vm/check -H $(if $(VRAM),-v '$(VRAM)') $(T)
 
+check-long: guest-needs ## ten minutes of eviction, 1,000 devices that leave, a million wild calls; DEBUG=1: less
+	$(call refuse,REPEAT)
+	@tests/vm/check -l $(if $(DEBUG),-d) $(if $(VRAM),-v '$(VRAM)') $(T)
+
 coverage: guest-needs ## check-debug, and which lines of the module it did not execute; T= as well
 	$(call refuse,VRAM REPEAT)
 	@tests/vm/check -g $(T)
@@ -140,6 +144,6 @@ help: ## this list
 guest-needs:
 	@tests/vm/needs guest
 
-.PHONY: all module userspace install demo check check-matrix kernels \
+.PHONY: all module userspace install demo check check-long check-matrix kernels \
 	check-debug check-upstream check-hibernate coverage bench vm vm-run lint \
 	dkms-install dkms-remove dkms-tree deb check-deb clean distclean help guest-needs

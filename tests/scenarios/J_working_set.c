@@ -312,7 +312,7 @@ static void J1_whoever_makes_room_can_be_ended(void)
 	}
 }
 
-#define RELOADING(name) { #name, name, 900, RELOADS }
+#define RELOADING(name) { #name, name, 1800, RELOADS }
 
 const struct scenario scenarios[] = {
 	RELOADING(J1_a_range_larger_than_vram),

@@ -154,6 +154,6 @@ static void L3_rounds_of_leaving_and_dying(void)
 }
 
 const struct scenario scenarios[] = {
-	{ "L3_rounds_of_leaving_and_dying", L3_rounds_of_leaving_and_dying, 600, RELOADS },
+	{ "L3_rounds_of_leaving_and_dying", L3_rounds_of_leaving_and_dying, 7200, RELOADS },
 	{ 0 }
 };
