@@ -12,12 +12,14 @@
  * armed by way of it is gone, and so are its queues.
  *
  * Locking: &client.attach_lock, around the one change that there is.
- * &mockgpu_device.clients_lock for which files there are; outside &engine.lock.
+ * &mockgpu_device.clients_lock for which files there are; outside &engine.lock.  It is not
+ * held while queues are waited for, which may take as long as a command: the file is pinned.
  */
 #include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/wait.h>
 
 #include <drm/drm_file.h>
 
@@ -67,6 +69,21 @@ err_free:
 	return NULL;
 }
 
+/* Take a file off its device's list, as soon as the device does not work on it. */
+static void client_unlist(struct client *client)
+{
+	struct mockgpu_device *device = client->device;
+
+	mutex_lock(&device->clients_lock);
+	while (client->pinned) {
+		mutex_unlock(&device->clients_lock);
+		wait_event(device->clients_unpinned, !READ_ONCE(client->pinned));
+		mutex_lock(&device->clients_lock);
+	}
+	list_del(&client->node);
+	mutex_unlock(&device->clients_lock);
+}
+
 /**
  * client_destroy() - undo client_create()
  * @client: client that nobody calls any more
@@ -80,9 +97,7 @@ void client_destroy(struct client *client)
 	control_hit(CONTROL_CLOSE, NULL, 0);
 	/* On the list until then: a device that leaves waits for the queues of all who are. */
 	engine_fini(&client->engine);
-	mutex_lock(&device->clients_lock);
-	list_del(&client->node);
-	mutex_unlock(&device->clients_lock);
+	client_unlist(client);
 	if (client->svm)
 		svm_destroy(client->svm);
 	vram_charge_close(&device->vram, client->charge);
@@ -240,8 +255,17 @@ void clients_leave(struct mockgpu_device *device)
 		control_disarm(client);
 		engine_leave(&client->engine);
 	}
-	list_for_each_entry(client, &device->clients, node)
+	/* Who comes now has no queues, and who is pinned stays on the list. */
+	list_for_each_entry(client, &device->clients, node) {
+		if (engine_is_empty(&client->engine))
+			continue;
+		client->pinned = true;
+		mutex_unlock(&device->clients_lock);
 		engine_fini(&client->engine);
+		mutex_lock(&device->clients_lock);
+		WRITE_ONCE(client->pinned, false);
+		wake_up_all(&device->clients_unpinned);
+	}
 	mutex_unlock(&device->clients_lock);
 }
 

@@ -18,6 +18,7 @@ struct vram_charge;
 /**
  * struct client - one open file of a device
  * @node: on &mockgpu_device.clients
+ * @pinned: stays there; under &mockgpu_device.clients_lock
  * @device: the device; fixed
  * @quota: what the user has who opened it; fixed
  * @charge: its account with the device's VRAM; fixed
@@ -28,6 +29,7 @@ struct vram_charge;
  */
 struct client {
 	struct list_head node;
+	bool pinned;
 	struct mockgpu_device *device;
 	struct quota *quota;
 	struct vram_charge *charge;

@@ -56,6 +56,7 @@ int device_bring_up(struct platform_device *pdev, const struct drm_driver *drive
 	idr_init_base(&device->drm.object_name_idr, 1);
 	mutex_init(&device->clients_lock);
 	INIT_LIST_HEAD(&device->clients);
+	init_waitqueue_head(&device->clients_unpinned);
 	platform_set_drvdata(pdev, device);
 
 	return vram_init(&device->vram, supply, device->index, migrate_to_ram, &device->stats);

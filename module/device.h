@@ -4,6 +4,7 @@
 
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/wait.h>
 
 #include <drm/drm_device.h>
 
@@ -19,6 +20,7 @@ struct platform_device;
  * @index: its number, from 0; fixed
  * @vram: its memory; usable between device_bring_up() and device_tear_down()
  * @stats: its counters
+ * @clients_unpinned: woken when one of @clients is not pinned any more
  * @clients_lock: protects @clients and @leaves
  * @clients: its open files, of both doors
  * @leaves: their queues and points are gone, and there will be none; read without the lock
@@ -29,6 +31,8 @@ struct mockgpu_device {
 	unsigned int index;
 	struct vram vram;
 	struct mockgpu_stats stats;
+
+	wait_queue_head_t clients_unpinned;
 
 	struct mutex clients_lock; /* for what follows */
 	struct list_head clients;

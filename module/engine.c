@@ -178,7 +178,13 @@ void engine_leave(struct engine *engine)
 	mutex_unlock(&engine->lock);
 }
 
-static bool engine_is_empty(struct engine *engine)
+/**
+ * engine_is_empty() - whether there are no queues
+ * @engine: engine
+ *
+ * Context: may sleep.
+ */
+bool engine_is_empty(struct engine *engine)
 {
 	bool empty;
 

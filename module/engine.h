@@ -67,6 +67,7 @@ struct engine_job {
 void engine_init(struct engine *engine, struct quota *quota);
 void engine_abort(struct engine *engine);
 void engine_leave(struct engine *engine);
+bool engine_is_empty(struct engine *engine);
 void engine_fini(struct engine *engine);
 int engine_create_queue(struct engine *engine, struct svm *svm, u32 *id);
 int engine_destroy_queue(struct engine *engine, u32 id);
