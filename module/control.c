@@ -516,3 +516,15 @@ void control_rest(bool rest)
 {
 	WRITE_ONCE(control_rests, rest);
 }
+
+/**
+ * control_is_resting() - whether the machine is going to sleep
+ *
+ * For whoever could wait, or go on for long, and need not.
+ *
+ * Context: any.
+ */
+bool control_is_resting(void)
+{
+	return READ_ONCE(control_rests);
+}

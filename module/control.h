@@ -173,5 +173,6 @@ int control_wait(const void *owner, u64 id, u64 hits, ktime_t deadline,
 int control_release(const void *owner, u64 id, bool stay);
 void control_disarm(const void *owner);
 void control_rest(bool rest);
+bool control_is_resting(void);
 
 #endif

@@ -145,21 +145,25 @@ static int exec_access(struct engine_exec *exec, unsigned long addr, void *buf, 
 		.len = len,
 		.write = write,
 		.queue = engine_queue_id(exec->queue),
+		.part = true,
 	};
-	int ret;
+	int ret, kept;
 
-	exec->moved = 0;
-	ret = exec_enter(exec);
-	if (ret)
-		return ret;
-	ret = svm_access(exec->svm, &access);
-	exec_leave(exec);
+	do {
+		kept = exec_enter(exec);
+		if (kept)
+			break;
+		ret = svm_access(exec->svm, &access);
+		exec_leave(exec);
+	} while (!ret && access.len);
 	exec->moved = len - access.len;
 
 	exec->result.faults += access.faults;
 	exec->result.migrations += access.migrations;
 	stats_add(exec->svm->stats, write ? STAT_GPU_BYTES_WRITTEN : STAT_GPU_BYTES_READ,
 		  exec->moved);
+	if (kept)
+		return kept;
 	if (ret)
 		ret = exec_failed(exec, access.addr,
 				  write ? MOCKGPU_ACCESS_WRITE : MOCKGPU_ACCESS_READ, ret);

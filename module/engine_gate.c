@@ -19,8 +19,14 @@
 #include "engine.h"
 #include "engine_gate.h"
 
-/* How long queues are waited for.  A piece of work takes less, unless it waits for others. */
-#define GATE_TIMEOUT	(2 * HZ)
+/*
+ * How long queues are waited for.  What one does between two looks at the gate is a page's worth,
+ * and no link or control point holds it then.  That takes as long as it is tried to make room for
+ * what goes with the page (three seconds: see svm_room.c and evict.c), to map it while others
+ * change the mapping, or to have it exclusively (a second each).  Only a page that others are to
+ * bring may take longer.
+ */
+#define GATE_TIMEOUT	(5 * HZ)
 
 /*
  * @closed: nobody enters; read without the lock where to come late does not matter
@@ -98,19 +104,23 @@ void engine_gate_pass(const struct engine_queue *queue)
 /**
  * engine_gate_close() - have all queues of all devices wait
  *
- * Context: may sleep, for GATE_TIMEOUT; nobody else closes or opens it meanwhile.
- * Return: 0, or -EBUSY where a queue does not come to a point where it can wait; the gate is
- * open then.
+ * Context: may sleep, for GATE_TIMEOUT, less where the thread is killed; nobody else closes or
+ * opens it meanwhile.
+ * Return: 0; or -EBUSY where a queue does not come to a point where it can wait, -EINTR (a
+ * signal): the gate is open then.
  */
 int engine_gate_close(void)
 {
+	long left;
+
 	spin_lock(&gate.lock);
 	WRITE_ONCE(gate.closed, true);
 	spin_unlock(&gate.lock);
-	if (wait_event_timeout(gate.emptied, !READ_ONCE(gate.inside), GATE_TIMEOUT))
+	left = wait_event_killable_timeout(gate.emptied, !READ_ONCE(gate.inside), GATE_TIMEOUT);
+	if (left > 0)
 		return 0;
 	engine_gate_open();
-	return -EBUSY;
+	return left ? -EINTR : -EBUSY;
 }
 
 /**

@@ -27,6 +27,7 @@
 #include <linux/mm.h>
 #include <linux/uaccess.h>
 
+#include "control.h"
 #include "mirror.h"
 #include "mirror_internal.h"
 #include "vram.h"
@@ -226,22 +227,27 @@ static int mirror_access_mapped(struct mirror *mirror, struct mirror_access *acc
  * @mirror: mirror
  * @access: what; on return @access->addr and @access->len say how far it came
  *
+ * With @access->part, that may be less than all of it where the machine is going to sleep, for
+ * the caller to let it; each page may take its time.
+ *
  * Context: may sleep; takes mmap_lock for read.  The address space is in use by
  *	the caller.
- * Return: 0 when all is done, else why the byte at @access->addr could not be
+ * Return: 0 when all is done, or a part; else why the byte at @access->addr could not be
  * accessed: -EFAULT, -EPERM (not writable), -ENOMEM, -EIO (memory error), -EBUSY
  * (the mapping kept changing), -EINTR (a signal), or an errno of the owner's.
  */
 int mirror_access(struct mirror *mirror, struct mirror_access *access)
 {
 	struct mirror_touch touch = { .write = access->write, .queue = access->queue };
-	unsigned long page;
+	unsigned long page, start = access->addr;
 	int ret;
 
 	mutex_lock(&mirror->lock);
 	for (;;) {
 		ret = mirror_access_mapped(mirror, access, &touch.counted);
 		if (ret || !access->len)
+			break;
+		if (access->part && access->addr != start && control_is_resting())
 			break;
 		mutex_unlock(&mirror->lock);
 

@@ -129,6 +129,7 @@ struct mirror {
  * @faults: entries that were missing; added to
  * @migrations: pages that moved for it; added to
  * @queue: in: number of the queue that does it, or 0
+ * @part: in: it may end with a part done, where the machine is going to sleep
  */
 struct mirror_access {
 	unsigned long addr;
@@ -138,6 +139,7 @@ struct mirror_access {
 	u64 faults;
 	u64 migrations;
 	u32 queue;
+	bool part;
 };
 
 void mirror_init(struct mirror *mirror, struct mm_struct *mm, struct pid *process, void *owner,

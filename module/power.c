@@ -31,7 +31,8 @@ static int power_prepare(void)
 	if (!ret)
 		return 0;
 	control_rest(false);
-	pr_err("mockgpu: the machine cannot sleep: a queue waits for a page that nobody brings\n");
+	if (ret == -EBUSY)
+		pr_err("mockgpu: the machine cannot sleep: a queue waits for a page that nobody brings\n");
 	return ret;
 }
 

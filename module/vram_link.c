@@ -6,7 +6,8 @@
  * would have carried it, behind all that was sent before.  What waits holds pages and often
  * mmap_lock, so a wait is bounded: a link is never busy for more than a second ahead, and
  * what is sent at once, 2 MiB at the most, takes no more than another.  It ends when the
- * thread is killed, the link has no limit any more, or the device leaves.
+ * thread is killed, the link has no limit any more, the device leaves, or the machine is going
+ * to sleep, which has to wait for who is in the middle of something.
  *
  * Locking: &vram_link.lock, for the time when the link is free.  Speed and end are looked at
  * again and again while somebody waits.
@@ -19,6 +20,7 @@
 #include <linux/sizes.h>
 #include <linux/time64.h>
 
+#include "control.h"
 #include "vram_link.h"
 
 /* How far ahead a link can be busy. */
@@ -94,7 +96,8 @@ bool vram_link_any(void)
 
 static bool link_holds(const struct vram_link *link)
 {
-	return READ_ONCE(link->mbps) && !READ_ONCE(link->cut) && !fatal_signal_pending(current);
+	return READ_ONCE(link->mbps) && !READ_ONCE(link->cut) && !control_is_resting() &&
+	       !fatal_signal_pending(current);
 }
 
 /**
@@ -102,7 +105,8 @@ static bool link_holds(const struct vram_link *link)
  * @link: link that it went over; not looked at where nothing was
  * @bytes: how much; more than goes in a second counts as that
  *
- * Context: may sleep, for two seconds at the most, less where the thread is killed.
+ * Context: may sleep, for two seconds at the most, less where the thread is killed or the
+ * machine is going to sleep.
  */
 void vram_link_cross(struct vram_link *link, u64 bytes)
 {

@@ -342,6 +342,8 @@ static void wait_for_what_moves(struct actor *self)
 	pthread_t thread = thread_start(move_half_way, other);
 	struct queue q = queue_new(dev);
 
+	/* So that there is a notifier: to have one made it would wait where a signal ends it. */
+	GPU_CHECK_FILL(dev, moving, N, moving_tag, 0);
 	cue(self);
 	submit(q, &load, 1, NULL);
 	thread_join(thread);
@@ -372,9 +374,9 @@ static void L2_open_and_close_while_a_queue_is_waited_for(void)
 	dev = gpu_open(0);
 	other = gpu_open(1);
 	copied = HOLD(other, "migrate-copied", .pid = actor->pid, .time_ns = 10 * BOUND_NS);
-	fault = TALLY(other, "gpu-fault", .pid = actor->pid);
 	gate_open(on_its_way, 1);
 	AWAIT_HELD(copied);
+	fault = TALLY(other, "gpu-fault", .pid = actor->pid);
 	actor_go(actor);
 	AWAIT_HITS(fault, 1);
 	sleep_ms(50);
