@@ -186,22 +186,49 @@ static int evict_block(struct vram *vram, unsigned long pfn, struct migrate_evic
 	return ret;
 }
 
-/* Evict every block once.  With @killable, a signal ends it. */
-static int evict_sweep(struct vram *vram, struct migrate_eviction *room, bool killable,
-		       u64 *evicted, u64 *busy)
+/* Evict the next block once, if there is one.  Returns whether there was. */
+static bool evict_next(struct vram *vram, unsigned long *cursor, struct migrate_eviction *room,
+		       u64 *evicted, u64 *busy, int *why)
 {
-	unsigned long cursor = 0, pfn;
-	int ret = 0, err;
+	unsigned long pfn = vram_next_used(vram, cursor);
+
+	if (pfn)
+		*why = evict_block(vram, pfn, room, evicted, busy) ? : *why;
+	return pfn;
+}
+
+/* Evict every block once, for good. */
+static void evict_sweep_for_good(struct vram *vram, struct migrate_eviction *room, u64 *evicted,
+				 u64 *busy)
+{
+	unsigned long cursor = 0;
+	int ignored = 0;
 
 	*busy = 0;
-	while ((pfn = vram_next_used(vram, &cursor))) {
-		err = evict_block(vram, pfn, room, evicted, busy);
-		if (err)
-			ret = err;
-		if (killable && signal_pending(current))
+	while (evict_next(vram, &cursor, room, evicted, busy, &ignored))
+		cond_resched();
+}
+
+/*
+ * Evict every block once, unless a signal comes or the device leaves: who takes it apart waits for
+ * one block and no more.
+ */
+static int evict_sweep(struct vram *vram, struct migrate_eviction *room, u64 *evicted, u64 *busy)
+{
+	unsigned long cursor = 0;
+	bool more;
+	int ret = 0;
+
+	*busy = 0;
+	do {
+		if (!vram_enter(vram))
+			return -ENODEV;
+		more = evict_next(vram, &cursor, room, evicted, busy, &ret);
+		vram_leave(vram);
+		if (signal_pending(current))
 			return -EINTR;
 		cond_resched();
-	}
+	} while (more);
 	return ret;
 }
 
@@ -230,8 +257,8 @@ static void evict_drain(void)
  *
  * Others may bring pages in at the same time; it is not tried to keep VRAM empty.
  *
- * Context: may sleep.
- * Return: 0, -ENOMEM, -EIO or -EINTR.
+ * Context: may sleep; the device may leave meanwhile, but its object stays.
+ * Return: 0, -ENOMEM, -EIO, -EINTR, or -ENODEV (vram_close()).
  */
 int evict_all(struct vram *vram, u64 *evicted, u64 *busy)
 {
@@ -249,7 +276,7 @@ int evict_all(struct vram *vram, u64 *evicted, u64 *busy)
 
 	room->cause = MOCKGPU_EVICTED_CALL;
 	for (;;) {
-		ret = evict_sweep(vram, room, true, evicted, busy);
+		ret = evict_sweep(vram, room, evicted, busy);
 		if (ret || !*busy || time_after(jiffies, deadline))
 			break;
 		evict_drain();
@@ -426,7 +453,7 @@ void evict_for_good(struct vram *vram)
 	room = kvmalloc(sizeof(*room), GFP_KERNEL | __GFP_NOFAIL);
 	room->cause = MOCKGPU_EVICTED_LEAVE;
 	for (;;) {
-		evict_sweep(vram, room, false, &evicted, &busy);
+		evict_sweep_for_good(vram, room, &evicted, &busy);
 		vram_read_usage(vram, &usage);
 		if (!usage.used && !usage.visitors)
 			break;

@@ -491,17 +491,6 @@ static int evict_range(struct drm_device *drm, struct svm *svm, struct drm_mockg
 	return ret;
 }
 
-static int evict_device(struct drm_device *drm, struct drm_mockgpu_evict *args)
-{
-	int ret, idx;
-
-	if (!drm_dev_enter(drm, &idx))
-		return -ENODEV;
-	ret = evict_all(&to_mockgpu(drm)->vram, &args->evicted, &args->busy);
-	drm_dev_exit(idx);
-	return ret;
-}
-
 static int evict_check(const struct drm_mockgpu_evict *args)
 {
 	if (args->flags)
@@ -538,7 +527,7 @@ int ioctl_evict(struct drm_device *drm, void *data, struct drm_file *file)
 	if (ret)
 		return ret;
 	if (args->scope == MOCKGPU_EVICT_ALL)
-		return evict_device(drm, args);
+		return evict_all(&to_mockgpu(drm)->vram, &args->evicted, &args->busy);
 	svm = file_svm(file);
 	return IS_ERR(svm) ? PTR_ERR(svm) : evict_range(drm, svm, args);
 }

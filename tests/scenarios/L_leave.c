@@ -400,6 +400,43 @@ static void L2_open_and_close_while_a_queue_is_waited_for(void)
 	mockgpu_close(other);
 }
 
+static void *evict_all_of_it(void *result)
+{
+	return (void *)(long)mockgpu_evict_all(watched, result);
+}
+
+/* Who empties the device does so to the end of a block, 2 MiB, and does not keep it from leaving. */
+static void L2_unbind_in_the_middle_of_an_eviction(void)
+{
+	enum { MANY = 4 * 512 };
+	uint16_t tag = new_tag();
+	void *p = map_filled(MANY, tag);
+	struct mockgpu_evicted result = { 0 };
+	struct mockgpu_device *other;
+	pthread_t thread, evicting;
+	struct arm evict, empty;
+
+	module_reload(2, DEFAULT_VRAM_MB);
+	watched = gpu_open(0);
+	other = gpu_open(1);
+	TO_VRAM(watched, p, MANY);
+	evict = HOLD(other, "evict", .count = 1, .time_ns = LONG_NS);
+	empty = HOLD(other, "empty", .time_ns = LONG_NS);
+	evicting = thread_start(evict_all_of_it, &result);
+	AWAIT_HELD(evict);
+	thread = thread_start(leave_in_thread, NULL);
+	AWAIT_HELD(empty);
+	arm_release(evict);
+	CHECK_EQ(result_of(evicting), -ENODEV);
+	CHECK_GE(result.evicted, 1);
+	CHECK_LE(result.evicted, 512);
+	arm_release(empty);
+	thread_join(thread);
+	CHECK_FILL(p, MANY, tag, 0);
+	mockgpu_close(watched);
+	mockgpu_close(other);
+}
+
 #define TOUCHERS	8
 static atomic_uint touched;
 
@@ -559,6 +596,7 @@ const struct scenario scenarios[] = {
 	SCENARIO(L2_unbind_wakes_who_waits),
 	SCENARIO(L2_unbind_lets_go_what_its_points_hold),
 	SCENARIO(L2_open_and_close_while_a_queue_is_waited_for),
+	SCENARIO(L2_unbind_in_the_middle_of_an_eviction),
 	SCENARIO(L2_cpu_faults_while_the_device_leaves),
 	SCENARIO(L2_only_one_of_two_leaves),
 	SCENARIO(L2_unbind_while_others_begin_things),

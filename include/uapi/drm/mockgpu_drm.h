@@ -509,7 +509,7 @@ struct drm_mockgpu_rw {
  * return to; @evicted and @busy are valid), -EINTR (likewise), -EIO (memory
  * error; likewise), -EINVAL (with MOCKGPU_EVICT_ALL also: @start or @len not 0),
  * -ENXIO and -EPERM (MOCKGPU_EVICT_RANGE), -EBUSY (MOCKGPU_EVICT_RANGE: as for
- * RESIDENCY), -ENODEV.
+ * RESIDENCY), -ENODEV (also in the middle of it: @evicted and @busy are valid).
  */
 struct drm_mockgpu_evict {
 	/** @scope: in: MOCKGPU_EVICT_* */
