@@ -9,7 +9,8 @@
  * What is in RAM is there again afterwards: pages of private VRAM and their page structures,
  * also after hibernation.  Coherent VRAM is no RAM to the kernel, so it is in no image; and
  * memory that was taken out of the machine is in it again for the kernel that loads the
- * image.  So the machine does not hibernate while there is some.
+ * image.  So the machine does not hibernate while there is some, and there is none while it
+ * hibernates, from when it is asked to, be it by opening /dev/snapshot, until that is over.
  *
  * Locking: the kernel calls here for one thing at a time, under lock_system_sleep().
  */
@@ -22,14 +23,23 @@
 #include "power.h"
 #include "vram_coherent.h"
 
+/* A machine that was asked to hibernate by way of /dev/snapshot can be suspended meanwhile. */
+static unsigned int power_prepared;
+
 static int power_prepare(void)
 {
 	int ret;
 
+	if (power_prepared) {
+		power_prepared++;
+		return 0;
+	}
 	control_rest(true);
 	ret = engine_gate_close();
-	if (!ret)
+	if (!ret) {
+		power_prepared = 1;
 		return 0;
+	}
 	control_rest(false);
 	if (ret == -EBUSY)
 		pr_err("mockgpu: the machine cannot sleep: a queue waits for a page that nobody brings\n");
@@ -38,14 +48,23 @@ static int power_prepare(void)
 
 static int power_prepare_hibernation(void)
 {
-	if (!coherent_is_held())
-		return power_prepare();
+	int ret;
+
+	if (coherent_bar()) {
+		ret = power_prepare();
+		if (ret)
+			coherent_unbar();
+		return ret;
+	}
 	pr_err("mockgpu: no hibernation with coherent VRAM, which it would lose: unload the module before\n");
 	return -EBUSY;
 }
 
+/* The module may have been loaded after it was prepared. */
 static void power_post(void)
 {
+	if (!power_prepared || --power_prepared)
+		return;
 	engine_gate_open();
 	control_rest(false);
 }
@@ -58,9 +77,11 @@ static int power_notify(struct notifier_block *block, unsigned long event, void 
 		return notifier_from_errno(power_prepare());
 	case PM_HIBERNATION_PREPARE:
 		return notifier_from_errno(power_prepare_hibernation());
+	case PM_POST_HIBERNATION:
+		coherent_unbar();
+		fallthrough;
 	case PM_POST_SUSPEND:
 	case PM_POST_RESTORE:
-	case PM_POST_HIBERNATION:
 		power_post();
 		return NOTIFY_OK;
 	default:

@@ -13,7 +13,8 @@
  * Locking: &coherent_pool.lock, for which chunks of a pool are used; coherent_lock, so that
  * memory is taken and given back for one pool at a time.  lock_system_sleep(), inside that, for
  * whether there is any: the machine does not hibernate then, and does not begin to while some
- * is taken.
+ * is taken; and for whether some may be taken.  A hibernation may be several calls of who writes
+ * the image, and that lock is free in between.
  */
 #include <linux/ctype.h>
 #include <linux/kernel.h>
@@ -58,6 +59,8 @@ struct coherent_pool {
 static DEFINE_MUTEX(coherent_lock);
 /* Pools that there are: see above. */
 static unsigned int coherent_nr_pools;
+/* None may be taken: coherent_bar(). */
+static bool coherent_barred;
 
 static int vram_coherent_claim(struct vram_chunk *chunk)
 {
@@ -211,13 +214,27 @@ static int coherent_take(const struct coherent_request *request, u64 bytes,
 }
 
 /**
- * coherent_is_held() - whether there is any of this memory
+ * coherent_bar() - the machine is to hibernate: have none of this memory taken
+ *
+ * Context: under lock_system_sleep().
+ * Return: whether it is so until coherent_unbar(); false where there is some already.
+ */
+bool coherent_bar(void)
+{
+	if (coherent_nr_pools)
+		return false;
+	coherent_barred = true;
+	return true;
+}
+
+/**
+ * coherent_unbar() - undo coherent_bar()
  *
  * Context: under lock_system_sleep().
  */
-bool coherent_is_held(void)
+void coherent_unbar(void)
 {
-	return coherent_nr_pools;
+	coherent_barred = false;
 }
 
 /* Fill a pool that is empty.  Caller holds the lock.  The machine does not sleep meanwhile. */
@@ -230,7 +247,12 @@ static int coherent_fill(struct coherent_pool *pool, const struct coherent_reque
 	lockdep_assert_held(&coherent_lock);
 
 	flags = lock_system_sleep();
-	ret = coherent_take(request, bytes, &pool->pieces);
+	if (coherent_barred) {
+		pr_err("mockgpu: no memory for coherent VRAM while the machine hibernates\n");
+		ret = -EBUSY;
+	} else {
+		ret = coherent_take(request, bytes, &pool->pieces);
+	}
 	if (!ret) {
 		ret = coherent_divide(pool);
 		if (ret) {
@@ -254,7 +276,7 @@ static int coherent_fill(struct coherent_pool *pool, const struct coherent_reque
  *
  * Context: may sleep, for up to ten seconds where memory can be given back at once, and as long
  * for each that came before; no lock held that who uses the machine's memory needs.
- * Return: 0, -ENOSPC (a range that is too small), or an errno of memory_take_range() or
+ * Return: 0, -ENOSPC (a range that is too small), -EBUSY (coherent_bar()), or an errno of memory_take_range() or
  * memory_take_blocks().
  */
 int coherent_open(const struct coherent_request *request, unsigned int devices, u64 bytes,

@@ -24,6 +24,7 @@ int coherent_parse(const char *name, const char *text, struct coherent_request *
 int coherent_open(const struct coherent_request *request, unsigned int devices, u64 bytes,
 		  struct coherent_pool **pool);
 void coherent_close(struct coherent_pool *pool);
-bool coherent_is_held(void);
+bool coherent_bar(void);
+void coherent_unbar(void);
 
 #endif

@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -248,6 +249,50 @@ static void L2_hibernation_is_refused_with_coherent_vram(void)
 	CHECK_FILL(t.p, N, t.tag, 0);
 }
 
+/*
+ * A program that hibernates the machine by way of /dev/snapshot does so in several steps.  From the
+ * first to the last no memory becomes coherent VRAM, and queues rest, also where the machine is
+ * suspended meanwhile.
+ */
+static void L2_no_coherent_vram_while_a_program_hibernates_the_machine(void)
+{
+	static const char snapshot[] = "/dev/snapshot";
+	struct drm_mockgpu_cmd nop = { .op = MOCKGPU_CMD_NOP };
+	uint64_t seqno;
+	struct queue q;
+	int fd;
+
+	sleep_needs_tests();
+	if (access(snapshot, F_OK))
+		skip("the kernel has no /dev/snapshot");
+	t.dev = gpu_open(0);
+	gpu_needs(t.dev, MOCKGPU_CAP_PRIVATE);
+	q = queue_new(t.dev);
+	config_begin();
+	config_new("gpu", "128", "coherent");
+	fd = open(snapshot, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && (errno == EPERM || errno == ENODEV))
+		skip("this machine cannot hibernate");
+	CHECK_SYS(fd);
+	log_begin();
+	CHECK_EQ(config_set("gpu", "power", "1"), -EBUSY);
+	CHECK_EQ(log_count("while the machine hibernates"), 1);
+	CHECK_EQ(sleep_suspend(TO_FREEZER), 0);
+	CHECK_EQ(config_set("gpu", "power", "1"), -EBUSY);
+	seqno = submit(q, &nop, 1, NULL);
+	sleep_ms(100);
+	CHECK(!is_finished(q, seqno));
+	close(fd);
+	FINISHES(q, seqno, 0);
+	config_on("gpu");
+	CHECK_EQ(open(snapshot, O_RDONLY | O_CLOEXEC), -1);
+	CHECK_EQ(errno, EBUSY);
+	CHECK_EQ(config_set("gpu", "power", "0"), 0);
+	fd = (int)CHECK_SYS(open(snapshot, O_RDONLY | O_CLOEXEC));
+	close(fd);
+	mockgpu_close(t.dev);
+}
+
 #define SERVED	8U
 static atomic_bool enough;
 
@@ -338,9 +383,10 @@ static void move_without_end(void *unused)
 	void *p = map_filled(MOVED, new_tag());
 
 	gate_open(moving, 1);
+	/* Each may end early: to be frozen is a signal to it. */
 	for (;;) {
-		TO_VRAM(dev, p, MOVED);
-		TO_SYSTEM(dev, p, MOVED);
+		mockgpu_to_vram(dev, p, MOVED * PAGE);
+		mockgpu_to_system(dev, p, MOVED * PAGE);
 	}
 }
 
@@ -473,6 +519,7 @@ const struct scenario scenarios[] = {
 	SCENARIO(L2_hibernation_saves_private_vram),
 	SCENARIO(L2_hibernation_from_boot_to_boot),
 	RELOADING(L2_hibernation_is_refused_with_coherent_vram),
+	SCENARIO(L2_no_coherent_vram_while_a_program_hibernates_the_machine),
 	SCENARIO(L2_suspend_while_a_process_serves_a_queue),
 	SCENARIO(L2_suspend_is_refused_while_a_queue_waits_for_a_page),
 	SCENARIO(L2_suspend_does_not_wait_for_a_slow_link),
