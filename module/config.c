@@ -9,6 +9,10 @@
  *
  * Files of this kind keep the module from being unloaded, as do the directories.
  *
+ * A device goes by the hand of a work, which holds the directory's object and the module: as
+ * long as somebody has pages of it pinned, it cannot go, and who switched it off may have gone
+ * by then.  A directory must not keep its caller for long, who has all others locked.
+ *
  * Locking: &config_device.lock, for what the files say and for whether the device is on.  It
  * is held while a device comes or goes, and that may last: memory is taken, the last page
  * comes home.  Who waits for it can be interrupted.  Nothing that a device needs to come or
@@ -17,12 +21,16 @@
  */
 #include <linux/configfs.h>
 #include <linux/err.h>
+#include <linux/freezer.h>
+#include <linux/jiffies.h>
 #include <linux/kstrtox.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "config.h"
 #include "control.h"
@@ -35,6 +43,9 @@
 #define CONFIG_TYPE	"type "
 #define CONFIG_SOURCE	"source"
 
+/* How long a directory that goes waits for its device. */
+#define CONFIG_GO_TIMEOUT	(2 * HZ)
+
 /**
  * struct config_device - a device that has a directory
  * @item: the directory; the object lives as long as this does
@@ -45,6 +56,9 @@
  * @link_mbps: how fast its link is, or 0
  * @index: its number while it is on, else -1
  * @pool: memory for coherent VRAM while it is on, or NULL
+ * @off: switches it off, if it is on
+ * @offs: how often that was done; written by @off, read without @lock
+ * @went: woken then
  */
 struct config_device {
 	struct config_item item;
@@ -55,10 +69,14 @@ struct config_device {
 	unsigned int link_mbps;
 	int index;
 	struct coherent_pool *pool;
+	struct work_struct off;
+	unsigned int offs;
+	wait_queue_head_t went;
 };
 
 static struct config_defaults config_defaults;
 static bool config_registered;
+static struct workqueue_struct *config_queue;
 
 static struct config_device *to_config_device(struct config_item *item)
 {
@@ -251,7 +269,7 @@ err_release:
 }
 
 /* Switch a device off that is on, whatever uses it.  Caller holds the lock. */
-static void config_power_off(struct config_device *cfg)
+static void config_remove(struct config_device *cfg)
 {
 	unsigned int index = cfg->index;
 
@@ -262,6 +280,49 @@ static void config_power_off(struct config_device *cfg)
 	cfg->pool = NULL;
 	WRITE_ONCE(cfg->index, -1);
 	devices_release(index);
+}
+
+static void config_off_work(struct work_struct *work)
+{
+	struct config_device *cfg = container_of(work, struct config_device, off);
+
+	mutex_lock(&cfg->lock);
+	if (cfg->index >= 0)
+		config_remove(cfg);
+	WRITE_ONCE(cfg->offs, cfg->offs + 1);
+	mutex_unlock(&cfg->lock);
+	wake_up_all(&cfg->went);
+	config_item_put(&cfg->item);
+	/* Who unloads the module waits for this function to end. */
+	module_put(THIS_MODULE);
+}
+
+/* Begin to switch a device off, if it is on.  Returns what config_is_off() wants to know. */
+static unsigned int config_go(struct config_device *cfg)
+{
+	unsigned int offs = READ_ONCE(cfg->offs);
+
+	__module_get(THIS_MODULE);
+	config_item_get(&cfg->item);
+	if (!queue_work(config_queue, &cfg->off)) {
+		config_item_put(&cfg->item);
+		module_put(THIS_MODULE);
+	}
+	return offs;
+}
+
+/* Whether the device was off since. */
+static bool config_is_off(const struct config_device *cfg, unsigned int offs)
+{
+	return READ_ONCE(cfg->offs) != offs;
+}
+
+/* Switch a device off, if it is on.  It goes whether this is waited for or not. */
+static int config_power_off(struct config_device *cfg)
+{
+	unsigned int offs = config_go(cfg);
+
+	return wait_event_freezable(cfg->went, config_is_off(cfg, offs));
 }
 
 static ssize_t config_power_show(struct config_item *item, char *page)
@@ -277,12 +338,12 @@ static ssize_t config_power_store(struct config_item *item, const char *page, si
 
 	if (kstrtouint(page, 0, &on) || on > 1)
 		return -EINVAL;
+	if (!on)
+		return config_power_off(cfg) ? : count;
 	if (mutex_lock_interruptible(&cfg->lock))
 		return -ERESTARTSYS;
-	if (on && cfg->index < 0)
+	if (cfg->index < 0)
 		ret = config_power_on(cfg);
-	else if (!on && cfg->index >= 0)
-		config_power_off(cfg);
 	mutex_unlock(&cfg->lock);
 	return ret ? : count;
 }
@@ -341,6 +402,8 @@ static struct config_item *config_make_item(struct config_group *group, const ch
 		return ERR_PTR(-ENOMEM);
 	}
 	mutex_init(&cfg->lock);
+	INIT_WORK(&cfg->off, config_off_work);
+	init_waitqueue_head(&cfg->went);
 	cfg->vram_mb = config_defaults.vram_mb;
 	cfg->type = config_defaults.type;
 	cfg->index = -1;
@@ -352,11 +415,9 @@ static struct config_item *config_make_item(struct config_group *group, const ch
 static void config_drop_item(struct config_group *group, struct config_item *item)
 {
 	struct config_device *cfg = to_config_device(item);
+	unsigned int offs = config_go(cfg);
 
-	mutex_lock(&cfg->lock);
-	if (cfg->index >= 0)
-		config_power_off(cfg);
-	mutex_unlock(&cfg->lock);
+	wait_event_killable_timeout(cfg->went, config_is_off(cfg, offs), CONFIG_GO_TIMEOUT);
 	config_item_put(item);
 }
 
@@ -390,11 +451,16 @@ int config_init(const struct config_defaults *defaults)
 {
 	int ret;
 
+	config_queue = alloc_workqueue("mockgpu-config", WQ_UNBOUND, 0);
+	if (!config_queue)
+		return -ENOMEM;
 	config_defaults = *defaults;
 	config_group_init(&config_subsystem.su_group);
 	mutex_init(&config_subsystem.su_mutex);
 	ret = configfs_register_subsystem(&config_subsystem);
 	config_registered = !ret;
+	if (ret)
+		destroy_workqueue(config_queue);
 	return ret;
 }
 
@@ -405,6 +471,8 @@ int config_init(const struct config_defaults *defaults)
  */
 void config_exit(void)
 {
-	if (config_registered)
-		configfs_unregister_subsystem(&config_subsystem);
+	if (!config_registered)
+		return;
+	configfs_unregister_subsystem(&config_subsystem);
+	destroy_workqueue(config_queue);
 }

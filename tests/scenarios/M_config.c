@@ -5,8 +5,10 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -212,6 +214,64 @@ static void M13_a_range_left_out_at_boot(void)
 	CHECK_EQ(log_count("took memory"), 0);
 }
 
+static void switch_off(void *unused)
+{
+	/* Without anything to end it, it would not come back. */
+	CHECK(signal(SIGALRM, SIG_DFL) != SIG_ERR);
+	alarm(1);
+	config_set("gpu", "power", "0");
+	FAIL("the device was off, or the call ended");
+}
+
+/*
+ * Nobody can move a page that is pinned, and so the device that it is in cannot go.  Who wants it to
+ * can be killed, and who removes its directory comes back; others come and go.
+ */
+static void M14_off_with_a_pinned_page(void)
+{
+	uint16_t tag = new_tag();
+	struct mockgpu_device *dev;
+	void *p = map_filled(64, tag);
+	struct iovec part = { p, PAGE };
+	uint64_t start, end;
+	int fds[2];
+
+	set_up();
+	config_new("gpu", "128", "coherent");
+	config_on("gpu");
+	dev = config_open("gpu");
+	TO_VRAM(dev, p, 64);
+	CHECK_SYS(pipe(fds));
+	CHECK_EQ(vmsplice(fds[1], &part, 1, 0), PAGE);
+	start = now_ns();
+	join_killed(spawn(switch_off, NULL), SIGALRM);
+	CHECK_LE(now_ns() - start, NS_PER_S + BOUND_NS);
+	CONFIG_IS("gpu", "power", "1");
+	start = now_ns();
+	CHECK_EQ(config_remove("gpu"), 0);
+	CHECK_LE(now_ns() - start, 2 * BOUND_NS);
+	/* It has its number, and its memory. */
+	CHECK_EQ(config_make("gpu"), 0);
+	CONFIG_IS("gpu", "power", "0");
+	CHECK_EQ(config_set("gpu", "vram_mb", "2"), 0);
+	CHECK_EQ(config_set("gpu", "type", "private"), 0);
+	if (!config_set("gpu", "power", "1"))
+		CONFIG_IS("gpu", "index", "1");
+	CHECK_EQ(config_remove("gpu"), 0);
+	CHECK_GE(machine.online - 1, blocks_online());
+	CHECK_EQ(module_unload(), -EWOULDBLOCK);
+
+	close(fds[0]);
+	close(fds[1]);
+	mockgpu_close(dev);
+	for (end = now_ns() + 3 * BOUND_NS; blocks_online() != machine.online; sleep_ms(10))
+		CHECK_LE(now_ns(), end);
+	machine_is_whole();
+	CHECK_FILL(p, 64, tag, 0);
+	CHECK_EQ(config_make("gpu"), 0);
+	CHECK_EQ(config_remove("gpu"), 0);
+}
+
 #define SCENARIO(name) { #name, name, 150, RELOADS }
 
 const struct scenario scenarios[] = {
@@ -220,5 +280,6 @@ const struct scenario scenarios[] = {
 	SCENARIO(M11_interrupted),
 	SCENARIO(M12_what_cannot_be_had),
 	SCENARIO(M13_a_range_left_out_at_boot),
+	SCENARIO(M14_off_with_a_pinned_page),
 	{ 0 }
 };
