@@ -293,18 +293,15 @@ void event_run_add(struct event *run, unsigned long addr, unsigned long pfn, uns
 	run->len += len;
 }
 
-/* Have the room for events count as the caller's, if anybody's. */
+/* Have the room for events count as the user's whose file it is opened on, if anybody's. */
 static int event_log_take(struct event_log *log, const struct event_log_spec *spec)
 {
 	if (spec->admin)
 		return 0;
-	log->quota = quota_of_caller();
-	if (!log->quota)
-		return -ENOMEM;
-	if (quota_take(log->quota, QUOTA_LOG_ENTRIES, spec->entries))
-		return 0;
-	quota_put(log->quota);
-	return -ENOSPC;
+	if (!quota_take(spec->quota, QUOTA_LOG_ENTRIES, spec->entries))
+		return -ENOSPC;
+	log->quota = quota_get(spec->quota);
+	return 0;
 }
 
 static void event_log_give(struct event_log *log)

@@ -11,6 +11,7 @@
 struct event_ring;
 struct mm_struct;
 struct pid;
+struct quota;
 
 /* In &event.device: it is not about a device. */
 #define EVENT_NO_DEVICE		(-1)
@@ -108,6 +109,7 @@ static inline u64 event_start(void)
  * @device: number of the device
  * @mm: whose memory it is about, without flags
  * @admin: whether who opens it may see everything
+ * @quota: what the user has whose file it is opened on; held by the caller
  */
 struct event_log_spec {
 	u32 flags;
@@ -116,6 +118,7 @@ struct event_log_spec {
 	int device;
 	struct mm_struct *mm;
 	bool admin;
+	struct quota *quota;
 };
 
 struct event_log;

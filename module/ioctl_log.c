@@ -176,11 +176,13 @@ static struct log_file *log_create(const struct event_log_spec *spec)
 int ioctl_log_open(struct drm_device *drm, void *data, struct drm_file *drm_file)
 {
 	struct drm_mockgpu_log_open *args = data;
+	struct client *client = drm_file->driver_priv;
 	struct event_log_spec spec = {
 		.flags = args->flags,
 		.entries = args->entries ? : LOG_ENTRIES_DEFAULT,
 		.kinds = args->kinds ? : U64_MAX,
 		.device = to_mockgpu(drm)->index,
+		.quota = client->quota,
 	};
 	struct log_file *log;
 	int ret, idx;
@@ -193,7 +195,7 @@ int ioctl_log_open(struct drm_device *drm, void *data, struct drm_file *drm_file
 	if (args->flags & MOCKGPU_LOG_ALL && !spec.admin)
 		return -EACCES;
 	if (!args->flags) {
-		struct svm *svm = client_svm(drm_file->driver_priv);
+		struct svm *svm = client_svm(client);
 
 		if (IS_ERR(svm))
 			return PTR_ERR(svm);

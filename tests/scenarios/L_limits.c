@@ -224,6 +224,29 @@ static void take_all_entries(void *prepared)
 	CHECK_EQ(get_as(ONE, one_log), -ENOSPC);
 }
 
+static void take_all_entries_by_it(void *dev)
+{
+	int fd;
+
+	become(OTHER);
+	CHECK_EQ(mockgpu_log_open(dev, MOCKGPU_LOG_DESCENDANTS, 0, MOCKGPU_LOG_ENTRIES_MAX, &fd), 0);
+	CHECK_EQ(get_as(ONE, one_log), -ENOSPC);
+	CHECK_EQ(get_as(OTHER, one_log), 0);
+}
+
+static void share_a_file(void *unused)
+{
+	become(ONE);
+	join(spawn(take_all_entries_by_it, gpu_open(0)));
+	CHECK_EQ(get_as(ONE, one_log), 0);
+}
+
+/* As everything else: whose file it is counts, not who uses it. */
+static void L4_entries_of_logs_by_the_file_of_another_user(void)
+{
+	join(spawn(share_a_file, NULL));
+}
+
 static void L4_entries_of_the_logs_of_a_user(void)
 {
 	CHECK_EQ(get_as(OTHER, one_log), 0);
@@ -424,6 +447,7 @@ static void L4_page_tables_of_a_queue_are_charged(void)
 const struct scenario scenarios[] = {
 	SCENARIO(L4_queues_of_a_user),
 	SCENARIO(L4_commands_of_a_user),
+	SCENARIO(L4_entries_of_logs_by_the_file_of_another_user),
 	SCENARIO(L4_entries_of_the_logs_of_a_user),
 	{ "L4_share_of_vram_of_a_user", L4_share_of_vram_of_a_user, 180, RELOADS },
 	SCENARIO(L4_notifiers_of_a_file),
