@@ -174,7 +174,7 @@ static void migrate_load_add(struct migrate_load *load, const struct page *page,
 		return;
 	link = vram_of_page(page)->link;
 	if (link != load->link && load->bytes) {
-		vram_link_cross(load->link, load->bytes);
+		vram_link_wait(load->link, vram_link_send(load->link, load->bytes));
 		load->bytes = 0;
 	}
 	load->link = link;
@@ -188,14 +188,16 @@ static void migrate_load_add(struct migrate_load *load, const struct page *page,
  * @npages: how many, up to VRAM_BLOCK_PAGES
  *
  * What is cleared in VRAM rather than copied there crosses none, and what goes from one
- * device to another both.  The copies are complete; who is killed has no need to wait.
+ * device to another both, at the same time, so that it takes as long as the slower one does.
+ * The copies are complete; who is killed has no need to wait.
  *
- * Context: may sleep, as vram_link_cross().
+ * Context: may sleep, as vram_link_wait().
  */
 void migrate_cross_links(const unsigned long *src, const unsigned long *dst,
 			 unsigned long npages)
 {
 	struct migrate_load from = {}, to = {};
+	ktime_t from_until, to_until;
 	unsigned long i;
 	u64 bytes;
 
@@ -208,8 +210,10 @@ void migrate_cross_links(const unsigned long *src, const unsigned long *dst,
 		migrate_load_add(&from, migrate_pfn_to_page(src[i]), bytes);
 		migrate_load_add(&to, migrate_pfn_to_page(dst[i]), bytes);
 	}
-	vram_link_cross(from.link, from.bytes);
-	vram_link_cross(to.link, to.bytes);
+	from_until = vram_link_send(from.link, from.bytes);
+	to_until = vram_link_send(to.link, to.bytes);
+	vram_link_wait(from.link, from_until);
+	vram_link_wait(to.link, to_until);
 }
 
 /**

@@ -101,23 +101,23 @@ static bool link_holds(const struct vram_link *link)
 }
 
 /**
- * vram_link_cross() - something has been copied: wait until it would have arrived
+ * vram_link_send() - something has been copied: have the link carry it
  * @link: link that it went over; not looked at where nothing was
  * @bytes: how much; more than goes in a second counts as that
  *
- * Context: may sleep, for two seconds at the most, less where the thread is killed or the
- * machine is going to sleep.
+ * Context: any but interrupts.
+ * Return: when it arrives, for vram_link_wait(): in two seconds at the latest.
  */
-void vram_link_cross(struct vram_link *link, u64 bytes)
+ktime_t vram_link_send(struct vram_link *link, u64 bytes)
 {
-	ktime_t now, left, until;
+	ktime_t now, until;
 	u64 mbps;
 
 	if (!bytes)
-		return;
+		return 0;
 	mbps = READ_ONCE(link->mbps);
 	if (!mbps)
-		return;
+		return 0;
 	spin_lock(&link->lock);
 	now = ktime_get();
 	until = clamp(link->free, now, now + LINK_AHEAD);
@@ -125,8 +125,22 @@ void vram_link_cross(struct vram_link *link, u64 bytes)
 	until += DIV64_U64_ROUND_UP(bytes * NSEC_PER_SEC, mbps * SZ_1M);
 	link->free = until;
 	spin_unlock(&link->lock);
+	return until;
+}
 
-	while (link_holds(link)) {
+/**
+ * vram_link_wait() - wait until something has arrived
+ * @link: link that it went over; not looked at where there is nothing to wait for
+ * @until: what vram_link_send() returned
+ *
+ * Context: may sleep, until then, less where the thread is killed or the machine is going to
+ * sleep.
+ */
+void vram_link_wait(struct vram_link *link, ktime_t until)
+{
+	ktime_t left;
+
+	while (until && link_holds(link)) {
 		left = until - ktime_get();
 		if (left <= 0)
 			break;

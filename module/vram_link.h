@@ -29,6 +29,7 @@ void vram_link_set(struct vram_link *link, unsigned int mbps);
 void vram_link_open(struct vram_link *link);
 void vram_link_cut(struct vram_link *link);
 bool vram_link_any(void);
-void vram_link_cross(struct vram_link *link, u64 bytes);
+ktime_t vram_link_send(struct vram_link *link, u64 bytes);
+void vram_link_wait(struct vram_link *link, ktime_t until);
 
 #endif

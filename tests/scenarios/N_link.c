@@ -61,6 +61,38 @@ static void N4_copies_take_their_time(void)
 	CHECK_FILL(p, pages, tag, 0);
 }
 
+/* From one device to another over both links at once: the slower one says how long that takes. */
+static void N4_from_device_to_device(void)
+{
+	struct mockgpu_device *dev = new_device("0"), *peer;
+	size_t pages = 8 * MB / PAGE;
+	uint16_t tag = new_tag();
+	void *p = map_filled(pages, tag);
+	uint64_t start, least = 8 * NS_PER_MB(2);
+
+	config_new("peer", "16", gpu_has(dev, MOCKGPU_CAP_PRIVATE) ? "private" : "coherent");
+	config_on("peer");
+	peer = config_open("peer");
+	TO_VRAM(dev, p, pages);
+	CHECK_EQ(config_set("gpu", "link_mbps", "2"), 0);
+	CHECK_EQ(config_set("peer", "link_mbps", "2"), 0);
+	start = now_ns();
+	TO_VRAM(peer, p, pages);
+	note("equal links: %llu ms", (unsigned long long)(now_ns() - start) / 1000000);
+	CHECK_GE(now_ns() - start, least);
+	CHECK_LE(now_ns() - start, least * 3 / 2 * slowness());
+	CHECK_EQ(config_set("peer", "link_mbps", "8"), 0);
+	start = now_ns();
+	TO_VRAM(dev, p, pages);
+	CHECK_GE(now_ns() - start, least);
+	CHECK_EQ(config_set("gpu", "link_mbps", "0"), 0);
+	CHECK_EQ(config_set("peer", "link_mbps", "0"), 0);
+	CHECK_PLACE(dev, p, pages, IN_VRAM);
+	CHECK_FILL(p, pages, tag, 0);
+	mockgpu_close(peer);
+	mockgpu_close(dev);
+}
+
 struct copier {
 	int ready, go;
 	size_t pages;
@@ -189,6 +221,7 @@ static void N4_cpu_faults_take_their_time(void)
 const struct scenario scenarios[] = {
 	SCENARIO(N4_copies_take_their_time),
 	SCENARIO(N4_two_share_a_link),
+	SCENARIO(N4_from_device_to_device),
 	SCENARIO(N4_cpu_faults_take_their_time),
 	SCENARIO(N4_killed_on_a_slow_link),
 	SCENARIO(N4_off_on_a_slow_link),
