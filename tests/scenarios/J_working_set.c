@@ -98,9 +98,12 @@ struct worker {
 	uint16_t tags[CHUNKS_MOST];
 };
 
+/* Never 0, which stands for memory that is clear. */
 static uint16_t next_tag(struct worker *w)
 {
-	return (uint16_t)(w->nr << 13 | (++w->generation & 0x1fff));
+	if (w->generation == 0x1fff)
+		w->generation = 0;
+	return (uint16_t)(w->nr << 13 | ++w->generation);
 }
 
 static void use_chunk(struct worker *w, size_t i)
