@@ -385,7 +385,7 @@ top_fits_the_terminal()
 	stty -F "$(cat tty)" rows 6 cols 33
 	picture_is 6 33 '^    PID USER       DEV          V$'
 	stty -F "$(cat tty)" rows 50 cols 200
-	picture_is 13 200 'RAM behind it [0-9]+ [KMG]iB$'
+	picture_is 13 200 '(RAM behind it|blocks in use) [0-9]+ [KMG]iB$'
 	kill -TERM "$pid"
 	wait $script
 }

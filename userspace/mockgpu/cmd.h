@@ -12,6 +12,9 @@
 
 #include "mockgpu.h"
 
+/* Numbers of devices are below it, and can have gaps. */
+#define DEVICES_MAX 16U
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Exit codes; mockgpu(1) documents them. */
@@ -25,6 +28,7 @@ enum {
 
 int cmd_info(int argc, char **argv);
 int cmd_points(int argc, char **argv);
+int cmd_evict(int argc, char **argv);
 int cmd_map(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
@@ -65,7 +69,7 @@ int open_or_explain(struct mockgpu_device **dev, const char *which);
 
 /*
  * Opens one device after the other for @visit, until that returns an exit code other than
- * 0.  Returns this, or that of a device that could not be opened, or where there is none.
+ * 0, but those that are not for us, if there are others.  Returns this, or that of a device that could not be opened, or where there is none.
  */
 int each_device(int (*visit)(struct mockgpu_device *dev, unsigned int index, void *arg),
 		void *arg);

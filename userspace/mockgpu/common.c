@@ -145,6 +145,10 @@ int explain_open(int err, const char *which)
 			complain("no device: the module is not loaded (sudo modprobe mockgpu)");
 			return EXIT_NO_DEVICE;
 		}
+		if (err == -ENOENT && !mockgpu_count()) {
+			complain("no device: the module has none now (see man mockgpu-configfs)");
+			return EXIT_NO_DEVICE;
+		}
 		if (err == -ENOENT) {
 			complain("there is no device %s", which);
 			return EXIT_NO_DEVICE;
@@ -175,16 +179,16 @@ int open_or_explain(struct mockgpu_device **dev, const char *which)
 		which = "0";
 	if (*which == '/') {
 		ret = mockgpu_open_path(dev, which);
-	} else if (parse_bytes(which, &index) && index <= 255) {
+	} else if (parse_bytes(which, &index) && index < DEVICES_MAX) {
 		ret = mockgpu_open(dev, (unsigned int)index);
 	} else {
-		complain("--device is a number from 0 to 255 or the path of a node, not '%s'", which);
+		complain("--device is a number from 0 to %u or the path of a node, not '%s'",
+			 DEVICES_MAX - 1, which);
 		return EXIT_USAGE;
 	}
 	return ret ? explain_open(ret, which) : 0;
 }
 
-/* Indices have gaps when a device has gone: RESIDENCY has room for 256 of them. */
 int try_each_device(int (*visit)(struct mockgpu_device *dev, unsigned int index, void *arg),
 		    void *arg, unsigned int *failed)
 {
@@ -197,9 +201,10 @@ int try_each_device(int (*visit)(struct mockgpu_device *dev, unsigned int index,
 		count = -ENOENT;
 	if (count < 0)
 		return count;
-	for (index = 0; index < 256 && seen < count; index++) {
+	for (index = 0; index < DEVICES_MAX && seen < count; index++) {
 		ret = mockgpu_open(&dev, index);
-		if (ret == -ENOENT)
+		/* There is none of that number, or not for us: what was counted can be opened. */
+		if (ret == -ENOENT || ret == -EACCES)
 			continue;
 		*failed = index;
 		if (ret)

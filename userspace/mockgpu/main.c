@@ -11,6 +11,7 @@ static const char help[] =
 	"Commands:\n"
 	"  info    what the devices are and can do, and their counters\n"
 	"  demo    a tour of about a minute: pages go to VRAM and come home\n"
+	"  evict   move everything that is in VRAM to system memory, whoever's it is\n"
 	"  map     do things to a range of memory and draw where each page is\n"
 	"  points  the steps of the driver where a test can come in between\n"
 	"  top     who uses how much of which device, and what happens there each second\n"
@@ -30,6 +31,7 @@ static const struct {
 	{ "info", cmd_info, (char []){ "mockgpu info" } },
 	{ "demo", cmd_demo, (char []){ "mockgpu demo" } },
 	{ "points", cmd_points, (char []){ "mockgpu points" } },
+	{ "evict", cmd_evict, (char []){ "mockgpu evict" } },
 	{ "map", cmd_map, (char []){ "mockgpu map" } },
 	{ "top", cmd_top, (char []){ "mockgpu top" } },
 	{ "trace", cmd_trace, (char []){ "mockgpu trace" } },

@@ -117,10 +117,12 @@ static void print_device(FILE *out, const struct top_device *now, const struct t
 	char used[BYTES_STR_MAX], size[BYTES_STR_MAX], backing[BYTES_STR_MAX];
 	char a[NUMBER_MAX], b[NUMBER_MAX], c[NUMBER_MAX], d[NUMBER_MAX];
 
-	fprintf(out, "device %u  %s  %s VRAM: %s of %s in use, RAM behind it %s\n",
+	fprintf(out, "device %u  %s  %s VRAM: %s of %s in use, %s %s\n",
 		now->info.index, now->path, vram_type_key(now->info.vram_type),
 		bytes_str(used, now->counters.vram_used_bytes),
 		bytes_str(size, now->info.vram_bytes),
+		/* Coherent VRAM is RAM itself. */
+		now->info.vram_type == MOCKGPU_VRAM_COHERENT ? "blocks in use" : "RAM behind it",
 		bytes_str(backing, now->counters.vram_backing_bytes));
 	fprintf(out, "  faults/s  CPU %s, device %s\n", rate_str(a, now, before, "cpu_faults"),
 		rate_str(b, now, before, "gpu_faults"));

@@ -135,6 +135,11 @@ static int evict(struct drm_mockgpu_evict *e)
 {
 	uintptr_t a;
 
+	if (e->scope == MOCKGPU_EVICT_ALL) {
+		e->evicted = 3;
+		e->busy = lies("busy") ? 2 : 0;
+		return lies("no-capability") ? -EACCES : 0;
+	}
 	for (a = e->start; a < e->start + e->len; a += PAGE) {
 		if (find(a)->vram) {
 			go_home(find(a));
@@ -250,12 +255,16 @@ static int points(struct drm_mockgpu_query *q)
 
 static int answer(int node, unsigned long request, void *arg)
 {
+	uint32_t what;
+
 	if (node != 1)
 		return -ENOTTY;
 	switch (request) {
 	case DRM_IOCTL_MOCKGPU_QUERY:
-		return ((struct drm_mockgpu_query *)arg)->query == MOCKGPU_QUERY_POINTS ?
-		       points(arg) : query(arg);
+		what = ((struct drm_mockgpu_query *)arg)->query;
+		if (lies("leaving") && what == MOCKGPU_QUERY_COUNTERS)
+			return -ENODEV;
+		return what == MOCKGPU_QUERY_POINTS ? points(arg) : query(arg);
 	case DRM_IOCTL_MOCKGPU_ATTACH:
 		return 0;
 	case DRM_IOCTL_MOCKGPU_MIGRATE:

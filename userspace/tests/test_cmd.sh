@@ -43,7 +43,7 @@ run 0 "on Linux $(uname -r)" 'info: the kernel' info
 run 3 'no device 7|not loaded' 'info of a device that is not there' info -d 7
 run 3 'is not a mockgpu device' "info of another driver's node" info -d /dev/dri/renderD128
 run 0 'device 0  /dev/dri/renderD129' 'info of a node' info -d /dev/dri/renderD129
-run 2 'from 0 to 255' 'info of a nonsense device' info -d x
+run 2 'from 0 to 15 ' 'info of a nonsense device' info -d x
 run 2 '^mockgpu info: .*frob' 'info: unknown option' info --frob
 run 2 '^mockgpu map --help' 'map: unknown option' map --frob
 run 2 '^mockgpu demo --help' 'demo: unknown option' demo --frob
@@ -59,6 +59,20 @@ json() {
 json 'info as JSON: a parser agrees' '@{$j->{devices}} == 1 &&
 	"@{$j->{devices}[0]{capabilities}}" eq "private" &&
 	keys %{$j->{devices}[0]{counters}} == 31 && $j->{devices}[0]{counters}{no_ram} == 0'
+run 0 '^/dev/dri/renderD129: 3 pages evicted, 0 stayed$' 'evict: every device' evict
+run 0 '^/dev/dri/renderD129: 3 pages evicted, 0 stayed$' 'evict: that device' evict -d 0
+run 2 "no argument 'x'" 'evict: an argument' evict x
+FAKE_BREAK=busy
+export FAKE_BREAK
+run 1 '3 pages evicted, 2 stayed$' 'evict: pages that stay' evict
+FAKE_BREAK=no-capability
+run 4 'no permission to evict' 'evict: without the capability' evict
+FAKE_BREAK=leaving
+run 0 'on Linux .*, 1 device$' 'info: a device that leaves meanwhile is none' info
+run 0 '"devices": \[' 'info as JSON: a device that leaves is none' info --json
+json 'info as JSON: a parser agrees without a device, too' '@{$j->{devices}} == 0'
+run 1 'renderD129 does not answer' 'info of a device that leaves' info -d 0
+unset FAKE_BREAK
 run 0 '^ +0  migrate-start +wait +process$' 'points: what they can' points
 run 0 '^ +1  copy +fail$' 'points: the last' points
 run 0 '"name": "copy", "wait": false, "fail": true' 'points as JSON' points --json
