@@ -4,12 +4,14 @@
  *
  * The render nodes in /dev/dri are tried one by one.  Those of this driver are
  * known by the name that drmGetVersion() gives, and each by the index that the
- * driver itself reports; the order of nodes means nothing.  drmGetDevices2() is
- * not used: it takes platform devices of one name for one device.
+ * driver itself reports; the order of nodes means nothing.  Those that sysfs knows for
+ * another driver's are not opened, as that may wake hardware.  drmGetDevices2() is not
+ * used: it takes platform devices of one name for one device.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +70,22 @@ static int visit_node(const char *path, visit_fn visit, void *arg, int *denied)
 	return ret;
 }
 
+/* Whether sysfs says that a node is another driver's. */
+static int is_others(const char *name)
+{
+	char path[sizeof("/sys/class/drm//device/driver") + NAME_MAX], driver[PATH_MAX];
+	const char *base;
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/sys/class/drm/%s/device/driver", name);
+	len = readlink(path, driver, sizeof(driver) - 1);
+	if (len < 0)	/* it does not know: the node itself is asked */
+		return 0;
+	driver[len] = '\0';
+	base = strrchr(driver, '/');
+	return strcmp(base ? base + 1 : driver, MOCKGPU_DRIVER_NAME) != 0;
+}
+
 /*
  * Visits every device of ours.  Returns what stopped the walk, else 0; @denied
  * becomes 1 when a node that might have been ours could not be opened.
@@ -87,7 +105,7 @@ static int visit_all(visit_fn visit, void *arg, int *denied)
 	while (!ret && (entry = readdir(dir))) {
 		char path[sizeof(DRM_DIR_NAME) + sizeof(entry->d_name)];
 
-		if (strncmp(entry->d_name, prefix, strlen(prefix)))
+		if (strncmp(entry->d_name, prefix, strlen(prefix)) || is_others(entry->d_name))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", DRM_DIR_NAME, entry->d_name);
 		ret = visit_node(path, visit, arg, denied);

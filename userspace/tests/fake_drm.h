@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A machine with render nodes that is not there: stands in for the folder
- * /dev/dri, drmGetVersion(), open(2) and ioctl(2).  Linked into a program, these
+ * /dev/dri, drmGetVersion(), open(2), ioctl(2) and readlink(2).  Linked into a program, these
  * come before the ones in the shared libraries.
  *
  * Behind node N is a character device that every machine has, so that open,
@@ -21,6 +21,7 @@ struct fake_node {
 
 extern const struct fake_node *fake_nodes;
 extern int fake_nodes_len;	/* or a negative errno for opendir() */
+extern int fake_sysfs;		/* whether sysfs knows which driver a node is of */
 extern int fake_open_flags;	/* of the last open() of a node */
 
 /* Returns 0 or a negative errno. @node: index into fake_nodes. */

@@ -125,6 +125,23 @@ static void test_denied(void)
 	expect_open(0, 0, "/dev/dri/renderD129", "a device is leaving when it is asked");
 }
 
+/* What sysfs knows for another driver's is not opened. */
+static void test_sysfs(void)
+{
+	fake_sysfs = 1;
+	index_of[1] = 0;
+	MACHINE({ "renderD128", "i915", EMFILE, 0 }, { "renderD129", "mockgpu", 0, 0 },
+		{ "renderD130", "mockgpu2", EMFILE, 0 });
+	expect_open(0, 0, "/dev/dri/renderD129", "others are not opened");
+	expect_open(1, -ENOENT, NULL, "others are not opened");
+	ok(mockgpu_count() == 1, "others are not opened: count 1");
+	MACHINE({ "renderD128", "i915", EACCES, 0 });
+	ok(mockgpu_count() == 0, "another's node is closed: count 0");
+	MACHINE({ "renderD128", "mockgpu", EACCES, 0 });
+	ok(mockgpu_count() == -EACCES, "our own node is closed: count says so");
+	fake_sysfs = 0;
+}
+
 static void test_driver_fails(void)
 {
 	MACHINE({ "renderD128", "mockgpu", 0, 0 });
@@ -178,6 +195,7 @@ int main(void)
 	fake_ioctl = answer;
 	test_find();
 	test_denied();
+	test_sysfs();
 	test_driver_fails();
 	test_path();
 	return done();
