@@ -28,6 +28,7 @@
 #include "dmirror_abi.h"
 #include "dmirror_cmd.h"
 #include "engine_cmd.h"
+#include "evict.h"
 #include "mockgpu_drm.h"
 #include "stats.h"
 #include "svm.h"
@@ -324,6 +325,7 @@ int dmirror_to_system(struct dmirror_file *file, struct dmirror_args *args)
 static int dmirror_evict(struct dmirror_file *file, struct svm *svm, unsigned long start,
 			 unsigned long end)
 {
+	unsigned long deadline = jiffies + EVICT_TIMEOUT;
 	u64 evicted = 0, busy = 0;
 	unsigned int n;
 	int ret = 0, idx;
@@ -335,7 +337,7 @@ static int dmirror_evict(struct dmirror_file *file, struct svm *svm, unsigned lo
 		if (!drm_dev_enter(&file->client->device->drm, &idx))
 			return -ENODEV;
 		n = svm_window(start, end);
-		ret = svm_evict(svm, start, n, &evicted, &busy);
+		ret = svm_evict(svm, start, n, deadline, &evicted, &busy);
 		drm_dev_exit(idx);
 		start += n * PAGE_SIZE;
 		if (!ret && start < end)

@@ -18,7 +18,6 @@
 #include <linux/bsearch.h>
 #include <linux/cpu.h>
 #include <linux/delay.h>
-#include <linux/jiffies.h>
 #include <linux/printk.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -32,9 +31,6 @@
 #include "mockgpu_drm.h"
 #include "stats.h"
 #include "vram.h"
-
-/* How long pages that are busy are tried again. */
-#define EVICT_TIMEOUT		HZ
 
 /* How often each block has its turn before there is no room. */
 #define EVICT_TURNS		2
@@ -123,6 +119,7 @@ static int evict_once(struct evict_job *job, struct migrate_eviction *room)
  * @vram: VRAM that they belong to
  * @pfns: their page frame numbers; overwritten
  * @npages: how many, up to VRAM_BLOCK_PAGES
+ * @deadline: in jiffies, until when those that are busy are tried again
  * @evicted: pages that went, all those of a huge folio included; added to
  * @busy: pages that stayed; added to
  *
@@ -132,7 +129,7 @@ static int evict_once(struct evict_job *job, struct migrate_eviction *room)
  * Return: 0, -ENOMEM, -EIO or -EINTR.
  */
 int evict_pfns(struct vram *vram, unsigned long *pfns, unsigned int npages,
-	       u64 *evicted, u64 *busy)
+	       unsigned long deadline, u64 *evicted, u64 *busy)
 {
 	struct evict_job job = {
 		.vram = vram,
@@ -140,7 +137,6 @@ int evict_pfns(struct vram *vram, unsigned long *pfns, unsigned int npages,
 		.npages = npages,
 		.evicted = evicted,
 	};
-	unsigned long deadline = jiffies + EVICT_TIMEOUT;
 	struct migrate_eviction *room;
 	int ret = -ENOMEM;
 
@@ -459,7 +455,7 @@ void evict_for_good(struct vram *vram)
 			break;
 		evict_drain();
 		if (time_after(jiffies, report)) {
-			pr_info("mockgpu: device %u leaves; %llu KiB of VRAM still in use\n",
+			pr_info("mockgpu: device %u leaves, and waits for %llu KiB of VRAM that somebody has pinned or holds\n",
 				vram->index, usage.used / SZ_1K);
 			report = jiffies + EVICT_REPORT_INTERVAL;
 		}

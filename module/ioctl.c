@@ -471,6 +471,7 @@ int ioctl_rw(struct drm_device *drm, void *data, struct drm_file *file)
 static int evict_range(struct drm_device *drm, struct svm *svm, struct drm_mockgpu_evict *args)
 {
 	unsigned long start = args->start, end = args->start + args->len;
+	unsigned long deadline = jiffies + EVICT_TIMEOUT;
 	unsigned int n;
 	int ret = 0, idx;
 
@@ -481,7 +482,7 @@ static int evict_range(struct drm_device *drm, struct svm *svm, struct drm_mockg
 		if (!drm_dev_enter(drm, &idx))
 			return -ENODEV;
 		n = svm_window(start, end);
-		ret = svm_evict(svm, start, n, &args->evicted, &args->busy);
+		ret = svm_evict(svm, start, n, deadline, &args->evicted, &args->busy);
 		drm_dev_exit(idx);
 		start += n * PAGE_SIZE;
 		if (!ret && signal_pending(current) && start < end)

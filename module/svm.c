@@ -225,6 +225,7 @@ int svm_residency(struct svm *svm, unsigned long start, unsigned int npages, u32
  * @svm: memory of the calling process
  * @start: address of the first page
  * @npages: how many, up to SVM_WINDOW_PAGES
+ * @deadline: evict_pfns()
  * @evicted: pages that went; added to
  * @busy: pages that stayed; added to
  *
@@ -232,7 +233,8 @@ int svm_residency(struct svm *svm, unsigned long start, unsigned int npages, u32
  * Return: 0, an errno of mirror_snapshot(), or -ENOMEM, -EINTR, -EIO of
  * evict_pfns().
  */
-int svm_evict(struct svm *svm, unsigned long start, unsigned int npages, u64 *evicted, u64 *busy)
+int svm_evict(struct svm *svm, unsigned long start, unsigned int npages, unsigned long deadline,
+	      u64 *evicted, u64 *busy)
 {
 	unsigned long *pfns;
 	unsigned int i, n = 0;
@@ -253,7 +255,7 @@ int svm_evict(struct svm *svm, unsigned long start, unsigned int npages, u64 *ev
 		if (pfns[i])
 			pfns[n++] = pfns[i];
 	}
-	ret = evict_pfns(svm->vram, pfns, n, evicted, busy);
+	ret = evict_pfns(svm->vram, pfns, n, deadline, evicted, busy);
 out:
 	kfree(res);
 	kfree(pfns);

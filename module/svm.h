@@ -57,6 +57,7 @@ int svm_advise(struct svm *svm, unsigned long start, unsigned long end, unsigned
 int svm_advise_reset(struct svm *svm, unsigned long start, unsigned long end);
 int svm_access(struct svm *svm, struct mirror_access *access);
 int svm_residency(struct svm *svm, unsigned long start, unsigned int npages, u32 *res);
-int svm_evict(struct svm *svm, unsigned long start, unsigned int npages, u64 *evicted, u64 *busy);
+int svm_evict(struct svm *svm, unsigned long start, unsigned int npages, unsigned long deadline,
+	      u64 *evicted, u64 *busy);
 
 #endif

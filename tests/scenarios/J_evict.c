@@ -4,8 +4,10 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "module.h"
@@ -104,6 +106,38 @@ static void J2_everything_takes_the_right_to(void)
 	CHECK_PLACE(dev, p, N, IN_VRAM);
 	CHECK_EVICT(dev, p, N, 0, N, 0);
 	CHECK_FILL(p, N, tag, 0);
+}
+
+/* Pages here and there that stay: they are waited for together, not one after the other. */
+static void J2_much_that_stays_is_waited_for_once(void)
+{
+	enum { BLOCKS = 8, PAGES = BLOCKS * BLOCK };
+	struct mockgpu_device *dev = gpu_open(0);
+	struct mockgpu_evicted evicted;
+	uint16_t tag = new_tag();
+	struct iovec held[BLOCKS];
+	uint64_t start;
+	int fds[2];
+	char *p;
+
+	/* What a pipe holds stays there. */
+	gpu_needs(dev, MOCKGPU_CAP_COHERENT);
+	p = map_filled(PAGES, tag);
+	CHECK_SYS(pipe2(fds, O_CLOEXEC));
+	TO_VRAM(dev, p, PAGES);
+	for (unsigned int i = 0; i < BLOCKS; i++)
+		held[i] = (struct iovec){ p + i * HUGE, PAGE };
+	CHECK_EQ(vmsplice(fds[1], held, BLOCKS, 0), BLOCKS * PAGE);
+	start = now_ns();
+	CHECK_EQ(mockgpu_evict(dev, p, PAGES * PAGE, &evicted), 0);
+	CHECK_LE(now_ns() - start, 2 * BOUND_NS);
+	CHECK_EQ(evicted.busy, BLOCKS);
+	CHECK_EQ(evicted.evicted, PAGES - BLOCKS);
+	close(fds[0]);
+	close(fds[1]);
+	CHECK_EQ(mockgpu_evict(dev, p, PAGES * PAGE, &evicted), 0);
+	CHECK_EQ(evicted.evicted, BLOCKS);
+	CHECK_FILL(p, PAGES, tag, 0);
 }
 
 /* What fails, and what that says. */
@@ -227,6 +261,7 @@ static void J3_no_room_as_pages_cannot_go(void)
 const struct scenario scenarios[] = {
 	SCENARIO(J2_a_page_a_range_everything),
 	SCENARIO(J2_everything_takes_the_right_to),
+	SCENARIO(J2_much_that_stays_is_waited_for_once),
 	SCENARIO(J3_an_eviction_fails_half_way),
 	RELOADING(J3_room_is_made_though_a_page_cannot_go),
 	RELOADING(J3_no_room_as_pages_cannot_go),
