@@ -125,8 +125,16 @@ static int prefetch_window(const struct svm_prefetch *prefetch, unsigned long st
 	return 0;
 }
 
+/* Whether the device is gone that prefetches, or the other one that it is for, if it is. */
+static bool prefetch_gone(struct drm_device *drm, struct file *filp)
+{
+	struct drm_file *file = filp ? filp->private_data : NULL;
+
+	return drm_dev_is_unplugged(drm) || (file && drm_dev_is_unplugged(file->minor->dev));
+}
+
 static int prefetch_range(struct drm_device *drm, const struct svm_prefetch *prefetch,
-			  struct drm_mockgpu_prefetch *args)
+			  struct file *filp, struct drm_mockgpu_prefetch *args)
 {
 	unsigned long start, end = args->start + args->len;
 	bool no_room = false;
@@ -138,7 +146,7 @@ static int prefetch_range(struct drm_device *drm, const struct svm_prefetch *pre
 		args->done = start - args->start;
 		if (start == end)
 			break;
-		if (drm_dev_is_unplugged(drm))
+		if (prefetch_gone(drm, filp))
 			return -ENODEV;
 		n = svm_window(start, end);
 		ret = prefetch_window(prefetch, start, n, args, &no_room);
@@ -146,7 +154,10 @@ static int prefetch_range(struct drm_device *drm, const struct svm_prefetch *pre
 			ret = -EINTR;
 		cond_resched();
 	}
-	return ret ? : no_room ? -ENOMEM : 0;
+	/* A device that has gone has no room. */
+	if (!ret && no_room)
+		ret = prefetch_gone(drm, filp) ? -ENODEV : -ENOMEM;
+	return ret;
 }
 
 /* What the place and the file that comes with it mean: whether there has to be one. */
@@ -204,7 +215,7 @@ int ioctl_prefetch(struct drm_device *drm, void *data, struct drm_file *file)
 			goto out;
 		}
 	}
-	ret = prefetch_range(drm, &prefetch, args);
+	ret = prefetch_range(drm, &prefetch, filp, args);
 out:
 	if (filp)
 		fput(filp);

@@ -164,10 +164,66 @@ static void L2_rmmod_after_the_device_left(void)
 	CHECK_FILL(p, N, tag, 0);
 }
 
+#define WINDOWS 2	/* of 2 MiB, that are prefetched one after the other */
+
+/* By another device, and to this one's VRAM. */
+static void prefetch_to_who_leaves(struct actor *self)
+{
+	struct mockgpu_device *target = gpu_open(0), *dev = gpu_open(1);
+	size_t pages = WINDOWS * HUGE / PAGE;
+	uint16_t tag = new_tag();
+	void *p = map_filled(pages, tag);
+
+	cue(self);
+	CHECK_EQ(mockgpu_prefetch(dev, p, pages * PAGE, MOCKGPU_PLACE_DEVICE(0), 0, target, NULL),
+		 -ENODEV);
+	CHECK_FILL(p, pages, tag, 0);
+	CHECK_EQ(mockgpu_prefetch(dev, p, pages * PAGE, MOCKGPU_PLACE_DEVICE(1), 0, NULL, NULL), 0);
+	CHECK_PLACE(dev, p, pages, IN_VRAM);
+	CHECK_FILL(p, pages, tag, 0);
+}
+
+static void *leave(void *unused)
+{
+	CHECK_EQ(device_unbind(0), 0);
+	return NULL;
+}
+
+/* It is that device that has gone, not its VRAM that is full. */
+static void L2_unbind_in_the_middle_of_a_prefetch_to_it(void)
+{
+	struct actor *actor = actor_new();
+	struct drm_mockgpu_device_info info;
+	struct mockgpu_device *dev, *other;
+	uint64_t end = now_ns() + BOUND_NS;
+	pthread_t thread;
+	struct arm arm;
+	int ret;
+
+	module_reload(2, DEFAULT_VRAM_MB);
+	actor_start(actor, prefetch_to_who_leaves);
+	dev = gpu_open(0);
+	other = gpu_open(1);
+	arm = HOLD(other, "migrate-start", .pid = actor->pid);
+	actor_go(actor);
+	AWAIT_HELD(arm);
+	/* It waits for VRAM that the other has taken, and has left by then. */
+	thread = thread_start(leave, NULL);
+	while (!(ret = mockgpu_info(dev, &info)) && now_ns() < end)
+		sleep_ms(1);
+	CHECK_EQ(ret, -ENODEV);
+	arm_release(arm);
+	actor_join(actor);
+	thread_join(thread);
+	mockgpu_close(dev);
+	mockgpu_close(other);
+}
+
 #define SCENARIO(name) { #name, name, 120, RELOADS }
 
 const struct scenario scenarios[] = {
 	SCENARIO(L2_a_file_outlives_its_device),
 	SCENARIO(L2_rmmod_after_the_device_left),
+	SCENARIO(L2_unbind_in_the_middle_of_a_prefetch_to_it),
 	{ 0 }
 };
