@@ -293,13 +293,17 @@ void event_run_add(struct event *run, unsigned long addr, unsigned long pfn, uns
 	run->len += len;
 }
 
-/* Have the room for events count as the user's whose file it is opened on, if anybody's. */
+/* Have the log and its room count as the user's whose file it is opened on, if anybody's. */
 static int event_log_take(struct event_log *log, const struct event_log_spec *spec)
 {
 	if (spec->admin)
 		return 0;
-	if (!quota_take(spec->quota, QUOTA_LOG_ENTRIES, spec->entries))
+	if (!quota_take(spec->quota, QUOTA_LOGS, 1))
 		return -ENOSPC;
+	if (!quota_take(spec->quota, QUOTA_LOG_ENTRIES, spec->entries)) {
+		quota_give(spec->quota, QUOTA_LOGS, 1);
+		return -ENOSPC;
+	}
 	log->quota = quota_get(spec->quota);
 	return 0;
 }
@@ -309,6 +313,7 @@ static void event_log_give(struct event_log *log)
 	if (!log->quota)
 		return;
 	quota_give(log->quota, QUOTA_LOG_ENTRIES, log->ring.size);
+	quota_give(log->quota, QUOTA_LOGS, 1);
 	quota_put(log->quota);
 }
 

@@ -254,6 +254,67 @@ static void L4_entries_of_the_logs_of_a_user(void)
 	CHECK_EQ(get_as(ONE, one_log), 0);
 }
 
+/* Users that take all logs there are for who has not the right. */
+#define USERS		2
+#define LOGS_RESERVED	16
+
+struct logs_of {
+	uid_t uid;
+	struct mockgpu_device *prepared;
+	int gates[2];
+};
+
+static void take_all_logs(void *arg)
+{
+	const struct logs_of *logs = arg;
+	int fd[MOCKGPU_USER_LOGS_MAX], one_more = 77;
+	struct mockgpu_device *dev;
+
+	become(logs->uid);
+	dev = gpu_open(0);
+	for (unsigned int i = 0; i < MOCKGPU_USER_LOGS_MAX; i++)
+		CHECK_EQ(mockgpu_log_open(dev, 0, 0, 16, &fd[i]), 0);
+	CHECK_EQ(mockgpu_log_open(dev, 0, 0, 16, &one_more), -ENOSPC);
+	CHECK_EQ(one_more, 77);
+	CHECK_EQ(get_as(logs->uid, one_log), -ENOSPC);
+	CHECK_SYS(close(fd[7]));
+	CHECK_EQ(get_as(logs->uid, one_log), 0);
+	/* One that is refused as it has too many entries is none. */
+	for (unsigned int i = 0; i < 2; i++)
+		CHECK_EQ(mockgpu_log_open(dev, 0, 0, MOCKGPU_LOG_ENTRIES_MAX, &one_more), -ENOSPC);
+	CHECK_EQ(mockgpu_log_open(dev, 0, 0, 16, &fd[7]), 0);
+	gate_open(logs->gates[0], 1);
+	gate_wait(logs->gates[1]);
+	/* The last ones are for who has the right, be it by a file of who has. */
+	for (unsigned int i = 0; i < LOGS_RESERVED; i++)
+		CHECK_EQ(mockgpu_log_open(logs->prepared, MOCKGPU_LOG_ALL, 0, 16, &one_more), 0);
+	CHECK_EQ(mockgpu_log_open(logs->prepared, MOCKGPU_LOG_ALL, 0, 16, &one_more), -ENOSPC);
+	gate_open(logs->gates[0], 1);
+	gate_wait(logs->gates[1]);
+}
+
+static void L4_logs_of_a_user(void)
+{
+	struct logs_of logs[USERS];
+	pid_t pid[USERS];
+
+	for (unsigned int i = 0; i < USERS; i++) {
+		CHECK_EQ(get_as(ONE - i, one_log), 0);
+		logs[i] = (struct logs_of){ ONE - i, gpu_open(0), { gate_new(), gate_new() } };
+		pid[i] = spawn(take_all_logs, &logs[i]);
+		gate_wait(logs[i].gates[0]);
+	}
+	CHECK_EQ(get_as(OTHER, one_log), -ENOSPC);
+	gate_open(logs[0].gates[1], 1);
+	gate_wait(logs[0].gates[0]);
+	for (unsigned int i = 0; i < USERS; i++) {
+		CHECK_SYS(kill(pid[i], SIGKILL));
+		join_killed(pid[i], SIGKILL);
+	}
+	for (unsigned int i = 0; i < USERS; i++)
+		CHECK_EQ(get_as(ONE - i, one_log), 0);
+}
+
 #define PERCENT 10
 #define MORE	100	/* pages than there may be */
 
@@ -449,6 +510,7 @@ const struct scenario scenarios[] = {
 	SCENARIO(L4_commands_of_a_user),
 	SCENARIO(L4_entries_of_logs_by_the_file_of_another_user),
 	SCENARIO(L4_entries_of_the_logs_of_a_user),
+	SCENARIO(L4_logs_of_a_user),
 	{ "L4_share_of_vram_of_a_user", L4_share_of_vram_of_a_user, 180, RELOADS },
 	SCENARIO(L4_notifiers_of_a_file),
 	SCENARIO(L4_files_are_charged),

@@ -14,7 +14,6 @@
 
 #define MOVES	(KIND(TO_VRAM) | KIND(TO_SYSTEM))
 #define LOGS_MAX 64
-#define LOGS_MAX_WITHOUT_RIGHT 48
 
 /* Malformed calls: each is refused and no log is open after it. */
 static void V3_bad_arguments(void)
@@ -120,27 +119,6 @@ static void V3_as_many_as_there_can_be(void)
 		CHECK_SYS(close(fd[i]));
 }
 
-/* The last ones are for who has the right: nobody else can have taken all. */
-static void open_all_without_right(void *prepared)
-{
-	struct mockgpu_device *own;
-	int fd;
-
-	lose_capability();
-	own = gpu_open(0);
-	for (unsigned int i = 0; i < LOGS_MAX_WITHOUT_RIGHT; i++)
-		CHECK_EQ(mockgpu_log_open(own, 0, 0, 16, &fd), 0);
-	CHECK_EQ(mockgpu_log_open(own, 0, 0, 16, &fd), -ENOSPC);
-	for (unsigned int i = LOGS_MAX_WITHOUT_RIGHT; i < LOGS_MAX; i++)
-		CHECK_EQ(mockgpu_log_open(prepared, MOCKGPU_LOG_ALL, 0, 16, &fd), 0);
-	CHECK_EQ(mockgpu_log_open(prepared, MOCKGPU_LOG_ALL, 0, 16, &fd), -ENOSPC);
-}
-
-static void V3_some_are_kept_for_who_has_the_right(void)
-{
-	join(spawn(open_all_without_right, gpu_open(0)));
-}
-
 /* Each allocation fails once; what was begun is undone, so that all logs can be had after it. */
 static void V3_no_memory(void)
 {
@@ -170,7 +148,6 @@ const struct scenario scenarios[] = {
 	SCENARIO(V3_bad_arguments),
 	SCENARIO(V3_rights),
 	SCENARIO(V3_as_many_as_there_can_be),
-	SCENARIO(V3_some_are_kept_for_who_has_the_right),
 	SCENARIO(V3_no_memory),
 	{ 0 }
 };

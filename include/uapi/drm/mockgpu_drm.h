@@ -29,10 +29,11 @@
  *
  * A user, which is a number, whatever the number of files and processes, can have so
  * many queues (MOCKGPU_USER_QUEUES_MAX), commands that were not executed yet
- * (MOCKGPU_USER_COMMANDS_MAX), entries of logs (MOCKGPU_LOG_ENTRIES_MAX, without
- * CAP_SYS_ADMIN) and so much of each device's VRAM (the module's parameter
- * user_vram_percent).  It is the user who opened the file that counts.  All other
- * memory that the driver keeps for a caller is charged to the caller's memory cgroup.
+ * (MOCKGPU_USER_COMMANDS_MAX), logs and entries of them (MOCKGPU_USER_LOGS_MAX and
+ * MOCKGPU_LOG_ENTRIES_MAX, without CAP_SYS_ADMIN) and so much of each device's VRAM (the
+ * module's parameter user_vram_percent).  It is the user who opened the file that counts.
+ * All other memory that the driver keeps for a caller, but what describes VRAM, is charged
+ * to the caller's memory cgroup.
  *
  * Errors that every call can give:
  *
@@ -77,6 +78,7 @@ extern "C" {
 /* What one user can have at once, of all devices. */
 #define MOCKGPU_USER_QUEUES_MAX		256U
 #define MOCKGPU_USER_COMMANDS_MAX	(1U << 20)
+#define MOCKGPU_USER_LOGS_MAX		24U
 
 #define DRM_MOCKGPU_QUERY	0x00
 #define DRM_MOCKGPU_ATTACH	0x01
@@ -259,7 +261,10 @@ struct drm_mockgpu_counters {
 	__u64 migrate_retries;
 	/** @copy_failures: pages whose copy failed; each stayed where it was */
 	__u64 copy_failures;
-	/** @no_vram: pages that stayed where they were as VRAM was full, with no room to be made */
+	/**
+	 * @no_vram: pages that stayed where they were as VRAM was full, with no room to be made,
+	 * or the user's share of it was
+	 */
 	__u64 no_vram;
 	/** @no_ram: pages that stayed as there was no RAM to stand behind VRAM, or to return to */
 	__u64 no_ram;
@@ -366,8 +371,9 @@ struct drm_mockgpu_attach {
  * be evicted by the same call, if the range is larger than VRAM; with ALL_OR_NOTHING no page
  * of the range makes room for another.  Pages that are busy, or pinned in coherent VRAM,
  * are passed over; where no room is found within two looks at all of VRAM, or up to 1 s in
- * all while other calls hold what is free, pages stay as NO_VRAM.  PREFETCH, and a touch of
- * the device that moves pages, make room in the same way.
+ * all while other calls hold what is free, pages stay as NO_VRAM.  So they do where the user
+ * has all that user_vram_percent allows: nobody's pages make room then, the user's own neither.
+ * PREFETCH, and a touch of the device that moves pages, make room in the same way.
  *
  * Errors:
  *
@@ -466,7 +472,8 @@ struct drm_mockgpu_residency {
  * Errors, of the access at @fault_addr: -EFAULT (nothing mapped there, or it
  * cannot be read, or is memory of memfd_secret(), which the kernel keeps from
  * itself), -EPERM (write to memory that is not writable), -ENOMEM,
- * -EBUSY (as for RESIDENCY), -EIO (memory error).
+ * -EBUSY (as for RESIDENCY), -EIO (memory error), -EOPNOTSUPP; for memory that must be in
+ * VRAM what MOCKGPU_ADVICE_MUST_VRAM says.
  *
  * Errors of the call: -EFAULT (the buffer; @fault_addr is then 0),
  * -EPERM (foreign memory; @fault_addr 0), -EINTR (@done is valid), -ENXIO,
@@ -501,12 +508,12 @@ struct drm_mockgpu_rw {
  * Goes by the physical page, without the owner's address space: whoever maps
  * the page finds it in system memory afterwards.  Of a folio of 2 MiB that is whole,
  * all goes that any page of the range belongs to.  Pages that somebody is using
- * at this moment are tried again for up to 1 s, then left and counted in @busy.
+ * at this moment are tried again for up to 1 s in all, then left and counted in @busy.
  * A coherent page that is exclusive to another device is no page of the range;
  * MOCKGPU_EVICT_ALL finds it.
  *
  * Errors: -EACCES (MOCKGPU_EVICT_ALL without CAP_SYS_ADMIN), -ENOMEM (no RAM to
- * return to; @evicted and @busy are valid), -EINTR (likewise), -EIO (memory
+ * return to, or none for the call itself; @evicted and @busy are valid), -EINTR (likewise), -EIO (memory
  * error; likewise), -EINVAL (with MOCKGPU_EVICT_ALL also: @start or @len not 0),
  * -ENXIO and -EPERM (MOCKGPU_EVICT_RANGE), -EBUSY (MOCKGPU_EVICT_RANGE: as for
  * RESIDENCY), -ENODEV (also in the middle of it: @evicted and @busy are valid).
@@ -696,7 +703,7 @@ struct drm_mockgpu_submit {
 	__u64 results;
 	/** @fence_addr: in: address of a __u64, aligned, in the attached memory, or 0 */
 	__u64 fence_addr;
-	/** @fence_value: in: what is stored there */
+	/** @fence_value: in: what is stored there; 0 without @fence_addr */
 	__u64 fence_value;
 	/** @eventfd: in: an eventfd that is signalled, or -1 */
 	__s32 eventfd;
@@ -832,7 +839,7 @@ struct drm_mockgpu_advise {
 /**
  * struct drm_mockgpu_advice - what was advised about a range
  *
- * Errors: -EINVAL, -ENOMEM, -ENXIO, -EPERM, -ENODEV.
+ * Errors: -EINVAL, -ENXIO, -EPERM, -ENODEV.
  */
 struct drm_mockgpu_advice {
 	/** @start: in: address of the first page */
@@ -869,8 +876,9 @@ struct drm_mockgpu_advice {
  * All counts are in pages, and of @done.
  *
  * Errors: -EINVAL (also: @place is no place, or @fd is not of the device that @place
- * names), -EBADF (@fd is no file of a mockgpu device), -ENOMEM (as MIGRATE; what could
- * be done was), -EINTR, -ENXIO, -EPERM (also of @fd), -ENODEV (also of @fd).
+ * names), -EBADF (@fd is no file of a mockgpu device's render node, or there is none though
+ * @place names another device), -ENOMEM (as MIGRATE; what could be done was), -EINTR; -ENXIO,
+ * -EPERM and -ENODEV (each also of @fd).
  */
 struct drm_mockgpu_prefetch {
 	/** @start: in: address of the first page */
@@ -989,8 +997,7 @@ struct drm_mockgpu_point_arm {
  *
  * Waits until the arm has had @hits hits, or, with 0, until it holds a thread.
  *
- * Errors: -ENOENT (no such arm of this file, or it went), -ETIME, -EINTR, -EINVAL,
- * -ENODEV.
+ * Errors: -ENOENT (no such arm of this file, or it went), -ETIME, -EINTR, -ENODEV.
  */
 struct drm_mockgpu_point_wait {
 	/** @id: in: number of the arm */
@@ -1201,8 +1208,8 @@ struct drm_mockgpu_event {
  *
  * Errors: -EINVAL (also: both flags, a kind that there is not, @event_size, @entries above
  * MOCKGPU_LOG_ENTRIES_MAX), -EACCES (MOCKGPU_LOG_ALL), -ENOSPC (64 logs are open; or,
- * without CAP_SYS_ADMIN, 48, or the user's would have more than MOCKGPU_LOG_ENTRIES_MAX
- * entries together), -EMFILE, -ENFILE, -ENOMEM, -ENODEV; -ENXIO and -EPERM without flags.
+ * without CAP_SYS_ADMIN, 48, or MOCKGPU_USER_LOGS_MAX of the user, or these would have more
+ * than MOCKGPU_LOG_ENTRIES_MAX entries together), -EMFILE, -ENFILE, -ENOMEM, -ENODEV; -ENXIO and -EPERM without flags.
  */
 struct drm_mockgpu_log_open {
 	/** @flags: in: MOCKGPU_LOG_* */
