@@ -223,7 +223,8 @@ static int config_make(struct config_device *cfg, unsigned int index,
 	devices_set_link(index, cfg->link_mbps);
 	ret = devices_add(index, supply);
 	if (ret)
-		pr_err("mockgpu: device %u cannot be made (error %d)\n", index, -ret);
+		pr_err("mockgpu: %s cannot be made (error %d)\n", config_item_name(&cfg->item),
+		       -ret);
 	return ret;
 }
 
@@ -247,8 +248,8 @@ static int config_power_on(struct config_device *cfg)
 		return ret;
 	index = devices_reserve();
 	if (index < 0) {
-		pr_err("mockgpu: %s gets no number: there are %u devices\n",
-		       config_item_name(&cfg->item), DEVICES_MAX);
+		pr_err("mockgpu: %s gets no number (error %d; there can be %u devices)\n",
+		       config_item_name(&cfg->item), -index, DEVICES_MAX);
 		return index;
 	}
 	ret = coherent_open(&request, supply.source == &vram_coherent, supply.bytes, &supply.pool);

@@ -42,7 +42,7 @@ static int power_prepare(void)
 	}
 	control_rest(false);
 	if (ret == -EBUSY)
-		pr_err("mockgpu: the machine cannot sleep: a queue waits for a page that nobody brings\n");
+		pr_err("mockgpu: the machine cannot sleep: a queue (a thread mockgpu/PID) waits for a page that nobody brings\n");
 	return ret;
 }
 
@@ -56,7 +56,7 @@ static int power_prepare_hibernation(void)
 			coherent_unbar();
 		return ret;
 	}
-	pr_err("mockgpu: no hibernation with coherent VRAM, which it would lose: unload the module before\n");
+	pr_err("mockgpu: no hibernation with coherent VRAM, which would be lost: unload the module, or switch those devices off\n");
 	return -EBUSY;
 }
 

@@ -379,17 +379,6 @@ bool vram_can_huge(const struct vram *vram)
 	return vram->source->folio && compat_has_huge_device_folios();
 }
 
-/* Whether the client's user may have a block more, now. */
-static bool vram_may_huge(struct vram *vram, struct vram_charge *charge)
-{
-	u64 left;
-
-	spin_lock_irq(&vram->lock);
-	left = vram_charge_left(vram, charge);
-	spin_unlock_irq(&vram->lock);
-	return left >= VRAM_BLOCK_PAGES;
-}
-
 /* Take a block that is empty now. */
 static bool vram_take_huge(struct vram *vram, struct vram_charge *charge, struct page **pages)
 {
@@ -424,7 +413,7 @@ bool vram_get_huge(struct vram *vram, struct vram_charge *charge, struct page **
 		return false;
 	if (vram_take_huge(vram, charge, pages))
 		return true;
-	if (!vram_may_huge(vram, charge))
+	if (vram_may_take(vram, charge) < VRAM_BLOCK_PAGES)
 		return false;
 	if (mutex_lock_killable(&vram->grow_lock))
 		return false;

@@ -5,7 +5,7 @@
  * A link carries one thing after another.  Who has copied something waits until the link
  * would have carried it, behind all that was sent before.  What waits holds pages and often
  * mmap_lock, so a wait is bounded: a link is never busy for more than a second ahead, and
- * what is sent at once, 2 MiB at the most, takes no more than another.  It ends when the
+ * what is sent at once counts as no more than goes in another.  It ends when the
  * thread is killed, the link has no limit any more, the device leaves, or the machine is going
  * to sleep, which has to wait for who is in the middle of something.
  *
