@@ -29,10 +29,12 @@
 
 #include "fuzz.h"
 #include "gpu.h"
+#include "module.h"
 #include "process.h"
 
 #define ARENA		2048	/* pages */
 #define THREADS		3
+#define DEVICES		2
 #define CANARIES	256	/* pages */
 #define PULSE_MS	20
 #define KEPT		256	/* calls */
@@ -60,7 +62,7 @@ static struct {
 	struct fuzz_arena arena;
 	void *canary;
 	uint16_t tag;
-	int shared[2];	/* files, whose memory is this process's */
+	int shared[2];	/* files of both devices, whose memory is this process's */
 	int zero, memory;
 	atomic_bool over;
 } t;
@@ -76,8 +78,10 @@ static unsigned long wanted(void)
 {
 	const char *text = getenv("MOCKGPU_FUZZ");
 
-	if (text && *text)
+	if (text && *text) {
+		CHECK_GE(strtoul(text, NULL, 0), 1);
 		return strtoul(text, NULL, 0);
+	}
 	return slowness() > 1 ? 10000 : 100000;
 }
 
@@ -144,7 +148,7 @@ static void open_own(struct worker *w)
 
 	if (w->own > 0)
 		close(w->own);
-	w->own = open(mockgpu_path(t.dev), O_RDWR | O_CLOEXEC);
+	w->own = open(mockgpu_path(fuzz_below(&w->fuzz, 2) ? t.dev : t.other), O_RDWR | O_CLOEXEC);
 	/* An allocation may have been made to fail. */
 	if (w->own >= 0 && fuzz_below(&w->fuzz, 4))
 		ioctl(w->own, DRM_IOCTL_MOCKGPU_ATTACH, &attach);
@@ -314,7 +318,8 @@ static void set_up(void)
 	t.tag = new_tag();
 	t.canary = map_filled(CANARIES, t.tag);
 	for (unsigned int i = 0; i < ARRAY_SIZE(t.shared); i++) {
-		t.shared[i] = (int)CHECK_SYS(open(mockgpu_path(t.dev), O_RDWR | O_CLOEXEC));
+		t.shared[i] = (int)CHECK_SYS(open(mockgpu_path(i ? t.other : t.dev),
+						  O_RDWR | O_CLOEXEC));
 		CHECK_SYS(ioctl(t.shared[i], DRM_IOCTL_MOCKGPU_ATTACH, &attach));
 	}
 	/* As much before it and behind it is no memory, whatever becomes of the arena itself. */
@@ -381,9 +386,9 @@ static void fuzz_so_many(unsigned long calls)
 }
 
 /* For whoever comes next, with nothing of those before. */
-static void works_as_ever(void)
+static void works_as_ever(unsigned int index)
 {
-	struct mockgpu_device *dev = gpu_open(0);
+	struct mockgpu_device *dev = gpu_open(index);
 	struct drm_mockgpu_counters c = gpu_counters(dev);
 	uint16_t tag = new_tag();
 	void *p = map_filled(64, tag);
@@ -398,9 +403,9 @@ static void works_as_ever(void)
 	mockgpu_close(dev);
 }
 
-static void wait_for_empty_vram(void)
+static void wait_for_empty_vram(unsigned int index)
 {
-	struct mockgpu_device *dev = gpu_open(0);
+	struct mockgpu_device *dev = gpu_open(index);
 	uint64_t end = now_ns() + BOUND_NS;
 
 	while (gpu_counters(dev).vram_used_bytes && now_ns() < end)
@@ -414,10 +419,12 @@ static void S1_fuzz(void)
 	unsigned long calls = wanted();
 	uint64_t start, end;
 
+	module_reload(DEVICES, DEFAULT_VRAM_MB);
 	t.board = map_shared((sizeof(*t.board) + PAGE - 1) / PAGE);
 	/* What is kept for the next time is there after the first. */
 	fuzz_so_many(calls / 10 + 1000);
-	wait_for_empty_vram();
+	for (unsigned int i = 0; i < DEVICES; i++)
+		wait_for_empty_vram(i);
 	before = kernel_kb();
 	start = now_ns();
 	fuzz_so_many(calls);
@@ -432,12 +439,14 @@ static void S1_fuzz(void)
 		if (calls >= 10000)
 			CHECK_GE(t.board->worked[i], 1);
 	}
-	wait_for_empty_vram();
+	for (unsigned int i = 0; i < DEVICES; i++)
+		wait_for_empty_vram(i);
 	for (end = now_ns() + 5 * BOUND_NS; kernel_kb() > before + most && now_ns() < end;)
 		sleep_ms(50);
 	note("the kernel has %zu KiB for itself, %zu before", kernel_kb(), before);
 	CHECK_LE(kernel_kb(), before + most);
-	works_as_ever();
+	for (unsigned int i = 0; i < DEVICES; i++)
+		works_as_ever(i);
 }
 
 /* Ctrl-C in the midst of it: all of it ends within a second. */
@@ -466,11 +475,11 @@ static void S1_fuzz_ends_when_it_is_interrupted(void)
 		CHECK_LE(now_ns() - start, NS_PER_S * slowness());
 	}
 	mockgpu_close(dev);
-	works_as_ever();
+	works_as_ever(0);
 }
 
 const struct scenario scenarios[] = {
-	{ "S1_fuzz", S1_fuzz, 3600, 0 },
+	{ "S1_fuzz", S1_fuzz, 3600, RELOADS },
 	{ "S1_fuzz_ends_when_it_is_interrupted", S1_fuzz_ends_when_it_is_interrupted, 120, 0 },
 	{ 0 }
 };

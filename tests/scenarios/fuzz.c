@@ -55,7 +55,7 @@ static const struct field attach[] = {
 
 static const struct field migrate[] = {
 	F(migrate, start, ADDRESS, 0), F(migrate, len, LENGTH, 0), F(migrate, target, UP_TO, 1),
-	F(migrate, flags, FLAGS, 1), F(migrate, status_ptr, WORD, 0),
+	F(migrate, flags, FLAGS, 3), F(migrate, status_ptr, WORD, 0),
 };
 
 static const struct field residency[] = {
@@ -255,9 +255,9 @@ static uint64_t right_value(struct fuzz *f, const struct field *field)
 	case A_FD:
 		return one_in(f, 4) ? (uint64_t)f->fds[fuzz_below(f, FUZZ_FDS)] : (uint64_t)-1;
 	case ADVICE:
-		return one_in(f, 4) ? 0x100 : fuzz_below(f, 3);
+		return one_in(f, 4) ? MOCKGPU_PLACE_DEVICE(fuzz_below(f, 2)) : fuzz_below(f, 3);
 	case PLACE:
-		return fuzz_below(f, 3) ? fuzz_below(f, 2) : 0x100 + fuzz_below(f, 2);
+		return one_in(f, 2) ? fuzz_below(f, 2) : MOCKGPU_PLACE_DEVICE(fuzz_below(f, 2));
 	case AN_ERRNO:
 		return one_in(f, 4) ? (uint64_t)-(int64_t)(1 + fuzz_below(f, 133)) : 0;
 	case A_PID:
@@ -338,6 +338,21 @@ static void aim_at_arm(struct fuzz *f, struct fuzz_call *call, uint64_t *id)
 	}
 }
 
+/* To a device's VRAM: by a file of that device, or by one of the other and with one of it. */
+static void aim_at_place(struct fuzz *f, struct fuzz_call *call,
+			 struct drm_mockgpu_prefetch *pre)
+{
+	unsigned int by = (unsigned int)fuzz_below(f, 2);
+	unsigned int to = pre->place - MOCKGPU_PLACE_DEVICE(0);
+
+	pre->fd = -1;
+	if (to > 1)
+		return;
+	call->fd = f->fds[by];
+	if (by != to)
+		pre->fd = f->fds[to];
+}
+
 /* What goes together only in some ways: mostly one of those. */
 static void mend(struct fuzz *f, struct fuzz_call *call)
 {
@@ -367,8 +382,7 @@ static void mend(struct fuzz *f, struct fuzz_call *call)
 			adv->attr = adv->value = 0;
 		break;
 	case DRM_MOCKGPU_PREFETCH:
-		if (pre->place <= 0x100)
-			pre->fd = -1;
+		aim_at_place(f, call, pre);
 		break;
 	case DRM_MOCKGPU_POINT_ARM:
 		arm->point = (uint32_t)fuzz_below(f, 27);

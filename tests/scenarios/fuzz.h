@@ -37,7 +37,7 @@ struct fuzz_call {
 struct fuzz {
 	uint64_t random;
 	struct fuzz_arena arena;
-	int fds[FUZZ_FDS];	/* of every kind */
+	int fds[FUZZ_FDS];	/* of every kind; the first two are of devices 0 and 1, if there is one */
 	int pid;		/* a process that points may be narrowed to */
 	uint64_t seqno;		/* of the last submission */
 	/* What was armed and opened, the last ones; all older ones were undone. */
