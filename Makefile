@@ -107,7 +107,9 @@ dkms-install: ## install the module by DKMS, rebuilt with each new kernel (as ro
 
 dkms-remove: ## take it out again (as root)
 	@if dkms status -m mockgpu 2>/dev/null | grep -q .; then \
-		if grep -q '^mockgpu ' /proc/modules; then rmmod mockgpu || exit 1; fi; \
+		if grep -q '^mockgpu ' /proc/modules; then rmmod mockgpu || { \
+			echo 'close what uses a device, and rmdir /sys/kernel/config/mockgpu/*' >&2; \
+			exit 1; }; fi; \
 		dkms status -m mockgpu | sed -n 's|^mockgpu/\([^,:]*\).*|\1|p' | sort -u | \
 		while read -r version; do \
 			dkms remove -m mockgpu -v "$$version" --all && \

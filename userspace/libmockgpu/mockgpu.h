@@ -15,8 +15,8 @@
  * Signals: a call that a signal handler interrupted returns -EINTR and may
  * simply be made again.
  *
- * fork(): the child's copy of a handle is good for mockgpu_close() and for the
- * two queries; everything that takes an address is -EPERM there.  A child that
+ * fork(): the child's copy of a handle is good for mockgpu_close(), for mockgpu_wait() and
+ * mockgpu_queue_destroy(), and for the two queries; everything that takes an address is -EPERM there.  A child that
  * wants the device opens it anew.
  */
 #ifndef MOCKGPU_H
@@ -123,7 +123,7 @@ struct mockgpu_access {
 	uint64_t done;
 	/** @fault_addr: address that could not be accessed, or 0 */
 	uint64_t fault_addr;
-	/** @faults: pages that the device had to fault in */
+	/** @faults: entries that the device's page table lacked, of a page or of 2 MiB */
 	uint64_t faults;
 };
 

@@ -512,8 +512,8 @@ struct drm_mockgpu_rw {
  * A coherent page that is exclusive to another device is no page of the range;
  * MOCKGPU_EVICT_ALL finds it.
  *
- * Errors: -EACCES (MOCKGPU_EVICT_ALL without CAP_SYS_ADMIN), -ENOMEM (no RAM to
- * return to, or none for the call itself; @evicted and @busy are valid), -EINTR (likewise), -EIO (memory
+ * Errors: -EACCES (MOCKGPU_EVICT_ALL without CAP_SYS_ADMIN), -ENOMEM (no RAM to return
+ * to, or for the call itself; @evicted and @busy are valid), -EINTR (likewise), -EIO (memory
  * error; likewise), -EINVAL (with MOCKGPU_EVICT_ALL also: @start or @len not 0),
  * -ENXIO and -EPERM (MOCKGPU_EVICT_RANGE), -EBUSY (MOCKGPU_EVICT_RANGE: as for
  * RESIDENCY), -ENODEV (also in the middle of it: @evicted and @busy are valid).
@@ -1209,7 +1209,8 @@ struct drm_mockgpu_event {
  * Errors: -EINVAL (also: both flags, a kind that there is not, @event_size, @entries above
  * MOCKGPU_LOG_ENTRIES_MAX), -EACCES (MOCKGPU_LOG_ALL), -ENOSPC (64 logs are open; or,
  * without CAP_SYS_ADMIN, 48, or MOCKGPU_USER_LOGS_MAX of the user, or these would have more
- * than MOCKGPU_LOG_ENTRIES_MAX entries together), -EMFILE, -ENFILE, -ENOMEM, -ENODEV; -ENXIO and -EPERM without flags.
+ * than MOCKGPU_LOG_ENTRIES_MAX entries together), -EMFILE, -ENFILE, -ENOMEM, -ENODEV; -ENXIO
+ * and -EPERM without flags.
  */
 struct drm_mockgpu_log_open {
 	/** @flags: in: MOCKGPU_LOG_* */
