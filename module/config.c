@@ -43,8 +43,8 @@
 #define CONFIG_TYPE	"type "
 #define CONFIG_SOURCE	"source"
 
-/* How long a directory that goes waits for its device. */
-#define CONFIG_GO_TIMEOUT	(2 * HZ)
+/* How long a directory that goes waits for its device: to give memory back takes its time. */
+#define CONFIG_GO_TIMEOUT	(10 * HZ)
 
 /**
  * struct config_device - a device that has a directory

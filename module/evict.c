@@ -221,7 +221,7 @@ static int evict_sweep(struct vram *vram, struct migrate_eviction *room, u64 *ev
 			return -ENODEV;
 		more = evict_next(vram, &cursor, room, evicted, busy, &ret);
 		vram_leave(vram);
-		if (signal_pending(current))
+		if (more && signal_pending(current))
 			return -EINTR;
 		cond_resched();
 	} while (more);
