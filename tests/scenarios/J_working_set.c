@@ -271,13 +271,14 @@ static void J1_eight_processes_work_on_eight_times_vram(void)
 	work_together(64);
 }
 
+/* One call is long: it is in the midst of it that it is to end. */
 static void move_for_ever(void *arg)
 {
 	struct mockgpu_device *dev = gpu_open(0);
-	void *p = map_filled(2 * ROOM, new_tag());
+	void *p = map_filled(16 * ROOM, new_tag());
 
 	for (;;)
-		CHECK_EQ(mockgpu_to_vram(dev, p, 2 * ROOM * PAGE), 0);
+		CHECK_EQ(mockgpu_to_vram(dev, p, 16 * ROOM * PAGE), 0);
 }
 
 static void touch_for_ever(void *arg)
