@@ -94,7 +94,7 @@ void client_destroy(struct client *client)
 {
 	struct mockgpu_device *device = client->device;
 
-	control_hit(CONTROL_CLOSE, NULL, 0);
+	control_hit(CONTROL_CLOSE, &device->vram.present, NULL, 0);
 	/* On the list until then: a device that leaves waits for the queues of all who are. */
 	engine_fini(&client->engine);
 	client_unlist(client);

@@ -7,6 +7,9 @@
  * changed then.  The device itself may be unbound through sysfs meanwhile, and bound again:
  * it is on all the same, with its number and its memory.
  *
+ * What is injected is armed by its directory, and acts where that device is hit, whichever
+ * number it has: it stays while the device is off, and goes with the directory.
+ *
  * Files of this kind keep the module from being unloaded, as do the directories.
  *
  * A device goes by the hand of a work, which holds the directory's object and the module: as
@@ -18,7 +21,10 @@
  * comes home.  Who waits for it can be interrupted.  Nothing that a device needs to come or
  * to go, be it by the hand of who unbinds it, takes this lock or any of configfs.  When a
  * directory has gone nobody uses its files any more.
+ * &config_inject_lock, for how many arms a directory has; what is armed may hold who has the
+ * device's lock, so it is armed and disarmed without that.
  */
+#include <linux/capability.h>
 #include <linux/configfs.h>
 #include <linux/err.h>
 #include <linux/freezer.h>
@@ -54,7 +60,7 @@
  * @type: type of it
  * @source: where memory for coherent VRAM is to come from
  * @link_mbps: how fast its link is, or 0
- * @index: its number while it is on, else -1
+ * @index: its number while it is on, else -1; what is armed refers to it
  * @pool: memory for coherent VRAM while it is on, or NULL
  * @off: switches it off, if it is on
  * @offs: how often that was done; written by @off, read without @lock
@@ -74,6 +80,12 @@ struct config_device {
 	wait_queue_head_t went;
 };
 
+/* How much can be injected into a device at once: what fits in a page. */
+#define CONFIG_ARMS_MAX	16U
+
+static_assert(CONFIG_ARMS_MAX * CONTROL_LINE <= PAGE_SIZE);
+
+static DEFINE_MUTEX(config_inject_lock);
 static struct config_defaults config_defaults;
 static bool config_registered;
 static struct workqueue_struct *config_queue;
@@ -193,6 +205,59 @@ static ssize_t config_link_mbps_store(struct config_item *item, const char *page
 		devices_set_link(cfg->index, mbps);
 	mutex_unlock(&cfg->lock);
 	return count;
+}
+
+/* What a directory has armed, or that it has nothing. */
+static ssize_t config_inject_show(struct config_item *item, char *page)
+{
+	struct control_report report;
+	struct control_spec spec;
+	int len = 0;
+	u64 id = 0;
+
+	while ((id = control_look(item, id, &spec, &report)))
+		len += control_print(page, len, &spec, &report);
+	return len ? : sysfs_emit(page, "none\n");
+}
+
+/* Returns 0, -ENOSPC or -ENOMEM. */
+static int config_arm(struct config_device *cfg, const struct control_spec *spec)
+{
+	struct control_report report;
+	struct control_spec armed;
+	unsigned int arms = 0;
+	int ret = -ENOSPC;
+	u64 id = 0;
+
+	mutex_lock(&config_inject_lock);
+	while ((id = control_look(&cfg->item, id, &armed, &report)))
+		arms++;
+	if (arms < CONFIG_ARMS_MAX)
+		ret = control_arm(spec, &cfg->item, &id);
+	mutex_unlock(&config_inject_lock);
+	return ret;
+}
+
+/* It may change at any time.  The right is that of DRM_IOCTL_MOCKGPU_POINT_ARM. */
+static ssize_t config_inject_store(struct config_item *item, const char *page, size_t count)
+{
+	struct config_device *cfg = to_config_device(item);
+	struct control_spec spec = { .device = &cfg->index };
+	char *text, *line;
+	int ret = 0;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	text = kstrdup(page, GFP_KERNEL);
+	if (!text)
+		return -ENOMEM;
+	line = strim(text);
+	if (!*line || !strcmp(line, "none"))
+		control_disarm(item);
+	else
+		ret = control_parse(line, &spec) ? : config_arm(cfg, &spec);
+	kfree(text);
+	return ret ? : count;
 }
 
 static ssize_t config_index_show(struct config_item *item, char *page)
@@ -353,6 +418,7 @@ CONFIGFS_ATTR(config_, vram_mb);
 CONFIGFS_ATTR(config_, type);
 CONFIGFS_ATTR(config_, source);
 CONFIGFS_ATTR(config_, link_mbps);
+CONFIGFS_ATTR(config_, inject);
 CONFIGFS_ATTR_RO(config_, index);
 CONFIGFS_ATTR_RO(config_, node);
 CONFIGFS_ATTR(config_, power);
@@ -362,6 +428,7 @@ static struct configfs_attribute *config_attrs[] = {
 	&config_attr_type,
 	&config_attr_source,
 	&config_attr_link_mbps,
+	&config_attr_inject,
 	&config_attr_index,
 	&config_attr_node,
 	&config_attr_power,
@@ -416,8 +483,11 @@ static struct config_item *config_make_item(struct config_group *group, const ch
 static void config_drop_item(struct config_group *group, struct config_item *item)
 {
 	struct config_device *cfg = to_config_device(item);
-	unsigned int offs = config_go(cfg);
+	unsigned int offs;
 
+	/* First: what is held may be what the device waits for, to go. */
+	control_disarm(item);
+	offs = config_go(cfg);
 	wait_event_killable_timeout(cfg->went, config_is_off(cfg, offs), CONFIG_GO_TIMEOUT);
 	config_item_put(item);
 }

@@ -98,56 +98,57 @@ static bool control_rests;
 #define MEMORY	(MOCKGPU_POINT_HAS_MM | MOCKGPU_POINT_HAS_ADDR)
 #define HOLDS	MOCKGPU_POINT_HOLDS_MM
 #define ERRNO	MOCKGPU_POINT_TAKES_ERROR
+#define DEVICE	MOCKGPU_POINT_HAS_DEVICE
 
 static const struct control_info control_infos[CONTROL_COUNT] = {
 	/* The caller of MIGRATE has looked at the pages, has VRAM, and holds no lock. */
-	[CONTROL_MIGRATE_START] = { "migrate-start", WAITS | MEMORY },
+	[CONTROL_MIGRATE_START] = { "migrate-start", WAITS | MEMORY | DEVICE },
 	/* The pages are locked and in no page table; mmap_lock is held for reading. */
-	[CONTROL_MIGRATE_COLLECTED] = { "migrate-collected", WAITS | HOLDS | MEMORY },
+	[CONTROL_MIGRATE_COLLECTED] = { "migrate-collected", WAITS | HOLDS | MEMORY | DEVICE },
 	/* ... and have been copied. */
-	[CONTROL_MIGRATE_COPIED] = { "migrate-copied", WAITS | HOLDS | MEMORY },
+	[CONTROL_MIGRATE_COPIED] = { "migrate-copied", WAITS | HOLDS | MEMORY | DEVICE },
 	/* ... and the copies have taken their place; nobody can use them yet. */
-	[CONTROL_MIGRATE_MOVED] = { "migrate-moved", WAITS | HOLDS | MEMORY },
+	[CONTROL_MIGRATE_MOVED] = { "migrate-moved", WAITS | HOLDS | MEMORY | DEVICE },
 	/* A CPU touched a page in VRAM, which is locked; mmap_lock is held for reading. */
-	[CONTROL_CPU_FAULT] = { "cpu-fault", WAITS | HOLDS | MEMORY },
-	[CONTROL_CPU_FAULT_COLLECTED] = { "cpu-fault-collected", WAITS | HOLDS | MEMORY },
-	[CONTROL_CPU_FAULT_COPIED] = { "cpu-fault-copied", WAITS | HOLDS | MEMORY },
+	[CONTROL_CPU_FAULT] = { "cpu-fault", WAITS | HOLDS | MEMORY | DEVICE },
+	[CONTROL_CPU_FAULT_COLLECTED] = { "cpu-fault-collected", WAITS | HOLDS | MEMORY | DEVICE },
+	[CONTROL_CPU_FAULT_COPIED] = { "cpu-fault-copied", WAITS | HOLDS | MEMORY | DEVICE },
 	/* The device has no entry for an address; no lock is held. */
-	[CONTROL_GPU_FAULT] = { "gpu-fault", WAITS | FAILS | ERRNO | MEMORY, -EFAULT },
+	[CONTROL_GPU_FAULT] = { "gpu-fault", WAITS | FAILS | ERRNO | MEMORY | DEVICE, -EFAULT },
 	/*
 	 * The process's page table was looked at, and the notifier's lock not yet taken.  To
 	 * fail here is to have been invalidated.
 	 */
-	[CONTROL_GPU_FAULT_ASKED] = { "gpu-fault-asked", WAITS | FAILS | MEMORY, -EBUSY },
+	[CONTROL_GPU_FAULT_ASKED] = { "gpu-fault-asked", WAITS | FAILS | MEMORY | DEVICE, -EBUSY },
 	/* The same, where it is only to be told where pages are. */
-	[CONTROL_LOOK_ASKED] = { "look-asked", WAITS | FAILS | MEMORY, -EBUSY },
+	[CONTROL_LOOK_ASKED] = { "look-asked", WAITS | FAILS | MEMORY | DEVICE, -EBUSY },
 	/* The memory manager is about to change a page table, and may hold its locks. */
-	[CONTROL_NOTIFIER] = { "notifier", WAITS | HOLDS | MEMORY },
+	[CONTROL_NOTIFIER] = { "notifier", WAITS | HOLDS | MEMORY | DEVICE },
 	/* ... and no device access to this address space can happen. */
-	[CONTROL_NOTIFIER_HELD] = { "notifier-held", WAITS | HOLDS | MEMORY },
-	[CONTROL_EXCLUSIVE] = { "exclusive", WAITS | FAILS | ERRNO | MEMORY, -EBUSY },
+	[CONTROL_NOTIFIER_HELD] = { "notifier-held", WAITS | HOLDS | MEMORY | DEVICE },
+	[CONTROL_EXCLUSIVE] = { "exclusive", WAITS | FAILS | ERRNO | MEMORY | DEVICE, -EBUSY },
 	/* The page is exclusive and locked; mmap_lock is held for reading. */
-	[CONTROL_EXCLUSIVE_HELD] = { "exclusive-held", WAITS | HOLDS | MEMORY },
+	[CONTROL_EXCLUSIVE_HELD] = { "exclusive-held", WAITS | HOLDS | MEMORY | DEVICE },
 	/* Pages were chosen to leave VRAM; no lock is held. */
-	[CONTROL_EVICT] = { "evict", WAITS },
+	[CONTROL_EVICT] = { "evict", WAITS | DEVICE },
 	/* They are locked and in no page table. */
-	[CONTROL_EVICT_COLLECTED] = { "evict-collected", WAITS },
-	[CONTROL_EVICT_COPIED] = { "evict-copied", WAITS },
+	[CONTROL_EVICT_COLLECTED] = { "evict-collected", WAITS | DEVICE },
+	[CONTROL_EVICT_COPIED] = { "evict-copied", WAITS | DEVICE },
 	/* A queue's thread, before and after a command; no lock is held. */
-	[CONTROL_COMMAND] = { "command", WAITS | FAILS | ERRNO | MEMORY, -EIO },
-	[CONTROL_COMMAND_DONE] = { "command-done", WAITS | MEMORY },
+	[CONTROL_COMMAND] = { "command", WAITS | FAILS | ERRNO | MEMORY | DEVICE, -EIO },
+	[CONTROL_COMMAND_DONE] = { "command-done", WAITS | MEMORY | DEVICE },
 	/* A file is being closed; the device was unplugged; its VRAM is to be emptied. */
-	[CONTROL_CLOSE] = { "close", WAITS },
-	[CONTROL_UNPLUG] = { "unplug", WAITS },
-	[CONTROL_EMPTY] = { "empty", WAITS },
+	[CONTROL_CLOSE] = { "close", WAITS | DEVICE },
+	[CONTROL_UNPLUG] = { "unplug", WAITS | DEVICE },
+	[CONTROL_EMPTY] = { "empty", WAITS | DEVICE },
 	/* A page was collected for a migration.  To fail is to have been in use by others. */
-	[CONTROL_PAGE_LOCK] = { "page-lock", FAILS | MEMORY, -EBUSY },
+	[CONTROL_PAGE_LOCK] = { "page-lock", FAILS | MEMORY | DEVICE, -EBUSY },
 	/* Memory for the driver's own needs; of VRAM; of RAM for a page to come home to. */
 	[CONTROL_ALLOC] = { "alloc", FAILS, -ENOMEM },
-	[CONTROL_ALLOC_VRAM] = { "alloc-vram", FAILS | ERRNO, -ENOSPC },
-	[CONTROL_ALLOC_RAM] = { "alloc-ram", FAILS, -ENOMEM },
+	[CONTROL_ALLOC_VRAM] = { "alloc-vram", FAILS | ERRNO | DEVICE, -ENOSPC },
+	[CONTROL_ALLOC_RAM] = { "alloc-ram", FAILS | DEVICE, -ENOMEM },
 	/* A page is copied, in either direction. */
-	[CONTROL_COPY] = { "copy", FAILS, -EIO },
+	[CONTROL_COPY] = { "copy", FAILS | DEVICE, -EIO },
 };
 
 /**
@@ -173,12 +174,14 @@ static void control_put(struct control_arm *arm)
 	kref_put(&arm->ref, control_free);
 }
 
-static bool control_concerns(const struct control_arm *arm, enum control_point point,
+/* @device: its number, or negative. */
+static bool control_concerns(const struct control_arm *arm, enum control_point point, int device,
 			     const struct mm_struct *mm, unsigned long start, unsigned long last)
 {
 	const struct control_spec *spec = &arm->spec;
 
 	return spec->point == point && (!spec->mm || spec->mm == mm) &&
+	       (!spec->device || (device >= 0 && READ_ONCE(*spec->device) == device)) &&
 	       spec->start <= last && start <= spec->last;
 }
 
@@ -238,16 +241,17 @@ static void control_hold(struct control_arm *arm, struct control_held *held, uns
 }
 
 /* Find the next arm behind number @after that acts on a hit.  It is referenced. */
-static struct control_arm *control_next(enum control_point point, const struct mm_struct *mm,
-					unsigned long start, unsigned long last, u64 after,
-					struct control_held *held, unsigned int *round)
+static struct control_arm *control_next(enum control_point point, int device,
+					const struct mm_struct *mm, unsigned long start,
+					unsigned long last, u64 after, struct control_held *held,
+					unsigned int *round)
 {
 	struct control_arm *arm, *found = NULL;
 
 	spin_lock(&control_lock);
 	list_for_each_entry(arm, &control_arms, node) {
-		if (arm->id <= after || !control_concerns(arm, point, mm, start, last) ||
-		    !control_count(arm))
+		if (arm->id <= after ||
+		    !control_concerns(arm, point, device, mm, start, last) || !control_count(arm))
 			continue;
 		/* One that counts has nothing more to do, but to be told of. */
 		if (arm->spec.action == MOCKGPU_POINT_COUNT && !event_on())
@@ -268,24 +272,26 @@ static struct control_arm *control_next(enum control_point point, const struct m
 /**
  * control_hit_armed() - control_hit() when something is armed
  * @point: point
+ * @device: as control_hit()
  * @mm: whose memory it is about, or NULL
  * @start: first address that it is about, or 0
  * @last: last of them
  *
  * Context and return value: control_hit().
  */
-int control_hit_armed(enum control_point point, const struct mm_struct *mm, unsigned long start,
-		      unsigned long last)
+int control_hit_armed(enum control_point point, const int *device, const struct mm_struct *mm,
+		      unsigned long start, unsigned long last)
 {
 	struct control_held held = { .task = current, .addr = start };
 	struct control_arm *arm;
 	unsigned int round;
 	u64 after = 0, began;
-	int ret = 0;
+	int number, ret = 0;
 
 	if (!READ_ONCE(control_nr_arms))
 		return 0;
-	while (!ret && (arm = control_next(point, mm, start, last, after, &held, &round))) {
+	number = device ? READ_ONCE(*device) : EVENT_NO_DEVICE;
+	while (!ret && (arm = control_next(point, number, mm, start, last, after, &held, &round))) {
 		after = arm->id;
 		began = event_start();
 		if (arm->spec.action == MOCKGPU_POINT_FAIL)
@@ -478,6 +484,39 @@ int control_release(const void *owner, u64 id, bool stay)
 		control_put(arm);
 	control_put(arm);
 	return 0;
+}
+
+/**
+ * control_look() - look at an owner's arms, one after the other
+ * @owner: who
+ * @after: number of the arm before, or 0
+ * @spec: what was armed; its @mm and @device are not to be used
+ * @report: how it is doing
+ *
+ * Context: may sleep.
+ * Return: the arm's number, or 0 where there is none behind that.
+ */
+u64 control_look(const void *owner, u64 after, struct control_spec *spec,
+		 struct control_report *report)
+{
+	struct control_arm *arm, *found = NULL;
+
+	spin_lock(&control_lock);
+	list_for_each_entry(arm, &control_arms, node) {
+		if (arm->owner == owner && arm->id > after) {
+			found = arm;
+			kref_get(&arm->ref);
+			break;
+		}
+	}
+	spin_unlock(&control_lock);
+	if (!found)
+		return 0;
+	*spec = found->spec;
+	after = found->id;
+	control_report(found, report);
+	control_put(found);
+	return after;
 }
 
 /**

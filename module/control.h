@@ -60,6 +60,8 @@ struct control_info {
  * @error: errno for MOCKGPU_POINT_FAIL, or 0
  * @mm: only hits about this address space; or NULL.  Its structure is held by the arm
  *	once it is armed.
+ * @device: only hits at the device that has this number now, or at none while it is negative;
+ *	or NULL.  Outlives the arm.
  * @start: only hits about addresses from here
  * @last: up to here
  * @first: from which hit on, from 1
@@ -73,6 +75,7 @@ struct control_spec {
 	unsigned int action;
 	int error;
 	struct mm_struct *mm;
+	const int *device;
 	unsigned long start;
 	unsigned long last;
 	u64 first;
@@ -100,10 +103,16 @@ struct control_report {
 	char comm[TASK_COMM_LEN];
 };
 
+/* What &control_spec.chance is a part of. */
+#define CONTROL_CHANCE_MAX	65536U
+
+/* More than a line of control_print() has. */
+#define CONTROL_LINE		192U
+
 DECLARE_STATIC_KEY_FALSE(control_armed);
 
-int __cold control_hit_armed(enum control_point point, const struct mm_struct *mm,
-			     unsigned long start, unsigned long last);
+int __cold control_hit_armed(enum control_point point, const int *device,
+			     const struct mm_struct *mm, unsigned long start, unsigned long last);
 
 /**
  * control_is_armed() - whether anything is, or was
@@ -125,34 +134,38 @@ static __always_inline bool control_is_armed(void)
 /**
  * control_hit() - a thread has come to a point
  * @point: point
+ * @device: number of the device where that is, negative if that has gone; or NULL if it is
+ *	not known
  * @mm: whose memory it is about, or NULL
  * @addr: address that it is about, or 0
  *
  * Context: may sleep, if the point is one that can wait.
  * Return: 0, or the negative errno that the step is to fail with.
  */
-static inline int control_hit(enum control_point point, const struct mm_struct *mm,
-			      unsigned long addr)
+static inline int control_hit(enum control_point point, const int *device,
+			      const struct mm_struct *mm, unsigned long addr)
 {
 	if (control_is_armed())
-		return control_hit_armed(point, mm, addr, addr);
+		return control_hit_armed(point, device, mm, addr, addr);
 	return 0;
 }
 
 /**
  * control_hit_range() - control_hit() for more than one address
  * @point: point
+ * @device: as control_hit()
  * @mm: whose memory it is about
  * @start: first address that it is about
  * @end: end of them
  *
  * Context and return value: control_hit().
  */
-static inline int control_hit_range(enum control_point point, const struct mm_struct *mm,
-				    unsigned long start, unsigned long end)
+static inline int control_hit_range(enum control_point point, const int *device,
+				    const struct mm_struct *mm, unsigned long start,
+				    unsigned long end)
 {
 	if (control_is_armed())
-		return control_hit_armed(point, mm, start, end - 1);
+		return control_hit_armed(point, device, mm, start, end - 1);
 	return 0;
 }
 
@@ -163,7 +176,7 @@ static inline int control_hit_range(enum control_point point, const struct mm_st
  */
 static inline bool control_no_memory(void)
 {
-	return control_hit(CONTROL_ALLOC, NULL, 0) != 0;
+	return control_hit(CONTROL_ALLOC, NULL, NULL, 0) != 0;
 }
 
 const struct control_info *control_info(enum control_point point);
@@ -171,8 +184,16 @@ int control_arm(const struct control_spec *spec, const void *owner, u64 *id);
 int control_wait(const void *owner, u64 id, u64 hits, ktime_t deadline,
 		 struct control_report *report);
 int control_release(const void *owner, u64 id, bool stay);
+u64 control_look(const void *owner, u64 after, struct control_spec *spec,
+		 struct control_report *report);
 void control_disarm(const void *owner);
 void control_rest(bool rest);
 bool control_is_resting(void);
+
+/* control_text.c */
+bool control_can(const struct control_spec *spec);
+int control_parse(char *text, struct control_spec *spec);
+int control_print(char *page, int at, const struct control_spec *spec,
+		  const struct control_report *report);
 
 #endif

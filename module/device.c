@@ -28,7 +28,7 @@
 static void device_empty(struct mockgpu_device *device)
 {
 	vram_close(&device->vram);
-	control_hit(CONTROL_EMPTY, NULL, 0);
+	control_hit(CONTROL_EMPTY, &device->vram.present, NULL, 0);
 	evict_for_good(&device->vram);
 	vram_fini(&device->vram);
 }
@@ -98,7 +98,7 @@ void device_tear_down(struct platform_device *pdev)
 	/* Before: what a point holds may be what unplugging waits for. */
 	clients_leave(device);
 	drm_dev_unplug(&device->drm);
-	control_hit(CONTROL_UNPLUG, NULL, 0);
+	control_hit(CONTROL_UNPLUG, &device->vram.present, NULL, 0);
 	device_empty(device);
 	event_end_logs(device->index);
 }

@@ -36,7 +36,7 @@
  * 1.2: advice, prefetch, huge pages
  * 1.3: control points
  * 1.4: event log
- * 1.5: eviction to make room
+ * 1.5: eviction to make room, control points of one device
  */
 #define DRIVER_MAJOR	1
 #define DRIVER_MINOR	5

@@ -498,7 +498,8 @@ static noinline __cold int exec_cmd_begins(struct engine_exec *exec,
 					   const struct drm_mockgpu_cmd *cmd)
 {
 	exec->began = event_start();
-	return control_hit(CONTROL_COMMAND, svm_mm(exec->svm), cmd->addr);
+	return control_hit(CONTROL_COMMAND, &exec->svm->vram->present, svm_mm(exec->svm),
+			   cmd->addr);
 }
 
 static noinline __cold void exec_cmd_ends(struct engine_exec *exec, const struct engine_job *job,
@@ -508,7 +509,7 @@ static noinline __cold void exec_cmd_ends(struct engine_exec *exec, const struct
 		exec_tell(exec, job, MOCKGPU_EVENT_COMMAND, cmd->op, cmd->addr,
 			  exec->result.error, exec->began);
 	exec->began = 0;
-	control_hit(CONTROL_COMMAND_DONE, svm_mm(exec->svm), cmd->addr);
+	control_hit(CONTROL_COMMAND_DONE, &exec->svm->vram->present, svm_mm(exec->svm), cmd->addr);
 }
 
 /* One command between its two points. */

@@ -120,12 +120,13 @@ static int exclusive_take(struct svm *svm, struct mirror_atomic *atomic)
 	ret = mirror_claim_start(&svm->mirror, atomic->addr, &claim);
 	if (ret)
 		goto out;
-	ret = control_hit(CONTROL_EXCLUSIVE, svm_mm(svm), atomic->addr);
+	ret = control_hit(CONTROL_EXCLUSIVE, &svm->vram->present, svm_mm(svm), atomic->addr);
 	if (!ret)
 		ret = exclusive_make(svm, atomic->addr, &page, &folio);
 	if (!ret) {
 		pfn = page_to_pfn(page);
-		control_hit(CONTROL_EXCLUSIVE_HELD, svm_mm(svm), atomic->addr);
+		control_hit(CONTROL_EXCLUSIVE_HELD, &svm->vram->present, svm_mm(svm),
+			    atomic->addr);
 		ret = mirror_claim_finish(&svm->mirror, &claim, page, atomic);
 		folio_unlock(folio);
 		folio_put(folio);

@@ -18,11 +18,9 @@
 
 #include "client.h"
 #include "control.h"
+#include "device.h"
 #include "ioctl.h"
 #include "mockgpu_drm.h"
-
-#define POINT_TIME_MAX_NS	(60 * NSEC_PER_SEC)
-#define POINT_CHANCE_MAX	65536U
 
 /**
  * ioctl_is_admin() - may the caller do what concerns processes of others?
@@ -50,54 +48,21 @@ void ioctl_point_info(unsigned int point, struct drm_mockgpu_point_info *out)
 	out->flags = info->flags;
 }
 
-/* Errors that user space may see; and not those that have libdrm repeat the call. */
-static int point_check_error(int error)
-{
-	if (error > 0 || error < -EHWPOISON || error == -EAGAIN || error == -EINTR)
-		return -EINVAL;
-	return 0;
-}
-
-/* Whether an action goes with a point, and the fields with the action. */
-static int point_check_action(const struct drm_mockgpu_point_arm *args,
-			      const struct control_info *info)
-{
-	bool holds = args->action == MOCKGPU_POINT_WAIT || args->action == MOCKGPU_POINT_DELAY;
-	bool fails = args->action == MOCKGPU_POINT_FAIL;
-
-	if (args->action > MOCKGPU_POINT_FAIL)
-		return -EINVAL;
-	if ((holds && !(info->flags & MOCKGPU_POINT_CAN_WAIT)) ||
-	    (fails && !(info->flags & MOCKGPU_POINT_CAN_FAIL)))
-		return -EINVAL;
-	if (holds ? !args->time_ns || args->time_ns > POINT_TIME_MAX_NS : args->time_ns)
-		return -EINVAL;
-	if (!args->error)
-		return 0;
-	if (!fails || !(info->flags & MOCKGPU_POINT_TAKES_ERROR))
-		return -EINVAL;
-	return point_check_error(args->error);
-}
-
-static int point_check(const struct drm_mockgpu_point_arm *args)
+static int point_check(const struct drm_mockgpu_point_arm *args, const struct control_spec *spec)
 {
 	const struct control_info *info;
 	u64 end;
-	int ret;
 
-	if (args->point >= CONTROL_COUNT || args->flags || args->id)
+	if ((args->flags & ~MOCKGPU_POINT_THIS_DEVICE) || args->id || !control_can(spec))
 		return -EINVAL;
 	info = control_info(args->point);
-	ret = point_check_action(args, info);
-	if (ret)
-		return ret;
 	if (args->pid < 0 || (args->pid && !(info->flags & MOCKGPU_POINT_HAS_MM)))
 		return -EINVAL;
 	if (args->len ? !(info->flags & MOCKGPU_POINT_HAS_ADDR) : args->start)
 		return -EINVAL;
 	if (check_add_overflow(args->start, args->len, &end))
 		return -EINVAL;
-	return args->chance > POINT_CHANCE_MAX || (args->seed && !args->chance) ? -EINVAL : 0;
+	return args->chance > CONTROL_CHANCE_MAX || (args->seed && !args->chance) ? -EINVAL : 0;
 }
 
 static struct mm_struct *point_mm(pid_t nr)
@@ -127,6 +92,7 @@ static struct mm_struct *point_mm(pid_t nr)
 int ioctl_point_arm(struct drm_device *drm, void *data, struct drm_file *file)
 {
 	struct drm_mockgpu_point_arm *args = data;
+	struct client *client = file->driver_priv;
 	struct control_spec spec = {
 		.point = args->point,
 		.action = args->action,
@@ -135,13 +101,15 @@ int ioctl_point_arm(struct drm_device *drm, void *data, struct drm_file *file)
 		.last = args->len ? args->start + args->len - 1 : ULONG_MAX,
 		.first = args->first ? : 1,
 		.count = args->count,
-		.chance = args->chance == POINT_CHANCE_MAX ? 0 : args->chance,
+		.chance = args->chance == CONTROL_CHANCE_MAX ? 0 : args->chance,
 		.seed = args->seed,
 		.time = ns_to_ktime(args->time_ns),
 	};
 	int ret;
 
-	ret = point_check(args);
+	if (args->flags & MOCKGPU_POINT_THIS_DEVICE)
+		spec.device = &client->device->vram.present;
+	ret = point_check(args, &spec);
 	if (ret)
 		return ret;
 	if (!ioctl_is_admin(file))
@@ -151,7 +119,7 @@ int ioctl_point_arm(struct drm_device *drm, void *data, struct drm_file *file)
 		if (IS_ERR(spec.mm))
 			return PTR_ERR(spec.mm);
 	}
-	ret = client_arm(file->driver_priv, &spec, &args->id);
+	ret = client_arm(client, &spec, &args->id);
 	if (spec.mm)
 		mmput(spec.mm);
 	return ret;

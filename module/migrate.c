@@ -105,9 +105,10 @@ int migrate_run_start(struct migrate_run *run, bool to_vram)
 		for (i = 0; i < VRAM_BLOCK_PAGES; i++)
 			src[i] = MIGRATE_PFN_MIGRATE;
 	}
-	migrate_collected(src, run->args.npages, run->args.vma->vm_mm, run->args.start);
-	control_hit_range(CONTROL_MIGRATE_COLLECTED, run->args.vma->vm_mm, run->args.start,
-			  run->args.end);
+	migrate_collected(run->vram, src, run->args.npages, run->args.vma->vm_mm,
+			  run->args.start);
+	control_hit_range(CONTROL_MIGRATE_COLLECTED, &run->vram->present, run->args.vma->vm_mm,
+			  run->args.start, run->args.end);
 	return 0;
 }
 
@@ -356,12 +357,14 @@ void migrate_run_commit(struct migrate_run *run, bool to_vram)
 	unsigned long i;
 
 	migrate_cross_links(args->src, args->dst, args->npages);
-	control_hit_range(CONTROL_MIGRATE_COPIED, args->vma->vm_mm, args->start, args->end);
+	control_hit_range(CONTROL_MIGRATE_COPIED, &run->vram->present, args->vma->vm_mm,
+			  args->start, args->end);
 	if (to_vram)
 		compat_migrate_to_vram(args);
 	else
 		migrate_vma_pages(args);
-	control_hit_range(CONTROL_MIGRATE_MOVED, args->vma->vm_mm, args->start, args->end);
+	control_hit_range(CONTROL_MIGRATE_MOVED, &run->vram->present, args->vma->vm_mm,
+			  args->start, args->end);
 	for (i = 0; i < args->npages; i++) {
 		if (!migrate_entry_moved(args->src[i], args->dst[i]))
 			continue;

@@ -24,6 +24,7 @@
 
 /**
  * migrate_collected() - have pages that were collected count as in use, where a test says so
+ * @vram: VRAM of the device that they are collected for
  * @src: their entries
  * @npages: how many
  * @mm: where they are mapped, or NULL if that is not known
@@ -31,8 +32,8 @@
  *
  * Those go back at the end, as others that get no copy do.
  */
-void migrate_collected(unsigned long *src, unsigned long npages, const struct mm_struct *mm,
-		       unsigned long start)
+void migrate_collected(const struct vram *vram, unsigned long *src, unsigned long npages,
+		       const struct mm_struct *mm, unsigned long start)
 {
 	unsigned long i;
 
@@ -40,14 +41,23 @@ void migrate_collected(unsigned long *src, unsigned long npages, const struct mm
 		return;
 	for (i = 0; i < npages; i++) {
 		if ((src[i] & MIGRATE_PFN_MIGRATE) && (src[i] & MIGRATE_PFN_VALID) &&
-		    control_hit(CONTROL_PAGE_LOCK, mm, mm ? start + i * PAGE_SIZE : 0))
+		    control_hit(CONTROL_PAGE_LOCK, &vram->present, mm,
+				mm ? start + i * PAGE_SIZE : 0))
 			src[i] &= ~MIGRATE_PFN_MIGRATE;
 	}
 }
 
-static __always_inline bool migrate_copy(void *to, const void *from)
+/* Whether a step is to fail that is about a page of VRAM: 0 or a negative errno. */
+static __always_inline int migrate_hit(enum control_point point, const struct page *page)
 {
-	if (control_hit(CONTROL_COPY, NULL, 0))
+	/* To know the device takes a look at the page. */
+	return control_is_armed() ? control_hit(point, &vram_of_page(page)->present, NULL, 0) : 0;
+}
+
+/* @page, one of the two, is in VRAM. */
+static __always_inline bool migrate_copy(void *to, const void *from, const struct page *page)
+{
+	if (migrate_hit(CONTROL_COPY, page))
 		return false;
 	return copy_mc_to_kernel(to, from, PAGE_SIZE) == 0;
 }
@@ -69,10 +79,10 @@ bool migrate_copy_to_vram(struct page *to, struct page *from)
 		return true;
 	}
 	if (vram_has_page(from))
-		return migrate_copy(vram_page_data(to), vram_page_data(from));
+		return migrate_copy(vram_page_data(to), vram_page_data(from), to);
 
 	data = kmap_local_page(from);
-	ok = migrate_copy(vram_page_data(to), data);
+	ok = migrate_copy(vram_page_data(to), data, to);
 	kunmap_local(data);
 	return ok;
 }
@@ -80,7 +90,7 @@ bool migrate_copy_to_vram(struct page *to, struct page *from)
 static __always_inline bool migrate_copy_to_system(struct page *to, struct page *from)
 {
 	void *data = kmap_local_page(to);
-	bool ok = migrate_copy(data, vram_page_data(from));
+	bool ok = migrate_copy(data, vram_page_data(from), from);
 
 	kunmap_local(data);
 	return ok;
@@ -92,7 +102,7 @@ static int migrate_fill_system_page(unsigned long src, unsigned long *dst, gfp_t
 {
 	struct page *to;
 
-	if (control_hit(CONTROL_ALLOC_RAM, NULL, 0))
+	if (migrate_hit(CONTROL_ALLOC_RAM, migrate_pfn_to_page(src)))
 		return -ENOMEM;
 	to = vma ? alloc_page_vma(gfp, vma, addr) : alloc_page(gfp);
 	if (!to)
@@ -117,7 +127,7 @@ static void migrate_fill_system_huge(unsigned long src, unsigned long *dst,
 	struct folio *to;
 	unsigned int i;
 
-	if (control_hit(CONTROL_ALLOC_RAM, NULL, 0))
+	if (migrate_hit(CONTROL_ALLOC_RAM, from))
 		to = NULL;
 	else if (vma)
 		to = compat_vma_alloc_folio(GFP_TRANSHUGE_LIGHT, VRAM_BLOCK_ORDER, vma, addr);

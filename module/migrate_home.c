@@ -199,13 +199,15 @@ static vm_fault_t migrate_fault_page(struct migrate_fault *fault)
 
 	if (migrate_vma_setup(&args))
 		return migrate_fault_answer(fault, 0, -EINVAL);
-	migrate_collected(args.src, args.npages, vmf->vma->vm_mm, args.start);
-	control_hit_range(CONTROL_CPU_FAULT_COLLECTED, vmf->vma->vm_mm, args.start, args.end);
+	migrate_collected(fault->vram, args.src, args.npages, vmf->vma->vm_mm, args.start);
+	control_hit_range(CONTROL_CPU_FAULT_COLLECTED, &fault->vram->present, vmf->vma->vm_mm,
+			  args.start, args.end);
 	ret = 0;
 	if ((src & MIGRATE_PFN_MIGRATE) && (src & MIGRATE_PFN_VALID))
 		ret = migrate_fill_system(src, &dst, GFP_HIGHUSER_MOVABLE, vmf->vma, args.start);
 	migrate_cross_links(args.src, args.dst, args.npages);
-	control_hit_range(CONTROL_CPU_FAULT_COPIED, vmf->vma->vm_mm, args.start, args.end);
+	control_hit_range(CONTROL_CPU_FAULT_COPIED, &fault->vram->present, vmf->vma->vm_mm,
+			  args.start, args.end);
 	migrate_vma_pages(&args);
 	if (migrate_entry_moved(src, dst))
 		moved = migrate_left_vram(src, dst);
@@ -246,13 +248,15 @@ static vm_fault_t migrate_fault_huge(struct migrate_fault *fault)
 		kfree(scratch);
 		return migrate_fault_answer(fault, 0, -EINVAL);
 	}
-	migrate_collected(args.src, args.npages, vmf->vma->vm_mm, args.start);
-	control_hit_range(CONTROL_CPU_FAULT_COLLECTED, vmf->vma->vm_mm, args.start, args.end);
+	migrate_collected(fault->vram, args.src, args.npages, vmf->vma->vm_mm, args.start);
+	control_hit_range(CONTROL_CPU_FAULT_COLLECTED, &fault->vram->present, vmf->vma->vm_mm,
+			  args.start, args.end);
 	if ((args.src[0] & MIGRATE_PFN_MIGRATE) && (args.src[0] & MIGRATE_PFN_VALID) &&
 	    (args.src[0] & MIGRATE_PFN_COMPOUND))
 		ret = migrate_fill_system(args.src[0], &args.dst[0], 0, vmf->vma, args.start);
 	migrate_cross_links(args.src, args.dst, args.npages);
-	control_hit_range(CONTROL_CPU_FAULT_COPIED, vmf->vma->vm_mm, args.start, args.end);
+	control_hit_range(CONTROL_CPU_FAULT_COPIED, &fault->vram->present, vmf->vma->vm_mm,
+			  args.start, args.end);
 	migrate_vma_pages(&args);
 	if (migrate_entry_moved(args.src[0], args.dst[0]))
 		moved = migrate_left_vram(args.src[0], args.dst[0]);
@@ -285,7 +289,7 @@ vm_fault_t migrate_to_ram(struct vm_fault *vmf)
 	};
 
 	stats_add(vram->stats, STAT_CPU_FAULTS, 1);
-	control_hit(CONTROL_CPU_FAULT, vmf->vma->vm_mm, vmf->address);
+	control_hit(CONTROL_CPU_FAULT, &vram->present, vmf->vma->vm_mm, vmf->address);
 	if (vram_page_is_held(vmf->page)) {
 		stats_add(vram->stats, STAT_CPU_FAULTS_HELD, 1);
 		stats_add(vram->stats, STAT_CPU_FAULTS_RETRIED, 1);
@@ -383,10 +387,10 @@ static unsigned int migrate_evict(struct vram *vram, unsigned long pfn, unsigned
 
 	*why = 0;
 	atomic64_add(npages, &vram->moving);
-	control_hit(CONTROL_EVICT, NULL, 0);
+	control_hit(CONTROL_EVICT, &vram->present, NULL, 0);
 	migrate_collect(room, pfn, npages);
-	migrate_collected(src, npages, NULL, 0);
-	control_hit(CONTROL_EVICT_COLLECTED, NULL, 0);
+	migrate_collected(vram, src, npages, NULL, 0);
+	control_hit(CONTROL_EVICT_COLLECTED, &vram->present, NULL, 0);
 	for (i = 0; i < npages; i++) {
 		dst[i] = 0;
 		if (!(src[i] & MIGRATE_PFN_MIGRATE))
@@ -406,7 +410,7 @@ static unsigned int migrate_evict(struct vram *vram, unsigned long pfn, unsigned
 			*why = ret;
 	}
 	migrate_cross_links(src, dst, npages);
-	control_hit(CONTROL_EVICT_COPIED, NULL, 0);
+	control_hit(CONTROL_EVICT_COPIED, &vram->present, NULL, 0);
 	migrate_device_pages(src, dst, npages);
 	for (i = 0; i < npages; i++) {
 		if (!migrate_entry_moved(src[i], dst[i]))

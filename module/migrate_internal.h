@@ -27,8 +27,8 @@ static inline unsigned int migrate_entry_pages(unsigned long src)
 	return src & MIGRATE_PFN_COMPOUND ? VRAM_BLOCK_PAGES : 1;
 }
 
-void migrate_collected(unsigned long *src, unsigned long npages, const struct mm_struct *mm,
-		       unsigned long start);
+void migrate_collected(const struct vram *vram, unsigned long *src, unsigned long npages,
+		       const struct mm_struct *mm, unsigned long start);
 bool migrate_copy_to_vram(struct page *to, struct page *from);
 int migrate_fill_system(unsigned long src, unsigned long *dst, gfp_t gfp,
 			struct vm_area_struct *vma, unsigned long addr);

@@ -354,8 +354,8 @@ static int mirror_look_up(struct mirror *mirror, struct mirror_window *window,
 	if (!ret)
 		ret = mirror_fill_stash(mirror, fault->start, &fault->stash);
 	if (!ret)
-		ret = control_hit_range(CONTROL_GPU_FAULT_ASKED, mirror->mm, fault->start,
-					fault->stop);
+		ret = control_hit_range(CONTROL_GPU_FAULT_ASKED, &mirror->vram->present, mirror->mm,
+					fault->start, fault->stop);
 	if (ret)
 		return ret;
 
@@ -489,7 +489,7 @@ static int mirror_fault_as_told(struct mirror *mirror, struct mirror_touch *touc
 {
 	int ret;
 
-	ret = control_hit(CONTROL_GPU_FAULT, mirror->mm, touch->addr);
+	ret = control_hit(CONTROL_GPU_FAULT, &mirror->vram->present, mirror->mm, touch->addr);
 	if (!ret)
 		ret = mirror->ops->touch(mirror->owner, touch);
 	if (ret)

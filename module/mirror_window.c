@@ -82,7 +82,8 @@ static bool mirror_invalidate(struct mmu_interval_notifier *notifier,
 		return true;
 
 	if (mmu_notifier_range_blockable(range)) {
-		control_hit_range(CONTROL_NOTIFIER, mirror->mm, range->start, range->end);
+		control_hit_range(CONTROL_NOTIFIER, &mirror->vram->present, mirror->mm,
+				  range->start, range->end);
 		mutex_lock(&mirror->lock);
 	} else if (!mutex_trylock(&mirror->lock)) {
 		return false;
@@ -91,8 +92,8 @@ static bool mirror_invalidate(struct mmu_interval_notifier *notifier,
 	mmu_interval_set_seq(notifier, seq);
 	mirror_clear(window, range);
 	if (mmu_notifier_range_blockable(range))
-		control_hit_range(CONTROL_NOTIFIER_HELD, mirror->mm, range->start,
-				  range->end);
+		control_hit_range(CONTROL_NOTIFIER_HELD, &mirror->vram->present, mirror->mm,
+				  range->start, range->end);
 	mutex_unlock(&mirror->lock);
 	return true;
 }

@@ -337,7 +337,8 @@ static int svm_pass(struct svm_migration *mig, unsigned long start, unsigned int
 		if (pool.why == -EINTR)
 			goto out;
 	}
-	control_hit_range(CONTROL_MIGRATE_START, mm, start, start + npages * PAGE_SIZE);
+	control_hit_range(CONTROL_MIGRATE_START, &svm->vram->present, mm, start,
+			  start + npages * PAGE_SIZE);
 	if (mmap_read_lock_killable(mm))
 		goto out;
 	ret = svm_walk_stretches(mm, start, start + npages * PAGE_SIZE, svm_pass_stretch, &pass);

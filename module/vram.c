@@ -351,7 +351,7 @@ unsigned int vram_get_pages(struct vram *vram, struct vram_charge *charge, unsig
 	unsigned int got = 0;
 	u64 left;
 
-	*why = control_hit(CONTROL_ALLOC_VRAM, NULL, 0);
+	*why = control_hit(CONTROL_ALLOC_VRAM, &vram->present, NULL, 0);
 	if (*why)
 		return 0;
 	for (;;) {
@@ -409,7 +409,7 @@ bool vram_get_huge(struct vram *vram, struct vram_charge *charge, struct page **
 {
 	int ret = -ENODEV;
 
-	if (!vram_can_huge(vram) || control_hit(CONTROL_ALLOC_VRAM, NULL, 0))
+	if (!vram_can_huge(vram) || control_hit(CONTROL_ALLOC_VRAM, &vram->present, NULL, 0))
 		return false;
 	if (vram_take_huge(vram, charge, pages))
 		return true;
@@ -469,6 +469,7 @@ int vram_init(struct vram *vram, const struct vram_supply *supply, unsigned int 
 	vram->pgmap_ops.migrate_to_ram = migrate_to_ram;
 	vram->stats = stats;
 	vram->index = index;
+	vram->present = index;
 	vram->bytes = supply->bytes;
 	spin_lock_init(&vram->lock);
 	vram_alloc_init(&vram->alloc);
@@ -546,4 +547,6 @@ void vram_fini(struct vram *vram)
 	vram->nr_chunks = 0;
 	kvfree(vram->chunks);
 	vram->chunks = NULL;
+	/* Whose file is still open has nothing in common with the next that gets the number. */
+	WRITE_ONCE(vram->present, -1);
 }

@@ -147,6 +147,7 @@ struct vram_chunk {
  * @pgmap_ops: callbacks of all its page maps; fixed
  * @stats: counters of the device; fixed
  * @index: number of the device; fixed
+ * @present: the same, and -1 once its memory has gone: another may have the number then
  * @bytes: how large it may get; fixed
  * @moving: pages that were taken for a migration which is not over, and those that an
  *	eviction is about to free: they are neither free nor can they be evicted
@@ -174,6 +175,7 @@ struct vram {
 	struct dev_pagemap_ops pgmap_ops;
 	struct mockgpu_stats *stats;
 	unsigned int index;
+	int present;
 	u64 bytes;
 	atomic64_t moving;
 

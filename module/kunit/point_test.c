@@ -116,7 +116,7 @@ static int hit(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 
-	return control_hit(CONTROL_GPU_FAULT, f->mm, ADDR);
+	return control_hit(CONTROL_GPU_FAULT, NULL, f->mm, ADDR);
 }
 
 static void nothing_happens_where_nothing_is_armed(struct kunit *test)
@@ -150,7 +150,7 @@ static void only_its_own_point_counts(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < CONTROL_COUNT; i++)
-		control_hit(i, f->mm, ADDR);
+		control_hit(i, NULL, f->mm, ADDR);
 	expect_hits(test, id, 1, 1);
 }
 
@@ -161,10 +161,10 @@ static void only_its_own_process_counts(struct kunit *test)
 	u64 all = arm(test, &f->one, SPEC());
 
 	KUNIT_EXPECT_EQ(test, atomic_read(&f->mm->mm_count), 2);
-	control_hit(CONTROL_GPU_FAULT, f->mm2, ADDR);
-	control_hit(CONTROL_GPU_FAULT, NULL, ADDR);
+	control_hit(CONTROL_GPU_FAULT, NULL, f->mm2, ADDR);
+	control_hit(CONTROL_GPU_FAULT, NULL, NULL, ADDR);
 	expect_hits(test, id, 0, 0);
-	control_hit(CONTROL_GPU_FAULT, f->mm, ADDR);
+	control_hit(CONTROL_GPU_FAULT, NULL, f->mm, ADDR);
 	expect_hits(test, id, 1, 1);
 	expect_hits(test, all, 3, 3);
 }
@@ -174,19 +174,45 @@ static void only_its_own_range_counts(struct kunit *test)
 	struct fixture *f = test->priv;
 	u64 id = arm(test, &f->one, SPEC(.start = ADDR, .last = ADDR + PAGE_SIZE - 1));
 
-	control_hit(CONTROL_GPU_FAULT, f->mm, ADDR - 1);
-	control_hit(CONTROL_GPU_FAULT, f->mm, ADDR + PAGE_SIZE);
-	control_hit_range(CONTROL_GPU_FAULT, f->mm, 0, ADDR);
-	control_hit_range(CONTROL_GPU_FAULT, f->mm, ADDR + PAGE_SIZE, ADDR + 2 * PAGE_SIZE);
+	control_hit(CONTROL_GPU_FAULT, NULL, f->mm, ADDR - 1);
+	control_hit(CONTROL_GPU_FAULT, NULL, f->mm, ADDR + PAGE_SIZE);
+	control_hit_range(CONTROL_GPU_FAULT, NULL, f->mm, 0, ADDR);
+	control_hit_range(CONTROL_GPU_FAULT, NULL, f->mm, ADDR + PAGE_SIZE, ADDR + 2 * PAGE_SIZE);
 	expect_hits(test, id, 0, 0);
-	control_hit(CONTROL_GPU_FAULT, f->mm, ADDR);
-	control_hit(CONTROL_GPU_FAULT, f->mm, ADDR + PAGE_SIZE - 1);
+	control_hit(CONTROL_GPU_FAULT, NULL, f->mm, ADDR);
+	control_hit(CONTROL_GPU_FAULT, NULL, f->mm, ADDR + PAGE_SIZE - 1);
 	expect_hits(test, id, 2, 2);
 	/* Any part of it is enough. */
-	control_hit_range(CONTROL_GPU_FAULT, f->mm, 0, ADDR + 1);
-	control_hit_range(CONTROL_GPU_FAULT, f->mm, ADDR + PAGE_SIZE - 1, ULONG_MAX);
-	control_hit_range(CONTROL_GPU_FAULT, f->mm, 0, ULONG_MAX);
+	control_hit_range(CONTROL_GPU_FAULT, NULL, f->mm, 0, ADDR + 1);
+	control_hit_range(CONTROL_GPU_FAULT, NULL, f->mm, ADDR + PAGE_SIZE - 1, ULONG_MAX);
+	control_hit_range(CONTROL_GPU_FAULT, NULL, f->mm, 0, ULONG_MAX);
 	expect_hits(test, id, 5, 5);
+}
+
+/* The device is the one that has the number at that moment, and none while it is negative. */
+static void only_its_own_device_counts(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	int mine = 3, here = 3, other = 4, gone = -1;
+	u64 id = arm(test, &f->one, SPEC(.device = &mine));
+	u64 all = arm(test, &f->one, SPEC());
+
+	control_hit(CONTROL_GPU_FAULT, &other, f->mm, ADDR);
+	control_hit(CONTROL_GPU_FAULT, &gone, f->mm, ADDR);
+	control_hit(CONTROL_GPU_FAULT, NULL, f->mm, ADDR);
+	expect_hits(test, id, 0, 0);
+	control_hit(CONTROL_GPU_FAULT, &here, f->mm, ADDR);
+	expect_hits(test, id, 1, 1);
+	mine = -1;
+	control_hit(CONTROL_GPU_FAULT, &here, f->mm, ADDR);
+	control_hit(CONTROL_GPU_FAULT, &gone, f->mm, ADDR);
+	control_hit(CONTROL_GPU_FAULT, NULL, f->mm, ADDR);
+	expect_hits(test, id, 1, 1);
+	mine = 4;
+	control_hit_range(CONTROL_GPU_FAULT, &other, f->mm, ADDR, ADDR + 1);
+	expect_hits(test, id, 2, 2);
+	expect_hits(test, all, 8, 8);
+	control_disarm(&f->one);
 }
 
 static void it_acts_from_the_first_for_so_many(struct kunit *test)
@@ -400,7 +426,7 @@ static void a_log_is_told_of_what_acted(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, nr_told, 2);
 	nr_told = 0;
 	/* The third is not reached, and told of no more than counted. */
-	control_hit_range(CONTROL_GPU_FAULT, f->mm, ADDR, ADDR + 2 * PAGE_SIZE);
+	control_hit_range(CONTROL_GPU_FAULT, NULL, f->mm, ADDR, ADDR + 2 * PAGE_SIZE);
 	KUNIT_ASSERT_EQ(test, nr_told, 2);
 	KUNIT_EXPECT_EQ(test, told[0].value, counts);
 	KUNIT_EXPECT_EQ(test, told[0].error, 0);
@@ -423,6 +449,7 @@ static struct kunit_case point_cases[] = {
 	KUNIT_CASE(only_its_own_point_counts),
 	KUNIT_CASE(only_its_own_process_counts),
 	KUNIT_CASE(only_its_own_range_counts),
+	KUNIT_CASE(only_its_own_device_counts),
 	KUNIT_CASE(it_acts_from_the_first_for_so_many),
 	KUNIT_CASE(there_can_be_very_many_hits),
 	KUNIT_CASE(it_fails_with_what_was_said),

@@ -908,8 +908,8 @@ struct drm_mockgpu_prefetch {
  * between.  A test arms a point and so makes happen on purpose what else happens by
  * luck: it holds a thread there, delays it, makes the step fail, or just counts.
  *
- * Points are the driver's, not a device's: an arm acts on all devices, narrowed by
- * process and range.  An arm belongs to the file that it was made with; when the last
+ * Points are the driver's, not a device's: an arm acts on all devices, unless it is narrowed
+ * by process, range, or to the file's own.  An arm belongs to the file that it was made with; when the last
  * holder closes that file, or its device leaves, the arm is gone and whoever it held goes on.
  *
  * A thread that is held keeps what it has at that step, which may be mmap_lock for
@@ -932,6 +932,7 @@ struct drm_mockgpu_prefetch {
 #define MOCKGPU_POINT_HAS_ADDR	(1U << 3)	/* knows the address: @start, @len */
 #define MOCKGPU_POINT_HOLDS_MM	(1U << 4)	/* the process cannot change its mappings */
 #define MOCKGPU_POINT_TAKES_ERROR (1U << 5)	/* FAIL: says what @error is */
+#define MOCKGPU_POINT_HAS_DEVICE (1U << 6)	/* knows the device: MOCKGPU_POINT_THIS_DEVICE */
 
 /**
  * struct drm_mockgpu_point_info - element of the answer to MOCKGPU_QUERY_POINTS
@@ -948,10 +949,13 @@ struct drm_mockgpu_point_info {
 
 #define MOCKGPU_POINT_ARMS_MAX	256	/* arms that there can be at once */
 
+/* Only what happens at the device whose file this is (drm_mockgpu_point_arm.flags). */
+#define MOCKGPU_POINT_THIS_DEVICE	(1U << 0)
+
 /**
  * struct drm_mockgpu_point_arm - arm a point
  *
- * The hits of a point are those that @pid, @start and @len let through, counted from
+ * The hits of a point are those that @flags, @pid, @start and @len let through, counted from
  * the moment it was armed.  The arm acts on @count hits from the @first on; with
  * @chance on each of those with that probability, as @seed has it.  Several arms of a
  * point act one after the other, in the order in which they were made; the first that fails
@@ -965,7 +969,7 @@ struct drm_mockgpu_point_arm {
 	__u32 point;
 	/** @action: in: MOCKGPU_POINT_* */
 	__u32 action;
-	/** @flags: in: 0 */
+	/** @flags: in: MOCKGPU_POINT_THIS_DEVICE */
 	__u32 flags;
 	/**
 	 * @error: in: FAIL: what the step says, a negative errno, but -EAGAIN and -EINTR;
