@@ -23,7 +23,7 @@
 #define PARAMETERS	"/sys/module/mockgpu/parameters/"
 
 static const char *const attributes[] = {
-	"vram_mb", "type", "source", "link_mbps", "index", "node", "power",
+	"vram_mb", "type", "source", "link_mbps", "inject", "index", "node", "power",
 };
 
 /* How many devices there were, and of what type their VRAM is. */

@@ -30,7 +30,7 @@ static void P1_list(void)
 	for (n = 0; !mockgpu_point_info(dev, n, &info); n++) {
 		CHECK(memchr(info.name, 0, sizeof(info.name)));
 		CHECK(info.flags & (MOCKGPU_POINT_CAN_WAIT | MOCKGPU_POINT_CAN_FAIL));
-		CHECK_EQ(info.flags >> 6, 0);
+		CHECK_EQ(info.flags >> 7, 0);
 		same = info_of(dev, info.name, &again);
 		CHECK_EQ(again, n);
 		CHECK_EQ(same.flags, info.flags);
@@ -55,11 +55,12 @@ static int raw(struct mockgpu_device *dev, unsigned long request, void *arg)
 static void P1_bad_arguments(void)
 {
 	struct mockgpu_device *dev = gpu_open(0);
-	unsigned int waits, fails, no_mm, fixed, n;
+	unsigned int waits, fails, no_mm, no_device, fixed, n;
 
 	info_of(dev, "migrate-copied", &waits);
 	info_of(dev, "command", &fails);
 	info_of(dev, "evict", &no_mm);
+	info_of(dev, "alloc", &no_device);
 	info_of(dev, "copy", &fixed);
 	for (n = 0; !mockgpu_point_info(dev, n, &(struct drm_mockgpu_point_info){ 0 }); n++)
 		;
@@ -70,7 +71,8 @@ static void P1_bad_arguments(void)
 			BAD(~0U, EINVAL, .action = MOCKGPU_POINT_COUNT),
 			BAD(fails, EINVAL, .action = 4),
 			BAD(fails, EINVAL, .action = ~0U),
-			BAD(fails, EINVAL, .flags = 1),
+			BAD(fails, EINVAL, .flags = 2),
+			BAD(no_device, EINVAL, .flags = MOCKGPU_POINT_THIS_DEVICE),
 			BAD(fails, EINVAL, .id = 1),
 			BAD(waits, EINVAL, .action = MOCKGPU_POINT_FAIL),
 			BAD(fixed, EINVAL, .action = MOCKGPU_POINT_WAIT, .time_ns = 1),

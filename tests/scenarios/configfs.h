@@ -8,7 +8,7 @@
 
 #include "gpu.h"
 
-#define CONFIG_TEXT	128
+#define CONFIG_TEXT	512
 
 /* Has configfs where it belongs; skips where there is none. */
 void config_begin(void);

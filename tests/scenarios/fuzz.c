@@ -111,7 +111,7 @@ static const struct field prefetch[] = {
 
 static const struct field point_arm[] = {
 	F(point_arm, point, UP_TO, 31), F(point_arm, action, UP_TO, 3),
-	F(point_arm, flags, ZERO, 0), F(point_arm, error, AN_ERRNO, 0),
+	F(point_arm, flags, FLAGS, 1), F(point_arm, error, AN_ERRNO, 0),
 	F(point_arm, pid, A_PID, 0), F(point_arm, chance, UP_TO, 65536),
 	F(point_arm, start, ADDRESS, 0), F(point_arm, len, LENGTH, 0),
 	F(point_arm, first, FEW, 3), F(point_arm, count, FEW, 2), F(point_arm, time_ns, HOLD, 0),

@@ -338,6 +338,8 @@ struct mockgpu_point {
 	unsigned int chance;
 	/** @seed: for @chance */
 	uint64_t seed;
+	/** @flags: MOCKGPU_POINT_THIS_DEVICE: only what happens at @dev; or 0 */
+	unsigned int flags;
 };
 
 /**

@@ -58,6 +58,7 @@ int mockgpu_point_arm(struct mockgpu_device *dev, const struct mockgpu_point *po
 {
 	struct drm_mockgpu_point_arm a = {
 		.action = point->action,
+		.flags = point->flags,
 		.error = point->error,
 		.pid = point->pid,
 		.chance = point->chance,

@@ -12,8 +12,8 @@ static const char help[] =
 	"  -j, --json            for programs\n"
 	"  -h, --help\n"
 	"\n"
-	"wait, fail: what a test can have it do. process, range: what that can be narrowed\n"
-	"to. errno: the error can be chosen. holds-mmap-lock: who is held there keeps the\n"
+	"wait, fail: what a test can have it do. process, range, device: what that can be\n"
+	"narrowed to. errno: the error can be chosen. holds-mmap-lock: who is held there keeps the\n"
 	"process from changing its mappings.\n"
 	"mockgpu-points(7) says what each of them is.\n";
 
@@ -26,6 +26,7 @@ static const struct {
 	{ "fail", MOCKGPU_POINT_CAN_FAIL },
 	{ "process", MOCKGPU_POINT_HAS_MM },
 	{ "range", MOCKGPU_POINT_HAS_ADDR },
+	{ "device", MOCKGPU_POINT_HAS_DEVICE },
 	{ "holds-mmap-lock", MOCKGPU_POINT_HOLDS_MM },
 	{ "errno", MOCKGPU_POINT_TAKES_ERROR },
 };

@@ -86,12 +86,12 @@ static void test_arm(struct mockgpu_device *dev)
 	struct mockgpu_point point = {
 		.name = "a-name-of-27-characters-000", .action = MOCKGPU_POINT_FAIL,
 		.error = -EIO, .pid = 1, .addr = &mem, .len = 4, .first = 5, .count = 6,
-		.chance = 7, .seed = 8,
+		.chance = 7, .seed = 8, .flags = MOCKGPU_POINT_THIS_DEVICE,
 	};
 	const struct drm_mockgpu_point_arm want = {
 		.point = 2, .action = MOCKGPU_POINT_FAIL, .error = -EIO, .pid = 1,
 		.start = (uintptr_t)&mem, .len = 4, .first = 5, .count = 6, .chance = 7,
-		.seed = 8,
+		.seed = 8, .flags = MOCKGPU_POINT_THIS_DEVICE,
 	};
 	uint64_t id = 1;
 

@@ -908,9 +908,10 @@ struct drm_mockgpu_prefetch {
  * between.  A test arms a point and so makes happen on purpose what else happens by
  * luck: it holds a thread there, delays it, makes the step fail, or just counts.
  *
- * Points are the driver's, not a device's: an arm acts on all devices, unless it is narrowed
- * by process, range, or to the file's own.  An arm belongs to the file that it was made with; when the last
- * holder closes that file, or its device leaves, the arm is gone and whoever it held goes on.
+ * Points are the driver's, not a device's: an arm acts on all devices, narrowed by process
+ * and range, or to the file's own device.  An arm belongs to the file that it was made with;
+ * when the last holder closes that file, or its device leaves, the arm is gone and whoever it
+ * held goes on.
  *
  * A thread that is held keeps what it has at that step, which may be mmap_lock for
  * reading, a page's lock, or the right to change a device's page table.  Who releases
