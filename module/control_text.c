@@ -164,7 +164,7 @@ static int control_parse_action(char **text, struct control_spec *spec)
 /**
  * control_parse() - understand a line that says what is to be armed
  * @text: POINT "fail" [ERROR], or POINT "delay" MS; then any of "first=", "count=" and
- *	"chance="; without a newline.  It is taken apart.
+ *	"chance="; one line without its newline.  It is taken apart.
  * @spec: answer; @mm and @device stay as they are, and the latter is looked at
  *
  * Context: any.
@@ -172,6 +172,7 @@ static int control_parse_action(char **text, struct control_spec *spec)
  */
 int control_parse(char *text, struct control_spec *spec)
 {
+	bool one_line = !strchr(text, '\n');
 	char *word = control_word(&text);
 	int ret;
 
@@ -182,7 +183,7 @@ int control_parse(char *text, struct control_spec *spec)
 	spec->time = 0;
 	spec->start = 0;
 	spec->last = ULONG_MAX;
-	if (!word || control_parse_point(word, &spec->point))
+	if (!one_line || !word || control_parse_point(word, &spec->point))
 		return -EINVAL;
 	ret = control_parse_action(&text, spec);
 	word = control_word(&text);

@@ -404,6 +404,7 @@ static void N6_bad_text_changes_nothing(void)
 		"copy fail First=1",
 		/* More than one line. */
 		"copy fail\ncopy fail", "none\ncopy fail", "copy fail first=1\ncount=1",
+		"copy fail first=1\n count=1", "command fail 5\n first=1",
 	};
 	struct mockgpu_device *dev;
 
