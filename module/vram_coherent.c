@@ -276,8 +276,8 @@ static int coherent_fill(struct coherent_pool *pool, const struct coherent_reque
  *
  * Context: may sleep, for up to ten seconds where memory can be given back at once, and as long
  * for each that came before; no lock held that who uses the machine's memory needs.
- * Return: 0, -ENOSPC (a range that is too small), -EBUSY (coherent_bar()), or an errno of memory_take_range() or
- * memory_take_blocks().
+ * Return: 0, -ENOSPC (a range that is too small), -EBUSY (coherent_bar()), or an errno of
+ * memory_take_range() or memory_take_blocks().
  */
 int coherent_open(const struct coherent_request *request, unsigned int devices, u64 bytes,
 		  struct coherent_pool **pool)

@@ -31,12 +31,9 @@ static void leave(void)
 	CHECK_LE(now_ns() - start, BOUND_NS);
 }
 
-static atomic_bool left;
-
 static void *leave_in_thread(void *unused)
 {
 	CHECK_EQ(device_unbind(0), 0);
-	left = true;
 	return NULL;
 }
 
@@ -325,118 +322,6 @@ static void L2_unbind_lets_go_what_its_points_hold(void)
 	mockgpu_close(other);
 }
 
-/* Works on a page that is on its way elsewhere, and so waits where no signal reaches it. */
-static int on_its_way;
-
-static void *move_half_way(void *other)
-{
-	gate_wait(on_its_way);
-	TO_VRAM(other, moving, N);
-	return NULL;
-}
-
-static void wait_for_what_moves(struct actor *self)
-{
-	struct mockgpu_device *dev = gpu_open(0), *other = gpu_open(1);
-	struct drm_mockgpu_cmd load = cmd_load(moving, 8);
-	pthread_t thread = thread_start(move_half_way, other);
-	struct queue q = queue_new(dev);
-
-	/* So that there is a notifier: to have one made it would wait where a signal ends it. */
-	GPU_CHECK_FILL(dev, moving, N, moving_tag, 0);
-	cue(self);
-	submit(q, &load, 1, NULL);
-	thread_join(thread);
-	CHECK_FILL(moving, N, moving_tag, 0);
-	mockgpu_close(dev);
-	mockgpu_close(other);
-}
-
-/*
- * One queue keeps the device from leaving for a while.  Nobody else has to wait for it who opens the
- * device, closes it, or asks for something of it.
- */
-static void L2_open_and_close_while_a_queue_is_waited_for(void)
-{
-	struct mockgpu_point point = { .name = "evict", .action = MOCKGPU_POINT_COUNT };
-	struct actor *actor = actor_new();
-	struct mockgpu_device *dev, *other, *late;
-	struct arm copied, fault;
-	uint64_t start, end, id;
-	pthread_t thread;
-	uint32_t queue;
-
-	module_reload(2, DEFAULT_VRAM_MB);
-	on_its_way = gate_new();
-	moving_tag = new_tag();
-	moving = map_filled(N, moving_tag);
-	actor_start(actor, wait_for_what_moves);
-	dev = gpu_open(0);
-	other = gpu_open(1);
-	copied = HOLD(other, "migrate-copied", .pid = actor->pid, .time_ns = 10 * BOUND_NS);
-	gate_open(on_its_way, 1);
-	AWAIT_HELD(copied);
-	fault = TALLY(other, "gpu-fault", .pid = actor->pid);
-	actor_go(actor);
-	AWAIT_HITS(fault, 1);
-	sleep_ms(50);
-	thread = thread_start(leave_in_thread, NULL);
-	for (end = now_ns() + BOUND_NS; mockgpu_queue_create(dev, &queue) != -ENODEV;)
-		CHECK_LE(now_ns(), end);
-
-	start = now_ns();
-	CHECK_EQ(mockgpu_open(&late, 0), 0);
-	CHECK_EQ(mockgpu_queue_create(late, &queue), -ENODEV);
-	CHECK_EQ(mockgpu_point_arm(late, &point, &id), -ENODEV);
-	mockgpu_close(late);
-	mockgpu_close(dev);
-	CHECK_LE(now_ns() - start, BOUND_NS);
-	CHECK_EQ(arm_look(copied).held, 1);
-	CHECK(!left);
-
-	arm_release(copied);
-	thread_join(thread);
-	actor_join(actor);
-	mockgpu_close(other);
-}
-
-static void *evict_all_of_it(void *result)
-{
-	return (void *)(long)mockgpu_evict_all(watched, result);
-}
-
-/* Who empties the device does so to the end of a block, 2 MiB, and does not keep it from leaving. */
-static void L2_unbind_in_the_middle_of_an_eviction(void)
-{
-	enum { MANY = 4 * 512 };
-	uint16_t tag = new_tag();
-	void *p = map_filled(MANY, tag);
-	struct mockgpu_evicted result = { 0 };
-	struct mockgpu_device *other;
-	pthread_t thread, evicting;
-	struct arm evict, empty;
-
-	module_reload(2, DEFAULT_VRAM_MB);
-	watched = gpu_open(0);
-	other = gpu_open(1);
-	TO_VRAM(watched, p, MANY);
-	evict = HOLD(other, "evict", .count = 1, .time_ns = LONG_NS);
-	empty = HOLD(other, "empty", .time_ns = LONG_NS);
-	evicting = thread_start(evict_all_of_it, &result);
-	AWAIT_HELD(evict);
-	thread = thread_start(leave_in_thread, NULL);
-	AWAIT_HELD(empty);
-	arm_release(evict);
-	CHECK_EQ(result_of(evicting), -ENODEV);
-	CHECK_GE(result.evicted, 1);
-	CHECK_LE(result.evicted, 512);
-	arm_release(empty);
-	thread_join(thread);
-	CHECK_FILL(p, MANY, tag, 0);
-	mockgpu_close(watched);
-	mockgpu_close(other);
-}
-
 #define TOUCHERS	8
 static atomic_uint touched;
 
@@ -595,8 +480,6 @@ const struct scenario scenarios[] = {
 	SCENARIO(L2_unbind_in_the_middle_of_stores),
 	SCENARIO(L2_unbind_wakes_who_waits),
 	SCENARIO(L2_unbind_lets_go_what_its_points_hold),
-	SCENARIO(L2_open_and_close_while_a_queue_is_waited_for),
-	SCENARIO(L2_unbind_in_the_middle_of_an_eviction),
 	SCENARIO(L2_cpu_faults_while_the_device_leaves),
 	SCENARIO(L2_only_one_of_two_leaves),
 	SCENARIO(L2_unbind_while_others_begin_things),

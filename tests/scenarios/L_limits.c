@@ -229,7 +229,8 @@ static void take_all_entries_by_it(void *dev)
 	int fd;
 
 	become(OTHER);
-	CHECK_EQ(mockgpu_log_open(dev, MOCKGPU_LOG_DESCENDANTS, 0, MOCKGPU_LOG_ENTRIES_MAX, &fd), 0);
+	CHECK_EQ(mockgpu_log_open(dev, MOCKGPU_LOG_DESCENDANTS, 0, MOCKGPU_LOG_ENTRIES_MAX, &fd),
+		 0);
 	CHECK_EQ(get_as(ONE, one_log), -ENOSPC);
 	CHECK_EQ(get_as(OTHER, one_log), 0);
 }

@@ -224,8 +224,8 @@ static void switch_off(void *unused)
 }
 
 /*
- * Nobody can move a page that is pinned, and so the device that it is in cannot go.  Who wants it to
- * can be killed, and who removes its directory comes back; others come and go.
+ * Nobody can move a page that is pinned, and so the device that it is in cannot go.  Who wants it
+ * to can be killed, and who removes its directory comes back; others come and go.
  */
 static void M14_off_with_a_pinned_page(void)
 {
