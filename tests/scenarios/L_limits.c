@@ -36,7 +36,9 @@
 static void become(uid_t uid)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	const unsigned int caps = 1U << CAP_DAC_OVERRIDE | 1U << CAP_SETUID | 1U << CAP_SETGID;
+	/* The last is for a check that fails, and ends them all. */
+	const unsigned int caps = 1U << CAP_DAC_OVERRIDE | 1U << CAP_SETUID | 1U << CAP_SETGID |
+				  1U << CAP_KILL;
 	struct __user_cap_data_struct data[2] = { { .effective = caps, .permitted = caps } };
 
 	CHECK_SYS(prctl(PR_SET_KEEPCAPS, 1));
