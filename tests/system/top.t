@@ -288,6 +288,10 @@ top_prints_lines_where_there_is_no_terminal()
 	top -n 2 -d 0.1
 	[ "$(grep -c '^mockgpu top ' out)" = 2 ] || fail 'not twice'
 	! grep -q $'\033' out || fail 'it speaks to a terminal'
+	# without a number, which would have it print lines anywhere
+	TERM=xterm timeout -s TERM 2 mockgpu top -d 0.1 >out </dev/null || true
+	[ "$(grep -c '^mockgpu top ' out)" -ge 2 ] || fail 'not again and again'
+	! grep -q $'\033' out || fail 'it speaks to a terminal that is none'
 }
 
 # on_terminal ROWS COLUMNS: top on a terminal of that size, and what it shows in screen; its
