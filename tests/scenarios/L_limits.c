@@ -215,6 +215,7 @@ static void take_all_entries(void *prepared)
 	CHECK_EQ(mockgpu_log_open(dev, 0, 0, 1, &more), -ENOSPC);
 	CHECK_EQ(more, 77);
 	CHECK_EQ(get_as(ONE, one_log), -ENOSPC);
+	CHECK_EQ(get_as(OTHER, one_log), 0);
 	/* By a file of who may have any number. */
 	CHECK_EQ(mockgpu_log_open(prepared, MOCKGPU_LOG_ALL, 0, 16, &more), 0);
 	CHECK_SYS(close(more));
