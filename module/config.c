@@ -14,20 +14,20 @@
  *
  * A device goes by the hand of a work, which holds the directory's object and the module: as
  * long as somebody has pages of it pinned, it cannot go, and who switched it off may have gone
- * by then.  A directory must not keep its caller for long, who has all others locked.
+ * by then.  Nobody may wait for that without end, as configfs locks the directory for who uses
+ * its files, and all directories for who removes one.
  *
  * Locking: &config_device.lock, for what the files say and for whether the device is on.  It
- * is held while a device comes or goes, and that may last: memory is taken, the last page
- * comes home.  Who waits for it can be interrupted.  Nothing that a device needs to come or
- * to go, be it by the hand of who unbinds it, takes this lock or any of configfs.  When a
- * directory has gone nobody uses its files any more.
+ * is held while a device comes, and that may last: memory is taken.  Who waits for it can be
+ * interrupted.  While a device goes it is not held: nobody changes anything then, or switches it
+ * on.  Nothing that a device needs to come or to go, be it by the hand of who unbinds it, takes
+ * this lock or any of configfs.  When a directory has gone nobody uses its files any more.
  * &config_inject_lock, for how many arms a directory has; what is armed may hold who has the
  * device's lock, so it is armed and disarmed without that.
  */
 #include <linux/capability.h>
 #include <linux/configfs.h>
 #include <linux/err.h>
-#include <linux/freezer.h>
 #include <linux/jiffies.h>
 #include <linux/kstrtox.h>
 #include <linux/module.h>
@@ -49,7 +49,11 @@
 #define CONFIG_TYPE	"type "
 #define CONFIG_SOURCE	"source"
 
-/* How long a directory that goes waits for its device: to give memory back takes its time. */
+/*
+ * How long who switches a device off waits for it, and a directory that goes: to bring pages home
+ * and to give memory back takes its time.
+ */
+#define CONFIG_OFF_TIMEOUT	(60 * HZ)
 #define CONFIG_GO_TIMEOUT	(10 * HZ)
 
 /**
@@ -62,8 +66,9 @@
  * @link_mbps: how fast its link is, or 0
  * @index: its number while it is on, else -1; what is armed refers to it
  * @pool: memory for coherent VRAM while it is on, or NULL
- * @off: switches it off, if it is on
- * @offs: how often that was done; written by @off, read without @lock
+ * @goes: it is on, and @off has it, with @index and @pool
+ * @off: takes it apart
+ * @offs: how often that was done; read without @lock
  * @went: woken then
  */
 struct config_device {
@@ -75,6 +80,7 @@ struct config_device {
 	unsigned int link_mbps;
 	int index;
 	struct coherent_pool *pool;
+	bool goes;
 	struct work_struct off;
 	unsigned int offs;
 	wait_queue_head_t went;
@@ -334,27 +340,18 @@ err_release:
 	return ret;
 }
 
-/* Switch a device off that is on, whatever uses it.  Caller holds the lock. */
-static void config_remove(struct config_device *cfg)
-{
-	unsigned int index = cfg->index;
-
-	lockdep_assert_held(&cfg->lock);
-
-	devices_remove(index);
-	coherent_close(cfg->pool);
-	cfg->pool = NULL;
-	WRITE_ONCE(cfg->index, -1);
-	devices_release(index);
-}
-
+/* Take a device apart that goes, whatever uses it. */
 static void config_off_work(struct work_struct *work)
 {
 	struct config_device *cfg = container_of(work, struct config_device, off);
 
+	devices_remove(cfg->index);
+	coherent_close(cfg->pool);
 	mutex_lock(&cfg->lock);
-	if (cfg->index >= 0)
-		config_remove(cfg);
+	devices_release(cfg->index);
+	cfg->pool = NULL;
+	WRITE_ONCE(cfg->index, -1);
+	cfg->goes = false;
 	WRITE_ONCE(cfg->offs, cfg->offs + 1);
 	mutex_unlock(&cfg->lock);
 	wake_up_all(&cfg->went);
@@ -363,18 +360,17 @@ static void config_off_work(struct work_struct *work)
 	module_put(THIS_MODULE);
 }
 
-/* Begin to switch a device off, if it is on.  Returns what config_is_off() wants to know. */
-static unsigned int config_go(struct config_device *cfg)
+/* Have a device go that is on, if it does not do so already.  Caller holds the lock. */
+static void config_go(struct config_device *cfg)
 {
-	unsigned int offs = READ_ONCE(cfg->offs);
+	lockdep_assert_held(&cfg->lock);
 
+	if (cfg->goes)
+		return;
+	cfg->goes = true;
 	__module_get(THIS_MODULE);
 	config_item_get(&cfg->item);
-	if (!queue_work(config_queue, &cfg->off)) {
-		config_item_put(&cfg->item);
-		module_put(THIS_MODULE);
-	}
-	return offs;
+	queue_work(config_queue, &cfg->off);
 }
 
 /* Whether the device was off since. */
@@ -386,9 +382,24 @@ static bool config_is_off(const struct config_device *cfg, unsigned int offs)
 /* Switch a device off, if it is on.  It goes whether this is waited for or not. */
 static int config_power_off(struct config_device *cfg)
 {
-	unsigned int offs = config_go(cfg);
+	unsigned int offs;
+	long left;
 
-	return wait_event_freezable(cfg->went, config_is_off(cfg, offs));
+	if (mutex_lock_interruptible(&cfg->lock))
+		return -ERESTARTSYS;
+	if (cfg->index < 0) {
+		mutex_unlock(&cfg->lock);
+		return 0;
+	}
+	offs = cfg->offs;
+	config_go(cfg);
+	mutex_unlock(&cfg->lock);
+	/* Not freezable: configfs holds locks.  Who is to be frozen calls anew afterwards. */
+	left = wait_event_interruptible_timeout(cfg->went, config_is_off(cfg, offs),
+						CONFIG_OFF_TIMEOUT);
+	if (left > 0)
+		return 0;
+	return left ? : -ETIME;
 }
 
 static ssize_t config_power_show(struct config_item *item, char *page)
@@ -410,6 +421,8 @@ static ssize_t config_power_store(struct config_item *item, const char *page, si
 		return -ERESTARTSYS;
 	if (cfg->index < 0)
 		ret = config_power_on(cfg);
+	else if (cfg->goes)
+		ret = -EBUSY;
 	mutex_unlock(&cfg->lock);
 	return ret ? : count;
 }
@@ -484,11 +497,19 @@ static void config_drop_item(struct config_group *group, struct config_item *ite
 {
 	struct config_device *cfg = to_config_device(item);
 	unsigned int offs;
+	bool on;
 
 	/* First: what is held may be what the device waits for, to go. */
 	control_disarm(item);
-	offs = config_go(cfg);
-	wait_event_killable_timeout(cfg->went, config_is_off(cfg, offs), CONFIG_GO_TIMEOUT);
+	mutex_lock(&cfg->lock);
+	on = cfg->index >= 0;
+	offs = cfg->offs;
+	if (on)
+		config_go(cfg);
+	mutex_unlock(&cfg->lock);
+	if (on)
+		wait_event_killable_timeout(cfg->went, config_is_off(cfg, offs),
+					    CONFIG_GO_TIMEOUT);
 	config_item_put(item);
 }
 
@@ -522,7 +543,11 @@ int config_init(const struct config_defaults *defaults)
 {
 	int ret;
 
-	config_queue = alloc_workqueue("mockgpu-config", WQ_UNBOUND, 0);
+	/*
+	 * Freezable: while a device cannot go, the machine does not sleep.  It would wait for the
+	 * device's lock, and that for a page of a process that is frozen.
+	 */
+	config_queue = alloc_workqueue("mockgpu-config", WQ_UNBOUND | WQ_FREEZABLE, 0);
 	if (!config_queue)
 		return -ENOMEM;
 	config_defaults = *defaults;

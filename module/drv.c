@@ -279,6 +279,7 @@ static struct platform_driver mockgpu_platform_driver = {
 	.id_table = devices_ids,
 	.driver = {
 		.name = MOCKGPU_DRIVER_NAME,
+		.pm = pm_sleep_ptr(&power_ops),
 		/* devices_add() wants to know how it went. */
 		.probe_type = PROBE_FORCE_SYNCHRONOUS,
 	},

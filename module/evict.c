@@ -455,8 +455,12 @@ void evict_for_good(struct vram *vram)
 			break;
 		evict_drain();
 		if (time_after(jiffies, report)) {
-			pr_info("mockgpu: device %u leaves, and waits for %llu KiB of VRAM that somebody has pinned or holds\n",
-				vram->index, usage.used / SZ_1K);
+			if (usage.used)
+				pr_info("mockgpu: device %u leaves, and waits for %llu KiB of VRAM that somebody has pinned or holds\n",
+					vram->index, usage.used / SZ_1K);
+			else
+				pr_info("mockgpu: device %u leaves, and waits for a call that evicts\n",
+					vram->index);
 			report = jiffies + EVICT_REPORT_INTERVAL;
 		}
 		usleep_range(500, 1000);

@@ -93,6 +93,20 @@ static struct notifier_block power_block = {
 	.notifier_call = power_notify,
 };
 
+/*
+ * The last look before an image is made, or takes the place of all there is: the module may not have
+ * been there yet when the machine was asked to hibernate.
+ */
+static int power_freeze(struct device *dev)
+{
+	return coherent_is_held() ? -EBUSY : 0;
+}
+
+/* For the driver, of each device. */
+const struct dev_pm_ops power_ops = {
+	.freeze = power_freeze,
+};
+
 /**
  * power_init() - be told when the machine goes to sleep
  *

@@ -2,6 +2,10 @@
 #ifndef MOCKGPU_POWER_H
 #define MOCKGPU_POWER_H
 
+#include <linux/pm.h>
+
+extern const struct dev_pm_ops power_ops;
+
 int power_init(void);
 void power_exit(void);
 

@@ -237,6 +237,16 @@ void coherent_unbar(void)
 	coherent_barred = false;
 }
 
+/**
+ * coherent_is_held() - whether there is any of this memory
+ *
+ * Context: under lock_system_sleep().
+ */
+bool coherent_is_held(void)
+{
+	return coherent_nr_pools;
+}
+
 /* Fill a pool that is empty.  Caller holds the lock.  The machine does not sleep meanwhile. */
 static int coherent_fill(struct coherent_pool *pool, const struct coherent_request *request,
 			 u64 bytes)

@@ -26,5 +26,6 @@ int coherent_open(const struct coherent_request *request, unsigned int devices, 
 void coherent_close(struct coherent_pool *pool);
 bool coherent_bar(void);
 void coherent_unbar(void);
+bool coherent_is_held(void);
 
 #endif

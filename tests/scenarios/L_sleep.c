@@ -7,10 +7,12 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/suspend_ioctls.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/swap.h>
 #include <unistd.h>
@@ -293,6 +295,40 @@ static void L2_no_coherent_vram_while_a_program_hibernates_the_machine(void)
 	mockgpu_close(t.dev);
 }
 
+/* It did so before the module was there, which did not hear of it: no image is made all the same. */
+static void L2_no_image_is_made_beside_coherent_vram(void)
+{
+	int fd, err, in_suspend = 0;
+	uint64_t end;
+
+	sleep_needs_tests();
+	set_up();
+	gpu_needs(t.dev, MOCKGPU_CAP_COHERENT);
+	mockgpu_close(t.dev);
+	module_prepare();
+	for (end = now_ns() + 3 * BOUND_NS; (err = module_unload()) && now_ns() < end;)
+		sleep_ms(10);
+	CHECK_EQ(err, 0);
+	fd = open("/dev/snapshot", O_RDONLY | O_CLOEXEC);
+	err = errno;
+	CHECK_EQ(module_load(module_vram(), NULL), 0);
+	if (fd < 0 && (err == EPERM || err == ENODEV || err == ENOENT))
+		skip("this machine has no /dev/snapshot to hibernate by");
+	CHECK_SYS(fd);
+	t.dev = gpu_open(0);
+	TO_VRAM(t.dev, t.p, N);
+	CHECK_EQ(write_text("/sys/power/pm_test", "devices"), 0);
+	CHECK_SYS(ioctl(fd, SNAPSHOT_FREEZE, 0));
+	err = ioctl(fd, SNAPSHOT_CREATE_IMAGE, &in_suspend) ? errno : 0;
+	CHECK_SYS(ioctl(fd, SNAPSHOT_UNFREEZE, 0));
+	CHECK_EQ(write_text("/sys/power/pm_test", "none"), 0);
+	CHECK_EQ(err, EBUSY);
+	close(fd);
+	CHECK_PLACE(t.dev, t.p, N, IN_VRAM);
+	CHECK_FILL(t.p, N, t.tag, 0);
+	mockgpu_close(t.dev);
+}
+
 #define SERVED	8U
 static atomic_bool enough;
 
@@ -520,6 +556,7 @@ const struct scenario scenarios[] = {
 	SCENARIO(L2_hibernation_from_boot_to_boot),
 	RELOADING(L2_hibernation_is_refused_with_coherent_vram),
 	SCENARIO(L2_no_coherent_vram_while_a_program_hibernates_the_machine),
+	RELOADING(L2_no_image_is_made_beside_coherent_vram),
 	SCENARIO(L2_suspend_while_a_process_serves_a_queue),
 	SCENARIO(L2_suspend_is_refused_while_a_queue_waits_for_a_page),
 	SCENARIO(L2_suspend_does_not_wait_for_a_slow_link),
