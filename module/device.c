@@ -53,7 +53,7 @@ int device_bring_up(struct platform_device *pdev, const struct drm_driver *drive
 	device->index = index;
 	/* DRM's files in debugfs look for names of buffer objects, also where there are none. */
 	mutex_init(&device->drm.object_name_lock);
-	idr_init_base(&device->drm.object_name_idr, 1);
+	xa_init_flags(&device->drm.object_name_idr.idr_rt, IDR_RT_MARKER);
 	mutex_init(&device->clients_lock);
 	INIT_LIST_HEAD(&device->clients);
 	init_waitqueue_head(&device->clients_unpinned);

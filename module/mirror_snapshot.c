@@ -78,8 +78,8 @@ static int mirror_snapshot_once(struct mirror *mirror, struct mirror_window *win
 
 	ret = mirror_ask(mirror, window, &range, start, start + npages * PAGE_SIZE, pfns);
 	if (!ret)
-		ret = control_hit_range(CONTROL_LOOK_ASKED, &mirror->vram->present, mirror->mm, start,
-					start + npages * PAGE_SIZE);
+		ret = control_hit_range(CONTROL_LOOK_ASKED, &mirror->vram->present, mirror->mm,
+					start, start + npages * PAGE_SIZE);
 	if (ret)
 		return ret;
 	mutex_lock(&mirror->lock);

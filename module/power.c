@@ -94,8 +94,8 @@ static struct notifier_block power_block = {
 };
 
 /*
- * The last look before an image is made, or takes the place of all there is: the module may not have
- * been there yet when the machine was asked to hibernate.
+ * The last look before an image is made, or takes the place of all there is: the module may not
+ * have been there yet when the machine was asked to hibernate.
  */
 static int power_freeze(struct device *dev)
 {
