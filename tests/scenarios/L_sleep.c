@@ -304,6 +304,7 @@ static void L2_no_image_is_made_beside_coherent_vram(void)
 	sleep_needs_tests();
 	set_up();
 	gpu_needs(t.dev, MOCKGPU_CAP_COHERENT);
+	CHECK_EQ(mockgpu_evict_all(t.dev, NULL), 0);
 	mockgpu_close(t.dev);
 	module_prepare();
 	for (end = now_ns() + 3 * BOUND_NS; (err = module_unload()) && now_ns() < end;)
