@@ -93,6 +93,7 @@ struct worker {
 	unsigned int nr;
 	size_t chunks;
 	bool alone;
+	bool crowded;		/* there is twice as much memory as VRAM, or more */
 	char *p;
 	uint16_t generation;
 	uint16_t tags[CHUNKS_MOST];
@@ -174,7 +175,7 @@ static void worker_end(struct worker *w)
 		CHECK_FILL(w->p + i * CHUNK * PAGE, CHUNK, w->tags[i], i * CHUNK);
 }
 
-/* For so many seconds, and until there were enough of them for room to be made. */
+/* For so many seconds, and until room was made, where there are enough of them for that. */
 static unsigned long use_chunks(struct worker *w)
 {
 	const char *text = getenv("MOCKGPU_STRESS_S");
@@ -182,7 +183,8 @@ static unsigned long use_chunks(struct worker *w)
 	uint64_t end = now_ns() + seconds * NS_PER_S;
 	unsigned long uses = 0;
 
-	for (; now_ns() < end || uses < LEAST || !gpu_counters(w->dev).pages_evicted_room; uses++)
+	for (; now_ns() < end || uses < LEAST ||
+	       (w->crowded && !gpu_counters(w->dev).pages_evicted_room); uses++)
 		use_chunk(w, random_below(w->chunks));
 	return uses;
 }
@@ -197,7 +199,8 @@ static void J1_one_process_works(void)
 		unsigned long uses;
 
 		w = (struct worker){
-			.dev = dev, .nr = i, .alone = true, .chunks = eighths[i] * ROOM / 8 / CHUNK,
+			.dev = dev, .nr = i, .alone = true, .crowded = eighths[i] >= 16,
+			.chunks = eighths[i] * ROOM / 8 / CHUNK,
 		};
 		worker_begin(&w);
 		uses = use_chunks(&w);
@@ -221,6 +224,7 @@ static void work_beside_others(void *arg)
 
 	w = (struct worker){
 		.dev = gpu_open(0), .nr = *(unsigned int *)arg, .chunks = crew.chunks,
+		.crowded = true,
 	};
 	/* Each has a row of random figures of its own. */
 	for (unsigned int i = 0; i < 1000 * w.nr; i++)
