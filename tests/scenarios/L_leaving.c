@@ -75,7 +75,7 @@ static void L2_open_and_close_while_a_queue_is_waited_for(void)
 	actor_start(actor, wait_for_what_moves);
 	dev = gpu_open(0);
 	other = gpu_open(1);
-	copied = HOLD(other, "migrate-copied", .pid = actor->pid, .time_ns = 10 * BOUND_NS);
+	copied = HOLD(other, "migrate-copied", .pid = actor->pid, .time_ns = LONG_NS);
 	gate_open(on_its_way, 1);
 	AWAIT_HELD(copied);
 	fault = TALLY(other, "gpu-fault", .pid = actor->pid);
