@@ -324,11 +324,14 @@ static void L2_unbind_lets_go_what_its_points_hold(void)
 
 #define TOUCHERS	8
 static atomic_uint touched;
+static atomic_bool touch;
 
 static void *touch_all(void *arg)
 {
 	size_t first = (size_t)(uintptr_t)arg * N / TOUCHERS;
 
+	while (!atomic_load(&touch))
+		sleep_ms(1);
 	for (size_t i = 0; i < N; i++)
 		CHECK_FILL(AT(moving, (first + i) % N), 1, moving_tag, (first + i) % N);
 	atomic_fetch_add(&touched, 1);
@@ -344,15 +347,18 @@ static void touch_while_it_leaves(struct mockgpu_device *other, const char *poin
 	moving_tag = new_tag();
 	moving = map_filled(N, moving_tag);
 	touched = 0;
+	touch = false;
 	TO_VRAM(dev, moving, N);
 	mockgpu_close(dev);
+	/* Before: until 6.4, no thread is made while another waits for a page that moves. */
+	for (uintptr_t i = 0; i < TOUCHERS; i++)
+		threads[i] = thread_start(touch_all, (void *)i);
 	if (point)
 		arm = HOLD(other, point, .count = 1, .time_ns = LONG_NS);
 	leaving = thread_start(leave_in_thread, NULL);
 	if (point)
 		AWAIT_HELD(arm);
-	for (uintptr_t i = 0; i < TOUCHERS; i++)
-		threads[i] = thread_start(touch_all, (void *)i);
+	touch = true;
 	if (point) {
 		sleep_ms(20);
 		arm_release(arm);
