@@ -20,6 +20,7 @@
 
 #define SOFT_OFFLINE "/sys/devices/system/memory/soft_offline_page"
 #define LOCKED_FOR (3 * NS_PER_S)
+#define KPF_LOCKED 0	/* bit of /proc/kpageflags */
 
 /* The device adds, the CPU adds, the device adds again. */
 static void add_in_turns(struct queue q, volatile uint64_t *word)
@@ -146,8 +147,8 @@ static void D7_swapped_out(void)
  */
 static pid_t hold_lock(uint64_t *p)
 {
+	uint64_t end = now_ns() + BOUND_NS, pfn;
 	char command[128];
-	uint64_t pfn;
 	pid_t child;
 
 	CHECK_SYS(madvise(p, PAGE, MADV_PAGEOUT));
@@ -163,7 +164,8 @@ static pid_t hold_lock(uint64_t *p)
 		_exit(127);
 	}
 	CHECK_SYS(child);
-	sleep_ms(300);
+	while (!page_has_flag(pfn, KPF_LOCKED) && now_ns() < end)
+		sleep_ms(10);
 	CHECK_EQ(waitpid(child, NULL, WNOHANG), 0);
 	return child;
 }

@@ -30,13 +30,8 @@ void ksmd_stop(void)
 bool is_merged(const void *p)
 {
 	struct pagemap map = pagemap_of(0, p);
-	int fd = (int)CHECK_SYS(open("/proc/kpageflags", O_RDONLY | O_CLOEXEC));
-	uint64_t flags = 0;
 
-	CHECK_EQ(pread(fd, &flags, sizeof(flags), (off_t)(map.pfn * sizeof(flags))),
-		 sizeof(flags));
-	close(fd);
-	return map.present && flags & 1ULL << KPF_KSM;
+	return map.present && page_has_flag(map.pfn, KPF_KSM);
 }
 
 void wait_for_merge(const void *a, const void *b, size_t pages)

@@ -320,8 +320,28 @@ int write_text(const char *path, const char *text)
 
 void page_back_in_use(uint64_t pfn)
 {
-	if (!system("modprobe -q hwpoison-inject"))
-		write_number("/sys/kernel/debug/hwpoison/unpoison-pfn", (long long)pfn);
+	uint64_t end = now_ns() + BOUND_NS;
+	char text[32];
+	int err;
+
+	if (system("modprobe -q hwpoison-inject"))
+		return;
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)pfn);
+	/* Somebody may be looking at it yet. */
+	do {
+		err = write_text("/sys/kernel/debug/hwpoison/unpoison-pfn", text);
+	} while (err == -EBUSY && now_ns() < end);
+	CHECK_EQ(err, 0);
+}
+
+bool page_has_flag(uint64_t pfn, unsigned int bit)
+{
+	int fd = (int)CHECK_SYS(open("/proc/kpageflags", O_RDONLY | O_CLOEXEC));
+	uint64_t flags = 0;
+
+	CHECK_EQ(pread(fd, &flags, sizeof(flags), (off_t)(pfn * sizeof(flags))), sizeof(flags));
+	close(fd);
+	return flags & 1ULL << bit;
 }
 
 size_t free_memory_kb(void)

@@ -90,4 +90,7 @@ int write_text(const char *path, const char *text);
 /* A page that was taken out of use by way of a test may be used again, where the kernel can. */
 void page_back_in_use(uint64_t pfn);
 
+/* A bit of /proc/kpageflags. */
+bool page_has_flag(uint64_t pfn, unsigned int bit);
+
 #endif
