@@ -155,19 +155,24 @@ static void wait_for_the_end(struct actor *self)
 	cue(self);
 }
 
+static void kill_at_once(pid_t pid)
+{
+	uint64_t start = now_ns();
+
+	CHECK_SYS(kill(pid, SIGKILL));
+	join_killed(pid, SIGKILL);
+	CHECK_LE(now_ns() - start, BOUND_NS);
+}
+
 /* Nor does the end of the owner. */
 static void R4_who_has_what_makes_room_is_killed(void)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(points); i++) {
 		struct arm arm;
-		uint64_t start;
 
 		set_up(1);
 		arm = begin(wait_for_the_end, points[i]);
-		start = now_ns();
-		CHECK_SYS(kill(t.owner->pid, SIGKILL));
-		join_killed(t.owner->pid, SIGKILL);
-		CHECK_LE(now_ns() - start, BOUND_NS);
+		kill_at_once(t.owner->pid);
 		arm_release(arm);
 		actor_join(t.maker);
 		check_end(BLOCK);
@@ -180,14 +185,10 @@ static void R4_who_makes_room_is_killed(void)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(points); i++) {
 		struct arm arm;
-		uint64_t start;
 
 		set_up(1);
 		arm = begin(touch, points[i]);
-		start = now_ns();
-		CHECK_SYS(kill(t.maker->pid, SIGKILL));
-		join_killed(t.maker->pid, SIGKILL);
-		CHECK_LE(now_ns() - start, BOUND_NS);
+		kill_at_once(t.maker->pid);
 		arm_release(arm);
 		CHECK_COUNTED(t.dev, &t.before, .pages_evicted = BLOCK,
 			      .pages_evicted_room = BLOCK, .vram_used_bytes = -BLOCK * PAGE);
