@@ -2,33 +2,9 @@
 # SPDX-License-Identifier: MIT
 # The command against the model of the driver: mockgpu-fake is the first argument.
 # shellcheck disable=SC2016 # perl is to see the dollars
-set -u
-cmd=$1
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
-failed=0
-
-ok() { # STATUS WORDS
-	n=$((n + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		failed=1
-		sed 's/^/# /' "$dir/out" "$dir/err"
-	fi
-}
-
-# Runs the command, expects this exit status, then a pattern in stdout or stderr.
-run() { # STATUS PATTERN WORDS ARGUMENT...
-	want=$1 pattern=$2 words=$3
-	shift 3
-	"$cmd" "$@" >"$dir/out" 2>"$dir/err"
-	got=$?
-	[ "$got" -eq "$want" ] && cat "$dir/out" "$dir/err" | grep -Eq -- "$pattern"
-	ok $? "$words: exit $want and '$pattern' (exit $got)"
-}
+under=''
+# shellcheck source=userspace/tests/cmd.sh
+. "$(dirname "$0")/cmd.sh"
 
 run 0 'Commands:' 'help' --help
 run 2 'Commands:' 'no command'
@@ -136,5 +112,4 @@ done
 FAKE_BREAK=coherent
 run 1 '^mockgpu: the tour is of private VRAM' 'no demo on coherent VRAM' demo
 unset FAKE_BREAK
-echo "1..$n"
-exit $failed
+ended

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* Clients found in a folder that looks like /proc: two character devices stand for nodes. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "fdinfo.h"
+#include "open_files.h"
 #include "tap.h"
 
 #define NODE "/dev/null"
@@ -110,17 +110,6 @@ static const struct client *client(const char *node, uint64_t id)
 
 	ok(c != NULL, "%d of %s is there", (int)id, node);
 	return c ? c : &nobody;
-}
-
-static int open_files(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	int n = 0;
-
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n;
 }
 
 /* None of these is a client, and none of them is in the way. */

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* Finding, opening, counting and closing devices, on machines of all kinds. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 
 #include "fake_drm.h"
 #include "mockgpu.h"
+#include "open_files.h"
 #include "tap.h"
 
 static unsigned int index_of[4];
@@ -29,17 +29,6 @@ static int answer(int node, unsigned long request, void *arg)
 		return attach_ret;
 	}
 	return -ENOTTY;
-}
-
-static int open_files(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	int n = 0;
-
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n;
 }
 
 #define MACHINE(...) \

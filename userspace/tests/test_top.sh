@@ -3,35 +3,11 @@
 # mockgpu top against the model of the driver, mockgpu-fake, which is the first argument, and
 # a folder that looks like /proc.  The model's one device is the node behind /dev/zero.
 # shellcheck disable=SC2016 # the dollars are for perl
-set -u
-cmd=$1
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
-failed=0
+under=top
+# shellcheck source=userspace/tests/cmd.sh
+. "$(dirname "$0")/cmd.sh"
 FAKE_PROC=$dir/proc
 export FAKE_PROC
-
-ok() { # STATUS WORDS
-	n=$((n + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		failed=1
-		sed 's/^/# /' "$dir/out" "$dir/err"
-	fi
-}
-
-# Runs top, expects this exit status, then a pattern in stdout or stderr.
-run() { # STATUS PATTERN WORDS ARGUMENT...
-	want=$1 pattern=$2 words=$3
-	shift 3
-	"$cmd" top "$@" >"$dir/out" 2>"$dir/err"
-	got=$?
-	[ "$got" -eq "$want" ] && cat "$dir/out" "$dir/err" | grep -Eq -- "$pattern"
-	ok $? "$words: exit $want and '$pattern' (exit $got)"
-}
 
 # json WORDS PERL: each line that the last run printed is JSON, and PERL is true of them, @j
 json() {
@@ -110,5 +86,4 @@ ok $? 'JSON that is lost is a failure'
 timeout -s TERM 1 "$cmd" top -d 0.1 >"$dir/out" 2>"$dir/err"
 [ $? -eq 124 ] && grep -q 'program 41' "$dir/out"
 ok $? 'without an end, it is ended by a signal'
-echo "1..$n"
-exit $failed
+ended

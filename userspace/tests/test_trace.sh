@@ -3,34 +3,10 @@
 # mockgpu trace against the model of the driver: mockgpu-fake is the first argument.
 # What it writes is read by a parser, perl's.
 # shellcheck disable=SC2016 # the dollars are for perl, and for the programs traced
-set -u
-cmd=$1
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+under=trace
+# shellcheck source=userspace/tests/cmd.sh
+. "$(dirname "$0")/cmd.sh"
 json=$dir/trace.json
-n=0
-failed=0
-
-ok() { # STATUS WORDS
-	n=$((n + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		failed=1
-		sed 's/^/# /' "$dir/out" "$dir/err"
-	fi
-}
-
-# run STATUS PATTERN WORDS ARGUMENT...: traces; the pattern is for what it prints
-run() {
-	want=$1 pattern=$2 words=$3
-	shift 3
-	"$cmd" trace "$@" >"$dir/out" 2>"$dir/err"
-	got=$?
-	[ "$got" -eq "$want" ] && cat "$dir/out" "$dir/err" | grep -Eq -- "$pattern"
-	ok $? "$words: exit $want and '$pattern' (exit $got)"
-}
 
 # json WORDS PERL: the trace is JSON, and PERL is true of it.  It finds the document as $j,
 # its events as @e, and some of them by named("kind cause").
@@ -212,5 +188,4 @@ ok $? 'summary: total and longest'
 FAKE_LOG=lost run 0 '^lost +65536$' 'summary: lost events' --summary true
 run 0 '14 events in' 'summary and trace' --summary -o "$json" true
 json 'summary and trace: both' '@e > 14'
-echo "1..$n"
-exit $failed
+ended
