@@ -14,7 +14,6 @@
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/sched.h>
-#include <linux/uaccess.h>
 
 #include "compat/compat_mm.h"
 #include "control.h"
@@ -59,7 +58,7 @@ static __always_inline bool migrate_copy(void *to, const void *from, const struc
 {
 	if (migrate_hit(CONTROL_COPY, page))
 		return false;
-	return copy_mc_to_kernel(to, from, PAGE_SIZE) == 0;
+	return compat_copy_page(to, from);
 }
 
 /**
@@ -75,7 +74,7 @@ bool migrate_copy_to_vram(struct page *to, struct page *from)
 	bool ok;
 
 	if (!from) {
-		memset(vram_page_data(to), 0, PAGE_SIZE);
+		clear_page(vram_page_data(to));
 		return true;
 	}
 	if (vram_has_page(from))

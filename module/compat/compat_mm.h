@@ -10,12 +10,14 @@
 #ifndef MOCKGPU_COMPAT_MM_H
 #define MOCKGPU_COMPAT_MM_H
 
+#include <linux/cpufeature.h>
 #include <linux/hmm.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/page-flags.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/uaccess.h>
 
 #include "compat_probes.h"
 
@@ -114,6 +116,33 @@ static inline struct folio *compat_vma_alloc_folio(gfp_t gfp, int order,
 #else
 	return vma_alloc_folio(gfp, order, vma, addr, false);
 #endif
+}
+
+/**
+ * compat_copy_page() - copy a page that may turn out to be unreadable
+ * @to: where to
+ * @from: where from, an address in the kernel
+ *
+ * Where the copy that survives a memory error is none, it is memcpy(), which takes three
+ * times as long as what the kernel copies pages with: on x86, processors without fast
+ * string operations, and emulated ones.
+ *
+ * Return: whether the copy is complete.
+ */
+static __always_inline bool compat_copy_page(void *to, const void *from)
+{
+#if defined(CONFIG_X86_64)
+	bool checked = cpu_feature_enabled(X86_FEATURE_ERMS);
+#elif defined(copy_mc_to_kernel)
+	bool checked = true;
+#else
+	bool checked = false;
+#endif
+
+	if (checked)
+		return copy_mc_to_kernel(to, from, PAGE_SIZE) == 0;
+	copy_page(to, (void *)from);
+	return true;
 }
 
 /**
