@@ -49,7 +49,7 @@ struct client *client_create(struct mockgpu_device *device)
 	client->quota = quota_of_caller();
 	if (!client->quota)
 		goto err_free;
-	client->charge = vram_charge_create(client->quota);
+	client->charge = vram_charge_create(&device->vram, client->quota);
 	if (!client->charge)
 		goto err_quota;
 	client->device = device;

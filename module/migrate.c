@@ -64,7 +64,8 @@ void migrate_pool_fill(struct migrate_pool *pool, unsigned int want, bool huge)
  */
 void migrate_pool_drain(struct migrate_pool *pool)
 {
-	vram_put_unused(pool->vram, pool->pages, pool->used, pool->count);
+	if (pool->count)
+		vram_put_unused(pool->vram, pool->charge, pool->pages, pool->used, pool->count);
 	pool->used = 0;
 	pool->count = 0;
 }
@@ -113,9 +114,12 @@ int migrate_run_start(struct migrate_run *run, bool to_vram)
 }
 
 /* All pages of an entry have the same answer. */
-static void migrate_answer(struct migrate_run *run, unsigned long i, u8 answer)
+static __always_inline void migrate_answer(struct migrate_run *run, unsigned long i, u8 answer)
 {
-	memset(run->status + i, answer, migrate_entry_pages(run->args.src[i]));
+	if (run->args.src[i] & MIGRATE_PFN_COMPOUND)
+		memset(run->status + i, answer, VRAM_BLOCK_PAGES);
+	else
+		run->status[i] = answer;
 }
 
 /* Why a page that the memory manager would move must stay, or MIGRATE_PENDING. */
@@ -161,7 +165,7 @@ static u8 migrate_fill_vram_entry(struct migrate_run *run, unsigned long i,
 				  struct migrate_pool *pool)
 {
 	struct page *from = migrate_pfn_to_page(run->args.src[i]);
-	unsigned int n, count = migrate_entry_pages(run->args.src[i]);
+	unsigned int count = migrate_entry_pages(run->args.src[i]);
 	struct page *to;
 
 	if (pool->used == pool->count) {
@@ -172,13 +176,10 @@ static u8 migrate_fill_vram_entry(struct migrate_run *run, unsigned long i,
 		memset(run->guess + i, MOCKGPU_PAGE_ABSENT, count);
 
 	to = pool->pages[pool->used];
-	for (n = 0; n < count; n++) {
-		if (!migrate_copy_to_vram(to + n, from ? from + n : NULL))
-			return MOCKGPU_PAGE_COPY_FAILED;
-		cond_resched();
-	}
+	if (!migrate_copy_to_vram(to, from, count))
+		return MOCKGPU_PAGE_COPY_FAILED;
 	pool->used += count;
-	vram_folio_init(to, ilog2(count), run->granularity, run->slice_ms);
+	vram_folio_init(to, count > 1 ? VRAM_BLOCK_ORDER : 0, &run->stay);
 	run->args.dst[i] = migrate_pfn(page_to_pfn(to)) |
 			   (run->args.src[i] & MIGRATE_PFN_COMPOUND);
 	return MIGRATE_PENDING;
@@ -188,7 +189,8 @@ static u8 migrate_fill_vram_entry(struct migrate_run *run, unsigned long i,
  * migrate_run_screen() - find the pages of a run that must not go to VRAM, or are there
  * @run: run that was started
  *
- * They have their answer in @run->status then.  What somebody holds is not collected after all.
+ * They have their answer in @run->status then, where others are pending.  What somebody holds
+ * is not collected after all.
  *
  * Context: mmap_lock held; does not sleep.
  */
@@ -197,6 +199,7 @@ void migrate_run_screen(struct migrate_run *run)
 	bool no_holes = userfaultfd_missing(run->args.vma);
 	struct page *page;
 	unsigned long i;
+	u8 answer;
 
 	for (i = 0; i < run->args.npages; i++) {
 		if (!(run->args.src[i] & MIGRATE_PFN_MIGRATE))
@@ -208,9 +211,11 @@ void migrate_run_screen(struct migrate_run *run)
 				migrate_answer(run, i, MOCKGPU_PAGE_ABSENT);
 			continue;
 		}
-		migrate_answer(run, i, migrate_refuse_vram(run, page));
+		answer = migrate_refuse_vram(run, page);
+		if (answer != MIGRATE_PENDING)
+			migrate_answer(run, i, answer);
 		/* It counts as not collected, and goes back at the end. */
-		if (run->status[i] == MIGRATE_PENDING && migrate_is_held(page))
+		else if (migrate_is_held(page))
 			run->args.src[i] &= ~MIGRATE_PFN_MIGRATE;
 	}
 }
@@ -305,18 +310,39 @@ static void migrate_run_tell(struct migrate_run *run, bool to_vram)
 	event_run_end(&event);
 }
 
+/* What has moved from one device's VRAM to system memory and is not booked yet. */
+struct migrate_tally {
+	struct vram *vram;
+	u64 pages;
+	u64 huge;
+};
+
+static void migrate_tally_book(struct migrate_tally *left)
+{
+	if (!left->vram)
+		return;
+	stats_add(left->vram->stats, STAT_PAGES_TO_SYSTEM, left->pages);
+	stats_add(left->vram->stats, STAT_HUGE_TO_SYSTEM, left->huge);
+	left->pages = 0;
+	left->huge = 0;
+}
+
 /*
  * An entry has moved to system memory: book it where it was, which may be another device's
  * VRAM.
  */
-static void migrate_run_left(struct migrate_run *run, unsigned long i)
+static void migrate_run_left(struct migrate_run *run, unsigned long i, struct migrate_tally *left)
 {
 	struct vram *vram = vram_of_page(migrate_pfn_to_page(run->args.src[i]));
 	unsigned int count = migrate_left_vram(run->args.src[i], run->args.dst[i]);
 
 	run->guess[i] = vram->index;
-	stats_add(vram->stats, STAT_PAGES_TO_SYSTEM, count);
-	stats_add(vram->stats, STAT_HUGE_TO_SYSTEM, count > 1);
+	if (vram != left->vram) {
+		migrate_tally_book(left);
+		left->vram = vram;
+	}
+	left->pages += count;
+	left->huge += count > 1;
 }
 
 /*
@@ -353,6 +379,7 @@ void migrate_run_commit(struct migrate_run *run, bool to_vram)
 {
 	struct migrate_vma *args = &run->args;
 	u64 moved = 0, holes = 0, peers = 0, huge = 0;
+	struct migrate_tally left = {};
 	unsigned int count;
 	unsigned long i;
 
@@ -370,7 +397,7 @@ void migrate_run_commit(struct migrate_run *run, bool to_vram)
 			continue;
 		migrate_answer(run, i, MOCKGPU_PAGE_MOVED);
 		if (!to_vram) {
-			migrate_run_left(run, i);
+			migrate_run_left(run, i, &left);
 			continue;
 		}
 		count = migrate_entry_pages(args->src[i]);
@@ -380,7 +407,8 @@ void migrate_run_commit(struct migrate_run *run, bool to_vram)
 			holes += count;
 		peers += migrate_run_left_peer(run, i);
 	}
-	migrate_vma_finalize(args);
+	migrate_tally_book(&left);
+	migrate_finish(args);
 	migrate_run_tell(run, to_vram);
 
 	stats_add(run->vram->stats, STAT_PAGES_TO_VRAM, moved);
@@ -398,8 +426,10 @@ void migrate_run_commit(struct migrate_run *run, bool to_vram)
 void migrate_run_cancel(struct migrate_run *run)
 {
 	struct migrate_vma *args = &run->args;
+	struct vram_gather gather;
 	unsigned long i;
 
+	vram_gather_begin(&gather);
 	for (i = 0; i < args->npages; i++) {
 		struct page *page = migrate_pfn_to_page(args->dst[i]);
 
@@ -409,5 +439,6 @@ void migrate_run_cancel(struct migrate_run *run)
 			args->dst[i] = 0;
 		}
 	}
-	migrate_vma_finalize(args);
+	vram_gather_end(&gather);
+	migrate_finish(args);
 }

@@ -5,11 +5,9 @@
 #include <linux/migrate.h>
 #include <linux/types.h>
 
-#include "vram_alloc.h"
+#include "vram.h"
 
 struct vm_fault;
-struct vram;
-struct vram_charge;
 
 /* Not an answer yet; beside MOCKGPU_PAGE_* in &migrate_run.status. */
 #define MIGRATE_PENDING		0xff
@@ -50,8 +48,7 @@ void migrate_pool_drain(struct migrate_pool *pool);
  * @huge: if it is the run, move a huge folio whole; towards VRAM, only with a pool for it
  * @leave_peers: towards VRAM: what lies in that of another device stays there
  * @vram: that of the device that asked
- * @granularity: log2 of how many pages a CPU fault will bring home from VRAM
- * @slice_ms: for how many milliseconds it will leave them there
+ * @stay: how they are to stay in VRAM
  * @cause: MOCKGPU_CAUSE_*
  * @queue: number of the queue that it is done for, or 0
  * @began: when it was started, for the log
@@ -63,8 +60,7 @@ struct migrate_run {
 	bool huge;
 	bool leave_peers;
 	struct vram *vram;
-	u8 granularity;
-	unsigned int slice_ms;
+	struct vram_stay stay;
 	unsigned int cause;
 	u32 queue;
 	u64 began;

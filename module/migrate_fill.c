@@ -61,35 +61,49 @@ static __always_inline bool migrate_copy(void *to, const void *from, const struc
 	return compat_copy_page(to, from);
 }
 
-/**
- * migrate_copy_to_vram() - copy to a VRAM page from whatever page
- * @to: page of VRAM
- * @from: page of system memory or of VRAM, or NULL to clear @to
- *
- * Return: whether the copy is complete.
- */
-bool migrate_copy_to_vram(struct page *to, struct page *from)
+static __always_inline bool migrate_copy_from_system(void *to, struct page *from,
+						     const struct page *vram)
 {
-	void *data;
-	bool ok;
+	void *data = kmap_local_page(from);
+	bool ok = migrate_copy(to, data, vram);
 
-	if (!from) {
-		clear_page(vram_page_data(to));
-		return true;
-	}
-	if (vram_has_page(from))
-		return migrate_copy(vram_page_data(to), vram_page_data(from), to);
-
-	data = kmap_local_page(from);
-	ok = migrate_copy(vram_page_data(to), data, to);
 	kunmap_local(data);
 	return ok;
 }
 
-static __always_inline bool migrate_copy_to_system(struct page *to, struct page *from)
+/**
+ * migrate_copy_to_vram() - copy to VRAM pages from whatever pages
+ * @to: first page of VRAM
+ * @from: first page of system memory or of VRAM, or NULL to clear @to
+ * @count: how many: 1, or VRAM_BLOCK_PAGES, which are all of a block then
+ *
+ * Context: may sleep.
+ * Return: whether the copy is complete.
+ */
+bool migrate_copy_to_vram(struct page *to, struct page *from, unsigned int count)
+{
+	void *data = vram_page_data(to);
+	void *vram = from && vram_has_page(from) ? vram_page_data(from) : NULL;
+	unsigned int i;
+	bool ok = true;
+
+	for (i = 0; i < count && ok; i++) {
+		if (vram)
+			ok = migrate_copy(data + i * PAGE_SIZE, vram + i * PAGE_SIZE, to);
+		else if (from)
+			ok = migrate_copy_from_system(data + i * PAGE_SIZE, from + i, to);
+		else
+			clear_page(data + i * PAGE_SIZE);
+		cond_resched();
+	}
+	return ok;
+}
+
+static __always_inline bool migrate_copy_to_system(struct page *to, const void *from,
+						   const struct page *vram)
 {
 	void *data = kmap_local_page(to);
-	bool ok = migrate_copy(data, vram_page_data(from), from);
+	bool ok = migrate_copy(data, from, vram);
 
 	kunmap_local(data);
 	return ok;
@@ -99,14 +113,14 @@ static __always_inline bool migrate_copy_to_system(struct page *to, struct page 
 static int migrate_fill_system_page(unsigned long src, unsigned long *dst, gfp_t gfp,
 				    struct vm_area_struct *vma, unsigned long addr)
 {
-	struct page *to;
+	struct page *to, *from = migrate_pfn_to_page(src);
 
-	if (migrate_hit(CONTROL_ALLOC_RAM, migrate_pfn_to_page(src)))
+	if (migrate_hit(CONTROL_ALLOC_RAM, from))
 		return -ENOMEM;
 	to = vma ? alloc_page_vma(gfp, vma, addr) : alloc_page(gfp);
 	if (!to)
 		return -ENOMEM;
-	if (!migrate_copy_to_system(to, migrate_pfn_to_page(src))) {
+	if (!migrate_copy_to_system(to, vram_page_data(from), from)) {
 		__free_page(to);
 		return -EIO;
 	}
@@ -123,6 +137,7 @@ static void migrate_fill_system_huge(unsigned long src, unsigned long *dst,
 				     struct vm_area_struct *vma, unsigned long addr)
 {
 	struct page *from = migrate_pfn_to_page(src);
+	const void *data = vram_page_data(from);
 	struct folio *to;
 	unsigned int i;
 
@@ -133,7 +148,7 @@ static void migrate_fill_system_huge(unsigned long src, unsigned long *dst,
 	else
 		to = folio_alloc(GFP_TRANSHUGE_LIGHT, VRAM_BLOCK_ORDER);
 	for (i = 0; to && i < VRAM_BLOCK_PAGES; i++) {
-		if (!migrate_copy_to_system(folio_page(to, i), from + i)) {
+		if (!migrate_copy_to_system(folio_page(to, i), data + i * PAGE_SIZE, from)) {
 			/* What has to be copied of it is none of a good page's business. */
 			folio_put(to);
 			to = NULL;
@@ -240,7 +255,7 @@ unsigned int migrate_left_vram(unsigned long src, unsigned long dst)
 	struct page *from = migrate_pfn_to_page(src);
 	unsigned int count = migrate_entry_pages(src);
 
-	vram_page_left(from, count);
+	vram_page_left(from);
 	if (count > 1)
 		vram_give_backing(from, page_folio(migrate_pfn_to_page(dst)));
 	return count;

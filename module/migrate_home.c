@@ -108,7 +108,7 @@ static u64 migrate_neighbours(struct vm_fault *vmf, const struct vram *vram, u8 
 			if (migrate_entry_moved(args.src[i], args.dst[i]))
 				moved += migrate_left_vram(args.src[i], args.dst[i]);
 		}
-		migrate_vma_finalize(&args);
+		migrate_finish(&args);
 		migrate_fault_tell(vram, &args, began);
 	}
 	stats_add(vram->stats, STAT_PAGES_CPU_FAULT, moved);
@@ -382,6 +382,7 @@ static unsigned int migrate_evict(struct vram *vram, unsigned long pfn, unsigned
 	unsigned int i, n, count, evicted = 0, huge = 0;
 	u64 began = event_start();
 	unsigned long *src = room->src, *dst = room->dst;
+	struct vram_gather gather;
 	struct page *page;
 	int ret;
 
@@ -419,7 +420,9 @@ static unsigned int migrate_evict(struct vram *vram, unsigned long pfn, unsigned
 		evicted += count;
 		huge += count > 1;
 	}
+	vram_gather_begin(&gather);
 	migrate_device_finalize(src, dst, npages);
+	vram_gather_end(&gather);
 	migrate_evict_tell(vram, npages, room, began);
 	for (i = 0; i < npages; i++)
 		migrate_unpin(room->pin[i]);

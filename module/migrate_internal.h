@@ -27,9 +27,24 @@ static inline unsigned int migrate_entry_pages(unsigned long src)
 	return src & MIGRATE_PFN_COMPOUND ? VRAM_BLOCK_PAGES : 1;
 }
 
+/**
+ * migrate_finish() - migrate_vma_finalize(), and give back what that frees
+ * @args: what was collected
+ *
+ * Context: as migrate_vma_finalize().
+ */
+static inline void migrate_finish(struct migrate_vma *args)
+{
+	struct vram_gather gather;
+
+	vram_gather_begin(&gather);
+	migrate_vma_finalize(args);
+	vram_gather_end(&gather);
+}
+
 void migrate_collected(const struct vram *vram, unsigned long *src, unsigned long npages,
 		       const struct mm_struct *mm, unsigned long start);
-bool migrate_copy_to_vram(struct page *to, struct page *from);
+bool migrate_copy_to_vram(struct page *to, struct page *from, unsigned int count);
 int migrate_fill_system(unsigned long src, unsigned long *dst, gfp_t gfp,
 			struct vm_area_struct *vma, unsigned long addr);
 void migrate_cross_links(const unsigned long *src, const unsigned long *dst,

@@ -211,8 +211,11 @@ static int svm_atomic_start_stretch(void *data, struct vm_area_struct *vma, unsi
 		.guess = atomic->guess + first,
 		.leave_peers = !atomic->peers,
 		.vram = atomic->mig->svm->vram,
-		.granularity = atomic->mig->granularity,
-		.slice_ms = atomic->mig->slice_ms,
+		.stay = {
+			.charge = atomic->mig->svm->charge,
+			.granularity = atomic->mig->granularity,
+			.slice_ms = atomic->mig->slice_ms,
+		},
 		.cause = atomic->mig->cause,
 	};
 	if (migrate_run_start(run, atomic->mig->to_vram))

@@ -243,8 +243,11 @@ static void svm_pass_run(struct svm_pass *pass, struct vm_area_struct *vma, unsi
 		.huge = mig->to_vram ? pass->pool->huge : pass->whole,
 		.leave_peers = mig->leave_peers,
 		.vram = mig->svm->vram,
-		.granularity = mig->granularity,
-		.slice_ms = mig->slice_ms,
+		.stay = {
+			.charge = mig->svm->charge,
+			.granularity = mig->granularity,
+			.slice_ms = mig->slice_ms,
+		},
 		.cause = mig->cause,
 		.queue = mig->queue,
 	};

@@ -10,7 +10,7 @@
  *
  * What is behind a page is found from its page frame number: chunk, block,
  * offset.  The page structure is not used for it, as its driver word does not
- * survive being a tail page.
+ * survive being a tail page; that has what is known of a folio as a whole.
  *
  * There is no policy here: not which page moves, and not what to do when VRAM
  * is full.
@@ -19,7 +19,7 @@
  * It must not be taken under mmap_lock: making page structures takes the memory
  * hotplug lock.  Pages are therefore taken before a migration starts, and
  * those that it did not need are put back.  &vram.lock is for who has which
- * page; the free callback takes it under page table locks.
+ * page; the free callback, in vram_free.c, takes it under page table locks.
  */
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -53,20 +53,24 @@ static unsigned long vram_shrink_delay(const struct vram *vram)
 	return vram->source->is_short && vram->source->is_short() ? 0 : VRAM_SHRINK_DELAY;
 }
 
-/* Pages of @part have become free, or were never used.  Caller holds the lock. */
-static void vram_put_pages(struct vram *vram, struct vram_part *part, unsigned int first,
-			   unsigned int count)
+/**
+ * vram_put_pages() - pages have become free, or were never used
+ * @vram: VRAM
+ * @part: block that they are in
+ * @first: index of the first
+ * @count: how many
+ * @charge: account of who took them
+ *
+ * Context: &vram.lock held.
+ */
+void vram_put_pages(struct vram *vram, struct vram_part *part, unsigned int first,
+		    unsigned int count, struct vram_charge *charge)
 {
-	unsigned int i;
 	bool whole;
 
 	lockdep_assert_held(&vram->lock);
 
-	for (i = first; i < first + count; i++) {
-		vram_charge_less(vram, part->slots[i].charge);
-		part->slots[i].charge = NULL;
-	}
-
+	vram_charge_less(vram, charge, count);
 	whole = vram_alloc_put(&vram->alloc, &part->block, first, count);
 	if (!vram->alloc.used && vram->source->holds_module)
 		module_put(THIS_MODULE);
@@ -77,41 +81,6 @@ static void vram_put_pages(struct vram *vram, struct vram_part *part, unsigned i
 		list_add(&part->block.node, &vram->spent);
 	}
 	mod_delayed_work(compat_unbound_wq(), &vram->shrink, vram_shrink_delay(vram));
-}
-
-static void vram_folio_free(struct folio *folio)
-{
-	unsigned int count = folio_nr_pages(folio), index;
-	struct page *page = folio_page(folio, 0);
-	struct vram *vram = vram_of_page(page);
-	struct vram_part *part = vram_page_part(page, &index);
-	unsigned long flags;
-
-	if (count > 1)
-		compat_unmake_device_folio(folio);
-
-	spin_lock_irqsave(&vram->lock, flags);
-	vram_put_pages(vram, part, index, count);
-	spin_unlock_irqrestore(&vram->lock, flags);
-}
-
-DEFINE_COMPAT_SET_FOLIO_FREE(vram_set_folio_free, vram_folio_free)
-
-/*
- * A huge folio is being split: called for each new folio, and at last for the first one,
- * with interrupts off.  They get what the kernel would have given them.
- */
-static void vram_folio_split(struct folio *head, struct folio *tail)
-{
-	struct vram *vram = vram_of_page(folio_page(head, 0));
-
-	if (tail) {
-		compat_init_split_folio(head, tail);
-		return;
-	}
-	/* All of it: there is none that was split in part. */
-	event_emit(.kind = MOCKGPU_EVENT_SPLIT, .device = vram->index, .pfn = folio_pfn(head),
-		   .len = VRAM_BLOCK_BYTES);
 }
 
 /* Make page structures for one more chunk; its blocks are bare. */
@@ -175,7 +144,6 @@ static void vram_remove_chunk(struct vram *vram, struct vram_chunk *chunk)
 	for (i = 0; i < VRAM_CHUNK_BLOCKS; i++) {
 		if (chunk->parts[i].data)
 			vram->source->unback(chunk->parts[i].data);
-		kfree(chunk->parts[i].slots);
 	}
 	kvfree(chunk);
 }
@@ -185,8 +153,6 @@ static void vram_strip(struct vram *vram, struct vram_part *part)
 {
 	lockdep_assert_held(&vram->grow_lock);
 
-	kfree(part->slots);
-	part->slots = NULL;
 	list_move(&part->block.node, &vram->bare);
 }
 
@@ -223,17 +189,9 @@ static int vram_grow_locked(struct vram *vram, bool whole)
 	}
 
 	part = list_first_entry(&vram->bare, struct vram_part, block.node);
-	if (control_no_memory())
-		return -ENOMEM;
-	part->slots = kcalloc(VRAM_BLOCK_PAGES, sizeof(*part->slots), GFP_KERNEL);
-	if (!part->slots)
-		return -ENOMEM;
 	part->data = vram->source->back(part, whole);
-	if (!part->data) {
-		kfree(part->slots);
-		part->slots = NULL;
+	if (!part->data)
 		return -ENOMEM;
-	}
 
 	list_del_init(&part->block.node);
 	spin_lock_irq(&vram->lock);
@@ -293,15 +251,13 @@ static void vram_took(struct vram *vram, struct vram_charge *charge, struct vram
 		      unsigned int first, unsigned int count, struct page **pages)
 {
 	struct vram_part *part = container_of(block, struct vram_part, block);
-	unsigned long pfn = vram_part_pfn(part) + first;
+	struct page *page = pfn_to_page(vram_part_pfn(part) + first);
 	unsigned int i;
 
 	lockdep_assert_held(&vram->lock);
 
-	for (i = 0; i < count; i++) {
-		part->slots[first + i].charge = charge;
-		pages[i] = pfn_to_page(pfn + i);
-	}
+	for (i = 0; i < count; i++)
+		pages[i] = page + i;
 	vram_charge_more(vram, charge, count);
 	atomic64_add(count, &vram->moving);
 	/* These are the first. */
@@ -426,24 +382,29 @@ bool vram_get_huge(struct vram *vram, struct vram_charge *charge, struct page **
 /**
  * vram_put_unused() - be done with pages that were taken
  * @vram: VRAM
+ * @charge: client that took them
  * @pages: the pages
  * @used: how many of them, the first ones, went through vram_folio_init()
  * @count: how many there are; the others are given back
  *
  * Context: any.
  */
-void vram_put_unused(struct vram *vram, struct page **pages, unsigned int used,
-		     unsigned int count)
+void vram_put_unused(struct vram *vram, struct vram_charge *charge, struct page **pages,
+		     unsigned int used, unsigned int count)
 {
 	struct vram_part *part;
-	unsigned int i, index;
+	unsigned int i, n, index;
 	unsigned long flags;
 
 	spin_lock_irqsave(&vram->lock, flags);
 	atomic64_sub(count, &vram->moving);
-	for (i = used; i < count; i++) {
+	for (i = used; i < count; i += n) {
 		part = vram_page_part(pages[i], &index);
-		vram_put_pages(vram, part, index, 1);
+		for (n = 1; i + n < count && index + n < VRAM_BLOCK_PAGES; n++) {
+			if (pages[i + n] != pages[i] + n)
+				break;
+		}
+		vram_put_pages(vram, part, index, n, charge);
 	}
 	spin_unlock_irqrestore(&vram->lock, flags);
 }
@@ -464,8 +425,7 @@ int vram_init(struct vram *vram, const struct vram_supply *supply, unsigned int 
 	vram->source = supply->source;
 	vram->pool = supply->pool;
 	vram->link = supply->link;
-	vram_set_folio_free(&vram->pgmap_ops);
-	compat_set_folio_split(&vram->pgmap_ops, vram_folio_split);
+	vram_set_callbacks(&vram->pgmap_ops);
 	vram->pgmap_ops.migrate_to_ram = migrate_to_ram;
 	vram->stats = stats;
 	vram->index = index;
@@ -474,6 +434,7 @@ int vram_init(struct vram *vram, const struct vram_supply *supply, unsigned int 
 	spin_lock_init(&vram->lock);
 	vram_alloc_init(&vram->alloc);
 	INIT_LIST_HEAD(&vram->spent);
+	xa_init_flags(&vram->charges, XA_FLAGS_ALLOC1 | XA_FLAGS_LOCK_IRQ);
 	mutex_init(&vram->grow_lock);
 	INIT_LIST_HEAD(&vram->bare);
 	INIT_DELAYED_WORK(&vram->shrink, vram_shrink);

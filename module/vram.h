@@ -9,6 +9,7 @@
 #include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 
 #include "vram_alloc.h"
 
@@ -77,6 +78,7 @@ struct vram_supply {
 /**
  * struct vram_charge - how much VRAM one client's calls have taken
  * @quota: what the client's user has; fixed, and held
+ * @id: its number, by which its pages know it; fixed
  * @pages: pages in use; under &vram.lock
  * @open: the client is still there; under &vram.lock
  *
@@ -84,25 +86,9 @@ struct vram_supply {
  */
 struct vram_charge {
 	struct quota *quota;
+	u32 id;
 	u64 pages;
 	bool open;
-};
-
-/**
- * struct vram_slot - what is known of a page
- * @charge: client that took it, NULL while it is free; under &vram.lock
- * @until: in jiffies: a CPU fault does not bring it home before
- * @granularity: log2 of how many pages such a fault brings home
- * @gone: what was in it has moved; under the lock of its folio
- *
- * How a page is to come home is written before anybody but its taker sees it, and
- * then fixed: a CPU fault has nothing but the page to go by.
- */
-struct vram_slot {
-	struct vram_charge *charge;
-	unsigned long until;
-	u8 granularity;
-	bool gone;
 };
 
 /**
@@ -112,13 +98,11 @@ struct vram_slot {
  * @data: memory behind the pages, or NULL; written under &vram.grow_lock while
  *	no page is taken, so that whoever holds a page can read it; and by
  *	vram_give_backing(), whose caller has taken the only folio out of use
- * @slots: what is known of each page
  */
 struct vram_part {
 	struct vram_block block;
 	struct vram_chunk *chunk;
 	void *data;
-	struct vram_slot *slots;
 };
 
 /**
@@ -160,6 +144,7 @@ struct vram_chunk {
  * @closed: no page can be had any more; written under @lock and @grow_lock
  * @visitors: who looks at page structures without a page that keeps them: vram_enter();
  *	under @lock
+ * @charges: accounts of those who took pages, by number; found under @lock
  * @nr_chunks: chunks that exist; written under @lock and @grow_lock
  * @grow_lock: protects growth and shrinkage; the outermost lock here, taken
  *	without any lock of the memory manager held
@@ -185,6 +170,7 @@ struct vram {
 	u64 backed_blocks;
 	bool closed;
 	unsigned int visitors;
+	struct xarray charges;
 	unsigned int nr_chunks;
 
 	struct mutex grow_lock; /* for what follows */
@@ -216,7 +202,7 @@ void vram_leave(struct vram *vram);
 void vram_close(struct vram *vram);
 void vram_fini(struct vram *vram);
 
-struct vram_charge *vram_charge_create(struct quota *quota);
+struct vram_charge *vram_charge_create(struct vram *vram, struct quota *quota);
 void vram_charge_close(struct vram *vram, struct vram_charge *charge);
 u64 vram_may_take(struct vram *vram, struct vram_charge *charge);
 u64 vram_charge_pages(struct vram *vram, struct vram_charge *charge);
@@ -225,15 +211,44 @@ unsigned int vram_get_pages(struct vram *vram, struct vram_charge *charge, unsig
 			    struct page **pages, int *why);
 bool vram_can_huge(const struct vram *vram);
 bool vram_get_huge(struct vram *vram, struct vram_charge *charge, struct page **pages);
-void vram_put_unused(struct vram *vram, struct page **pages, unsigned int used,
-		     unsigned int count);
-void vram_folio_init(struct page *page, unsigned int order, u8 granularity,
-		     unsigned int slice_ms);
+void vram_put_unused(struct vram *vram, struct vram_charge *charge, struct page **pages,
+		     unsigned int used, unsigned int count);
+
+/**
+ * struct vram_gather - pages that become free by what a thread does, to be given back at once
+ * @part: block that they are in, or NULL
+ * @first: index of the first
+ * @count: how many
+ * @charge: number of the account of who took them
+ */
+struct vram_gather {
+	struct vram_part *part;
+	unsigned int first;
+	unsigned int count;
+	u32 charge;
+};
+
+void vram_gather_begin(struct vram_gather *gather);
+void vram_gather_end(struct vram_gather *gather);
+
+/**
+ * struct vram_stay - how pages are to stay in VRAM
+ * @charge: client that took them
+ * @granularity: log2 of how many pages a CPU fault on one of them brings home
+ * @slice_ms: for how many milliseconds a CPU fault leaves them where they are
+ */
+struct vram_stay {
+	const struct vram_charge *charge;
+	u8 granularity;
+	unsigned int slice_ms;
+};
+
+void vram_folio_init(struct page *page, unsigned int order, const struct vram_stay *stay);
 struct folio *vram_lend_backing(struct page *page);
 void vram_give_backing(struct page *page, struct folio *to);
 
 void *vram_owner(void);
-bool vram_has_page(const struct page *page);
+bool vram_is_ours(const struct page *page);
 bool vram_is_coherent(const struct vram *vram);
 struct vram *vram_of_page(const struct page *page);
 void *vram_page_data(const struct page *page);
@@ -241,9 +256,21 @@ u8 vram_page_granularity(const struct page *page);
 bool vram_page_is_held(const struct page *page);
 void vram_page_used(const struct page *page);
 bool vram_page_is_gone(const struct page *page);
-void vram_page_left(struct page *page, unsigned int count);
+void vram_page_left(struct page *page);
 unsigned long vram_next_used(struct vram *vram, unsigned long *cursor);
 unsigned long vram_next_victim(struct vram *vram, bool spare, u64 *left);
 void vram_read_usage(struct vram *vram, struct vram_usage *usage);
+
+/**
+ * vram_has_page() - whether a page that is mapped is one of this driver's VRAM
+ * @page: page that the caller holds, or whose mapping it keeps from being invalidated
+ *
+ * Coherent memory is mapped like any other: it may be another driver's.
+ */
+static inline bool vram_has_page(const struct page *page)
+{
+	/* Most are not: this is asked of every page that moves. */
+	return is_zone_device_page(page) && vram_is_ours(page);
+}
 
 #endif

@@ -20,25 +20,33 @@
 
 /**
  * vram_charge_create() - an account for a new client
+ * @vram: VRAM that it is to take pages of
  * @quota: what the client's user has
  *
+ * Context: may sleep.
  * Return: the account, or NULL where there is no memory.
  */
-struct vram_charge *vram_charge_create(struct quota *quota)
+struct vram_charge *vram_charge_create(struct vram *vram, struct quota *quota)
 {
 	struct vram_charge *charge = NULL;
 
 	if (!control_no_memory())
 		charge = kzalloc(sizeof(*charge), GFP_KERNEL_ACCOUNT);
-	if (charge) {
-		charge->quota = quota_get(quota);
-		charge->open = true;
+	if (!charge)
+		return NULL;
+	if (xa_alloc_irq(&vram->charges, &charge->id, charge,
+			 XA_LIMIT(1, FIELD_MAX(VRAM_NOTE_CHARGE)), GFP_KERNEL_ACCOUNT)) {
+		kfree(charge);
+		return NULL;
 	}
+	charge->quota = quota_get(quota);
+	charge->open = true;
 	return charge;
 }
 
-static void vram_charge_free(struct vram_charge *charge)
+static void vram_charge_free(struct vram *vram, struct vram_charge *charge)
 {
+	xa_erase(&vram->charges, charge->id);
 	quota_put(charge->quota);
 	kfree(charge);
 }
@@ -57,7 +65,7 @@ void vram_charge_close(struct vram *vram, struct vram_charge *charge)
 	spin_lock_irqsave(&vram->lock, flags);
 	charge->open = false;
 	if (!charge->pages)
-		vram_charge_free(charge);
+		vram_charge_free(vram, charge);
 	spin_unlock_irqrestore(&vram->lock, flags);
 }
 
@@ -133,18 +141,20 @@ void vram_charge_more(struct vram *vram, struct vram_charge *charge, unsigned in
 }
 
 /**
- * vram_charge_less() - a page has become free
+ * vram_charge_less() - pages have become free
  * @vram: VRAM
- * @charge: account of who took it; gone afterwards if it was the last page of a client
+ * @charge: account of who took them; gone afterwards if they were the last pages of a client
  *	that has gone
+ * @pages: how many
  *
  * Context: &vram.lock held.
  */
-void vram_charge_less(struct vram *vram, struct vram_charge *charge)
+void vram_charge_less(struct vram *vram, struct vram_charge *charge, unsigned int pages)
 {
 	lockdep_assert_held(&vram->lock);
 
-	charge->quota->vram_pages[vram->index]--;
-	if (!--charge->pages && !charge->open)
-		vram_charge_free(charge);
+	charge->quota->vram_pages[vram->index] -= pages;
+	charge->pages -= pages;
+	if (!charge->pages && !charge->open)
+		vram_charge_free(vram, charge);
 }

@@ -14,21 +14,11 @@
 #include "vram.h"
 #include "vram_internal.h"
 
-static struct vram_slot *vram_page_slot(const struct page *page)
-{
-	unsigned int index;
-	struct vram_part *part = vram_page_part(page, &index);
-
-	return &part->slots[index];
-}
-
 /**
- * vram_has_page() - whether a page that is mapped is one of this driver's VRAM
+ * vram_is_ours() - vram_has_page() for a page of some device
  * @page: page that the caller holds, or whose mapping it keeps from being invalidated
- *
- * Coherent memory is mapped like any other: it may be another driver's.
  */
-bool vram_has_page(const struct page *page)
+bool vram_is_ours(const struct page *page)
 {
 	return (is_device_private_page(page) || is_device_coherent_page(page)) &&
 	       page_pgmap(page)->owner == vram_owner();
@@ -75,7 +65,7 @@ void *vram_page_data(const struct page *page)
  */
 u8 vram_page_granularity(const struct page *page)
 {
-	return vram_page_slot(page)->granularity;
+	return FIELD_GET(VRAM_NOTE_GRANULARITY, vram_note(page));
 }
 
 /**
@@ -84,7 +74,7 @@ u8 vram_page_granularity(const struct page *page)
  */
 bool vram_page_is_held(const struct page *page)
 {
-	return time_before(jiffies, vram_page_slot(page)->until);
+	return jiffies < FIELD_GET(VRAM_NOTE_UNTIL, vram_note(page));
 }
 
 /**
@@ -108,45 +98,34 @@ void vram_page_used(const struct page *page)
  */
 bool vram_page_is_gone(const struct page *page)
 {
-	return vram_page_slot(page)->gone;
+	return vram_note(page) & VRAM_NOTE_GONE;
 }
 
 /**
- * vram_page_left() - what was in pages has moved
- * @page: first of them; their folio is locked
- * @count: how many
+ * vram_page_left() - what was in a page, or in a huge folio, has moved
+ * @page: the page, or the folio's first; its folio is locked
  */
-void vram_page_left(struct page *page, unsigned int count)
+void vram_page_left(struct page *page)
 {
-	struct vram_slot *slot = vram_page_slot(page);
-	unsigned int i;
-
-	for (i = 0; i < count; i++)
-		slot[i].gone = true;
+	vram_set_note(page, vram_note(page) | VRAM_NOTE_GONE);
 }
 
 /**
  * vram_folio_init() - make pages that were taken the target of a migration
  * @page: page from vram_get_pages(), or the first of vram_get_huge()
  * @order: 0, or VRAM_BLOCK_ORDER for a huge folio
- * @granularity: log2 of how many pages a CPU fault on it brings home
- * @slice_ms: for how many milliseconds a CPU fault leaves it where it is
+ * @stay: how it is to stay there
  *
  * The folio comes back locked and with one reference, as migrate_vma_pages()
  * wants it.  From now on the memory manager frees it.
  */
-void vram_folio_init(struct page *page, unsigned int order, u8 granularity,
-		     unsigned int slice_ms)
+void vram_folio_init(struct page *page, unsigned int order, const struct vram_stay *stay)
 {
-	struct vram_slot *slot = vram_page_slot(page);
-	unsigned int i;
+	u64 until = stay->slice_ms ? jiffies + msecs_to_jiffies(stay->slice_ms) : 0;
 
-	/* A huge folio may be split later. */
-	for (i = 0; i < 1U << order; i++) {
-		slot[i].granularity = granularity;
-		slot[i].gone = false;
-		slot[i].until = jiffies + msecs_to_jiffies(slice_ms);
-	}
+	vram_set_note(page, FIELD_PREP(VRAM_NOTE_GRANULARITY, stay->granularity) |
+			    FIELD_PREP(VRAM_NOTE_UNTIL, until) |
+			    FIELD_PREP(VRAM_NOTE_CHARGE, stay->charge->id));
 	/* A page that was put once too often is in use by two, or soon will be. */
 	WARN_ON_ONCE(page_count(page));
 	zone_device_folio_init(page_folio(page), &vram_page_chunk(page)->pgmap, order);
