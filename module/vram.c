@@ -33,7 +33,7 @@
 #include "vram_internal.h"
 
 /* How long an empty block keeps its memory, in case it is wanted again. */
-#define VRAM_SHRINK_DELAY	msecs_to_jiffies(200)
+#define VRAM_SHRINK_DELAY	(5 * HZ)
 
 /* All devices' page maps have one owner, so that they can reach each other's pages. */
 static char vram_owner_cookie;
