@@ -169,8 +169,13 @@ static int migrate_report(struct drm_mockgpu_migrate *args, u64 first, const u8 
 {
 	unsigned int i;
 
-	for (i = 0; i < npages; i++)
-		args->count[status[i]]++;
+	/* Nearly always they are all the same. */
+	if (!memchr_inv(status, *status, npages)) {
+		args->count[*status] += npages;
+	} else {
+		for (i = 0; i < npages; i++)
+			args->count[status[i]]++;
+	}
 	if (args->status_ptr &&
 	    copy_to_user(u64_to_user_ptr(args->status_ptr + first), status, npages))
 		return -EFAULT;

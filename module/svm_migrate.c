@@ -5,6 +5,7 @@
  * A range is moved a window at a time.  In each window, every page ends with an
  * answer: it moved, or why it did not.  First a look tells which pages are there
  * already; those are left in peace, and if that is all, no notifier is called.
+ * Where the first page is not there, nor are the others as a rule, and the look is left out.
  * Then follow attempts.  The memory manager only says that a page could not be
  * collected, so the reason is looked for afterwards, among those that are left;
  * a page that merely was in use is tried again, at once a few times and then with
@@ -19,6 +20,7 @@
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "compat/compat_mm.h"
 #include "control.h"
@@ -90,9 +92,17 @@ u8 svm_place_answer(const struct svm_migration *mig, u32 res)
  */
 unsigned int svm_pending(const u8 *status, unsigned int npages)
 {
+	const u64 low = 0x7f7f7f7f7f7f7f7f;
 	unsigned int i, pending = 0;
+	u64 other;
 
-	for (i = 0; i < npages; i++)
+	/* Eight at a time: each byte of @other is 0 where the page is pending. */
+	for (i = 0; i + sizeof(other) <= npages; i += sizeof(other)) {
+		memcpy(&other, status + i, sizeof(other));
+		other = ~other;
+		pending += hweight64(~(((other & low) + low) | other | low));
+	}
+	for (; i < npages; i++)
 		pending += status[i] == MIGRATE_PENDING;
 	return pending;
 }
@@ -224,6 +234,7 @@ struct svm_pass {
 	unsigned long start;
 	u8 *status;
 	bool whole;
+	bool blind;
 };
 
 static void svm_pass_run(struct svm_pass *pass, struct vm_area_struct *vma, unsigned int first,
@@ -241,7 +252,7 @@ static void svm_pass_run(struct svm_pass *pass, struct vm_area_struct *vma, unsi
 		.status = pass->status + first,
 		.guess = mig->guess + first,
 		.huge = mig->to_vram ? pass->pool->huge : pass->whole,
-		.leave_peers = mig->leave_peers,
+		.leave_peers = mig->leave_peers || pass->blind,
 		.vram = mig->svm->vram,
 		.stay = {
 			.charge = mig->svm->charge,
@@ -320,7 +331,7 @@ static bool svm_fail_once(struct svm_migration *mig, unsigned int npages, u8 *st
 }
 
 static int svm_pass(struct svm_migration *mig, unsigned long start, unsigned int npages,
-		    u8 *status, bool huge)
+		    u8 *status, bool huge, bool blind)
 {
 	bool whole = svm_fail_once(mig, npages, status);
 	unsigned int pending = svm_pending(status, npages);
@@ -331,7 +342,7 @@ static int svm_pass(struct svm_migration *mig, unsigned long start, unsigned int
 		.charge = svm->charge,
 		.pages = mig->pages,
 	};
-	struct svm_pass pass = { mig, &pool, start, status, whole };
+	struct svm_pass pass = { mig, &pool, start, status, whole, blind };
 	int ret = -EINTR;
 
 	if (mig->to_vram) {
@@ -398,13 +409,47 @@ int svm_pause(struct svm_migration *mig, unsigned int attempt, const u8 *status,
 	return 0;
 }
 
-/* Answer for the pages of a window that need not move, from where they are. */
+/*
+ * Whether to take it for granted that all of a window has to move, as it seems by its first
+ * page: to look at all of them takes as long as a tenth of moving them.  What need not move
+ * is not collected then, and has its answer afterwards; all that it loses is the device's
+ * entry for it.  It costs nobody's place in VRAM: that must be there for the whole window.
+ */
+static bool svm_is_clear(struct svm_migration *mig, u32 first, unsigned int npages)
+{
+	struct svm *svm = mig->svm;
+	struct vram_usage usage;
+
+	if (!(first & MOCKGPU_RES_PRESENT))
+		return false;
+	if (!mig->to_vram)
+		return first & MOCKGPU_RES_VRAM;
+	if (first & MOCKGPU_RES_VRAM)
+		return false;
+	vram_read_usage(svm->vram, &usage);
+	return svm->vram->bytes - usage.used >= npages * PAGE_SIZE &&
+	       vram_may_take(svm->vram, svm->charge) >= npages;
+}
+
+/*
+ * Answer for the pages of a window that need not move, from where they are; or say that the
+ * first attempt is to be made blindly.
+ */
 static int svm_look(struct svm_migration *mig, unsigned long start, unsigned int npages,
-		    u8 *status)
+		    u8 *status, bool *blind)
 {
 	unsigned int i;
 	int ret;
 
+	*blind = false;
+	if (npages > 1 && svm_pending(status, npages) == npages) {
+		ret = svm_residency(mig->svm, start, 1, mig->res);
+		if (ret)
+			return ret == -EBUSY ? 0 : ret;
+		*blind = svm_is_clear(mig, *mig->res, npages);
+		if (*blind)
+			return 0;
+	}
 	ret = svm_residency(mig->svm, start, npages, mig->res);
 	/* A mapping that never stands still is known no better than before. */
 	if (ret)
@@ -430,14 +475,20 @@ int svm_move_pending(struct svm_migration *mig, unsigned long start, unsigned in
 		     u8 *status)
 {
 	unsigned int i, attempt, pending;
+	bool blind;
 	int ret;
 
 	memset(mig->guess, MOCKGPU_PAGE_BUSY, npages);
-	ret = svm_look(mig, start, npages, status);
-	for (attempt = 1; !ret && svm_pending(status, npages); attempt++) {
+	ret = svm_look(mig, start, npages, status, &blind);
+	for (attempt = 1;; attempt++) {
+		pending = svm_pending(status, npages);
+		if (ret || !pending)
+			break;
 		/* Where there is no place for 2 MiB at once, there may be for pages. */
-		ret = svm_pass(mig, start, npages, status, attempt < SVM_QUICK_ATTEMPTS);
-		if (ret || !svm_pending(status, npages))
+		ret = svm_pass(mig, start, npages, status, attempt < SVM_QUICK_ATTEMPTS,
+			       blind && attempt == 1);
+		pending = svm_pending(status, npages);
+		if (ret || !pending)
 			break;
 		ret = svm_explain(mig, start, npages, status, mig->guess);
 		pending = svm_pending(status, npages);
@@ -448,7 +499,7 @@ int svm_move_pending(struct svm_migration *mig, unsigned long start, unsigned in
 			break;
 		stats_add(mig->svm->stats, STAT_MIGRATE_RETRIES, pending);
 	}
-	for (i = 0; i < npages; i++) {
+	for (i = 0; i < npages && pending; i++) {
 		if (status[i] == MIGRATE_PENDING)
 			status[i] = ret < 0 ? MOCKGPU_PAGE_NOT_TRIED : mig->guess[i];
 	}
@@ -465,6 +516,9 @@ void svm_count_failures(struct svm *svm, const u8 *status, unsigned int npages)
 {
 	unsigned int i, copy = 0, vram = 0, ram = 0;
 
+	/* Nearly always all have moved. */
+	if (!memchr_inv(status, MOCKGPU_PAGE_MOVED, npages))
+		return;
 	for (i = 0; i < npages; i++) {
 		copy += status[i] == MOCKGPU_PAGE_COPY_FAILED;
 		vram += status[i] == MOCKGPU_PAGE_NO_VRAM;
