@@ -14,8 +14,9 @@
  * Tables are freed when a range is cleared that covers all that they map.
  *
  * Locking: the owner's, over everything but the stash, which belongs to its
- * caller.  Only gpu_pt_stash_fill() sleeps.
+ * caller; for translation and counts it may be shared.  Only gpu_pt_stash_fill() sleeps.
  */
+#include <linux/atomic.h>
 #include <linux/bits.h>
 #include <linux/errno.h>
 #include <linux/minmax.h>
@@ -117,22 +118,49 @@ static union gpu_pt_slot *slot_find(const struct gpu_pt *pt, u64 addr)
 u64 gpu_pt_get(const struct gpu_pt *pt, u64 addr)
 {
 	const union gpu_pt_slot *slot = slot_find(pt, addr);
+	u64 pte = slot ? READ_ONCE(slot->pte) : 0;
 
-	if (!slot)
-		return 0;
-	if (slot->pte & GPU_PTE_HUGE)
-		return slot->pte + ((u64)slot_index(addr, 0) << GPU_PTE_SHIFT);
-	return slot->pte;
+	if (pte & GPU_PTE_HUGE)
+		pte += (u64)slot_index(addr, 0) << GPU_PTE_SHIFT;
+	return pte;
+}
+
+/**
+ * gpu_pt_leaf() - find the entries of an address and of those around it
+ * @pt: page table
+ * @addr: any address
+ *
+ * For who translates many addresses.
+ *
+ * Return: the entries of the GPU_PT_LEAF_BYTES that it is in, as long as none of them is
+ * cleared; or NULL where they all have none, or share one: gpu_pt_get() says which.
+ */
+const u64 *gpu_pt_leaf(const struct gpu_pt *pt, u64 addr)
+{
+	const union gpu_pt_slot *slot = slot_find(pt, addr);
+
+	if (!slot || (slot->pte & GPU_PTE_HUGE))
+		return NULL;
+	return &slot->pte - slot_index(addr, 0);
 }
 
 /**
  * gpu_pt_count() - count a touch
  * @pt: page table
- * @addr: address that has an entry, with touches left
+ * @addr: address that has an entry
+ *
+ * Context: others may count, and translate, at the same time.
+ * Return: false, and nothing is counted, where only the last touch is left, or none.
  */
-void gpu_pt_count(struct gpu_pt *pt, u64 addr)
+bool gpu_pt_count(struct gpu_pt *pt, u64 addr)
 {
-	slot_find(pt, addr)->pte -= GPU_PTE_LEFT_ONE;
+	u64 *pte = &slot_find(pt, addr)->pte, old = READ_ONCE(*pte);
+
+	do {
+		if ((old & GPU_PTE_LEFT) <= GPU_PTE_LEFT_ONE)
+			return false;
+	} while (!try_cmpxchg64(pte, &old, old - GPU_PTE_LEFT_ONE));
+	return true;
 }
 
 /**

@@ -58,11 +58,12 @@ static inline unsigned long gpu_pte_pfn(u64 pte)
 void gpu_pt_init(struct gpu_pt *pt);
 void gpu_pt_fini(struct gpu_pt *pt);
 u64 gpu_pt_get(const struct gpu_pt *pt, u64 addr);
+const u64 *gpu_pt_leaf(const struct gpu_pt *pt, u64 addr);
 unsigned int gpu_pt_missing(const struct gpu_pt *pt, u64 addr);
 int gpu_pt_stash_fill(struct gpu_pt_stash *stash, unsigned int count);
 void gpu_pt_stash_drop(struct gpu_pt_stash *stash);
 int gpu_pt_set(struct gpu_pt *pt, struct gpu_pt_stash *stash, u64 addr, u64 pte);
-void gpu_pt_count(struct gpu_pt *pt, u64 addr);
+bool gpu_pt_count(struct gpu_pt *pt, u64 addr);
 unsigned long gpu_pt_clear(struct gpu_pt *pt, u64 start, u64 end);
 
 #endif

@@ -8,9 +8,11 @@
  */
 #include <linux/hmm.h>
 #include <linux/jiffies.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "compat/compat_mm.h"
 #include "control.h"
@@ -53,20 +55,43 @@ static u32 mirror_describe(const struct mirror *mirror, unsigned long pfn, u64 p
 	return res;
 }
 
+/*
+ * Describe pages that are in one table of the lowest level.  Where the CPU maps all of them at
+ * once, and so does the device or has none of them, what is said of one is true of all.
+ */
+static void mirror_describe_leaf(const struct mirror *mirror, unsigned long start,
+				 unsigned int npages, const unsigned long *pfns, u32 *res)
+{
+	const u64 *ptes = gpu_pt_leaf(&mirror->pt, start);
+	u64 pte = gpu_pt_get(&mirror->pt, start);
+	unsigned int i;
+
+	if (ptes)
+		ptes += start % GPU_PT_LEAF_BYTES / PAGE_SIZE;
+	else if ((pfns[0] & HMM_PFN_VALID) &&
+		 PAGE_SHIFT + hmm_pfn_to_map_order(pfns[0]) >= ilog2(GPU_PT_LEAF_BYTES)) {
+		memset32(res, mirror_describe(mirror, pfns[0], pte), npages);
+		return;
+	}
+	for (i = 0; i < npages; i++)
+		res[i] = mirror_describe(mirror, pfns[i], ptes ? READ_ONCE(ptes[i]) : pte);
+}
+
 static void mirror_describe_all(struct mirror *mirror, unsigned long start, unsigned int npages,
 				const unsigned long *pfns, u32 *res, unsigned long *vram_pfns)
 {
-	unsigned int i;
+	unsigned int i, n;
 
 	lockdep_assert_held(&mirror->lock);
 
-	for (i = 0; i < npages; i++) {
-		res[i] = mirror_describe(mirror, pfns[i],
-					 gpu_pt_get(&mirror->pt, start + i * PAGE_SIZE));
-		if (vram_pfns)
-			vram_pfns[i] = res[i] & MOCKGPU_RES_LOCAL ?
-				       page_to_pfn(hmm_pfn_to_page(pfns[i])) : 0;
+	for (i = 0; i < npages; i += n) {
+		n = GPU_PT_LEAF_BYTES - (start + i * PAGE_SIZE) % GPU_PT_LEAF_BYTES;
+		n = min(n / (unsigned int)PAGE_SIZE, npages - i);
+		mirror_describe_leaf(mirror, start + i * PAGE_SIZE, n, pfns + i, res + i);
 	}
+	for (i = 0; vram_pfns && i < npages; i++)
+		vram_pfns[i] = res[i] & MOCKGPU_RES_LOCAL ?
+			       page_to_pfn(hmm_pfn_to_page(pfns[i])) : 0;
 }
 
 /* Returns 0 with the lock held and an answer that is true, or an error. */
@@ -82,10 +107,10 @@ static int mirror_snapshot_once(struct mirror *mirror, struct mirror_window *win
 					start, start + npages * PAGE_SIZE);
 	if (ret)
 		return ret;
-	mutex_lock(&mirror->lock);
+	down_read(&mirror->lock);
 	if (!mirror_window_changed(window, range.notifier_seq))
 		return 0;
-	mutex_unlock(&mirror->lock);
+	up_read(&mirror->lock);
 	return -EBUSY;
 }
 
@@ -112,7 +137,7 @@ int mirror_snapshot(struct mirror *mirror, unsigned long start, unsigned int npa
 
 	if (control_no_memory())
 		return -ENOMEM;
-	pfns = kcalloc(npages, sizeof(*pfns), GFP_KERNEL_ACCOUNT);
+	pfns = kmalloc_array(npages, sizeof(*pfns), GFP_KERNEL_ACCOUNT);
 	if (!pfns)
 		return -ENOMEM;
 	ret = mirror_lock_window(mirror, start, &window);
@@ -131,7 +156,7 @@ int mirror_snapshot(struct mirror *mirror, unsigned long start, unsigned int npa
 	}
 	if (!ret) {
 		mirror_describe_all(mirror, start, npages, pfns, res, vram_pfns);
-		mutex_unlock(&mirror->lock);
+		up_read(&mirror->lock);
 	}
 	up_read(&mirror->windows_sem);
 out:

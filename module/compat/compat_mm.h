@@ -263,9 +263,10 @@ static inline void compat_unmake_device_folio(struct folio *folio)
 static inline void compat_mend_hmm_pfns(unsigned long start, unsigned long npages,
 					unsigned long *pfns)
 {
-	unsigned long i, place;
+	unsigned long i, place, left = (ALIGN(start, HPAGE_PMD_SIZE) - start) / PAGE_SIZE;
 
-	for (i = 0; i < npages; i++) {
+	/* From there on, none begins before. */
+	for (i = 0; i < min(npages, left); i++) {
 		if (!(pfns[i] & HMM_PFN_VALID) ||
 		    hmm_pfn_to_map_order(pfns[i]) < HPAGE_PMD_ORDER)
 			continue;

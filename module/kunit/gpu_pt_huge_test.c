@@ -119,8 +119,9 @@ static void all_pages_share_one_count(struct kunit *test)
 	gpu_pt_count(&f->pt, 0);
 	gpu_pt_count(&f->pt, LEAF - PAGE_BYTES);
 	KUNIT_EXPECT_EQ(test, gpu_pt_get(&f->pt, 0), pte | GPU_PTE_LEFT_ONE);
-	gpu_pt_count(&f->pt, LEAF / 2);
-	KUNIT_EXPECT_EQ(test, gpu_pt_get(&f->pt, LEAF - 1), HUGE_PTE(1023));
+	KUNIT_EXPECT_FALSE(test, gpu_pt_count(&f->pt, LEAF / 2));
+	KUNIT_EXPECT_EQ(test, gpu_pt_get(&f->pt, LEAF - 1),
+			HUGE_PTE(1023) | GPU_PTE_LEFT_ONE);
 }
 
 static void the_last_2_mib_can_be_mapped(struct kunit *test)

@@ -244,12 +244,39 @@ static void a_touch_takes_one_off_the_count(struct kunit *test)
 	unsigned int left;
 
 	set(test, 0, other | FIELD_PREP(GPU_PTE_LEFT, 100));
-	for (left = 100; left; left--) {
+	for (left = 100; left > 1; left--) {
 		KUNIT_EXPECT_EQ(test, gpu_pt_get(&f->pt, 0),
 				other | FIELD_PREP(GPU_PTE_LEFT, left));
-		gpu_pt_count(&f->pt, 0);
+		KUNIT_EXPECT_TRUE(test, gpu_pt_count(&f->pt, 0));
 	}
-	KUNIT_EXPECT_EQ(test, gpu_pt_get(&f->pt, 0), other);
+}
+
+/* That one is for the owner to deal with; and without a count there is nothing to count. */
+static void the_last_touch_is_not_counted(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	u64 last = entry(5, GPU_PTE_WRITE | GPU_PTE_READS | GPU_PTE_LEFT_ONE);
+
+	set(test, 0, last);
+	KUNIT_EXPECT_FALSE(test, gpu_pt_count(&f->pt, 0));
+	KUNIT_EXPECT_EQ(test, gpu_pt_get(&f->pt, 0), last);
+	set(test, 0, entry(5, 0));
+	KUNIT_EXPECT_FALSE(test, gpu_pt_count(&f->pt, 0));
+	KUNIT_EXPECT_EQ(test, gpu_pt_get(&f->pt, 0), entry(5, 0));
+}
+
+static void the_entries_of_a_leaf_are_found_at_once(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	const u64 *leaf;
+
+	KUNIT_EXPECT_NULL(test, gpu_pt_leaf(&f->pt, 0));
+	set(test, 7 * PAGE_BYTES, entry(5, 0));
+	leaf = gpu_pt_leaf(&f->pt, 3 * PAGE_BYTES);
+	KUNIT_ASSERT_NOT_NULL(test, leaf);
+	KUNIT_EXPECT_EQ(test, leaf[7], entry(5, 0));
+	KUNIT_EXPECT_EQ(test, leaf[3], 0);
+	KUNIT_EXPECT_NULL(test, gpu_pt_leaf(&f->pt, GPU_PT_LEAF_BYTES));
 }
 
 static void can_be_used_again_after_its_end(struct kunit *test)
@@ -282,6 +309,8 @@ static struct kunit_case gpu_pt_cases[] = {
 	KUNIT_CASE(every_range_across_two_tables),
 	KUNIT_CASE(a_table_goes_with_all_that_it_maps),
 	KUNIT_CASE(a_touch_takes_one_off_the_count),
+	KUNIT_CASE(the_last_touch_is_not_counted),
+	KUNIT_CASE(the_entries_of_a_leaf_are_found_at_once),
 	KUNIT_CASE(can_be_used_again_after_its_end),
 	{}
 };
