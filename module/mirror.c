@@ -17,7 +17,9 @@
  * Locking: &mirror.windows_sem is for the notifiers.  &mirror.lock nests inside
  * mmap_lock and everything that the memory manager holds when it calls a notifier,
  * reclaim included.  So nothing is allocated and no user memory is accessed under
- * it; the access itself goes to or from kernel memory, and happens under it.
+ * it; the access itself goes to or from kernel memory, and happens under it.  It is held for
+ * reading by those who use what the device has mapped, side by side, and for writing by who
+ * changes that.
  */
 #include <linux/bitfield.h>
 #include <linux/fs.h>
@@ -27,6 +29,7 @@
 #include <linux/mm.h>
 #include <linux/uaccess.h>
 
+#include "compat/compat_mm.h"
 #include "control.h"
 #include "mirror.h"
 #include "mirror_internal.h"
@@ -137,10 +140,14 @@ static int mirror_copy(u64 pte, unsigned int offset, void *buf, size_t len, bool
 	int ret = 0;
 
 	if (write) {
-		if (!mirror_copy_word(data + offset, buf, len))
+		if (len == PAGE_SIZE)
+			copy_page(data, buf);
+		else if (!mirror_copy_word(data + offset, buf, len))
 			memcpy(data + offset, buf, len);
 		if (!folio_test_dirty(page_folio(page)))
 			folio_mark_dirty(page_folio(page));
+	} else if (len == PAGE_SIZE) {
+		ret = compat_copy_page(buf, data) ? 0 : -EIO;
 	} else if (!mirror_copy_word(buf, data + offset, len) &&
 		   copy_mc_to_kernel(buf, data + offset, len)) {
 		ret = -EIO;
@@ -177,10 +184,8 @@ bool mirror_count(struct mirror *mirror, unsigned long addr, u64 pte, bool write
 
 	if (!left || (!write && !(pte & GPU_PTE_READS)))
 		return false;
-	if (left == 1)
-		return true;
-	gpu_pt_count(&mirror->pt, addr);
-	return false;
+	/* Somebody else may have counted the last but one meanwhile. */
+	return left == 1 || !gpu_pt_count(&mirror->pt, addr);
 }
 
 static bool mirror_allowed(u64 pte, bool write)
@@ -242,14 +247,14 @@ int mirror_access(struct mirror *mirror, struct mirror_access *access)
 	unsigned long page, start = access->addr;
 	int ret;
 
-	mutex_lock(&mirror->lock);
+	down_read(&mirror->lock);
 	for (;;) {
 		ret = mirror_access_mapped(mirror, access, &touch.counted);
 		if (ret || !access->len)
 			break;
 		if (access->part && access->addr != start && control_is_resting())
 			break;
-		mutex_unlock(&mirror->lock);
+		up_read(&mirror->lock);
 
 		if (access->addr >= TASK_SIZE_MAX)
 			return -EFAULT;
@@ -262,8 +267,10 @@ int mirror_access(struct mirror *mirror, struct mirror_access *access)
 		access->migrations += touch.migrations;
 		if (ret)
 			return ret;
+		/* Others may use what is there meanwhile. */
+		downgrade_write(&mirror->lock);
 	}
-	mutex_unlock(&mirror->lock);
+	up_read(&mirror->lock);
 	return ret;
 }
 
@@ -282,10 +289,10 @@ static unsigned int mirror_count_mapped(struct mirror *mirror, unsigned long sta
 {
 	unsigned int i, mapped = 0;
 
-	mutex_lock(&mirror->lock);
+	down_read(&mirror->lock);
 	for (i = 0; i < npages; i++)
 		mapped += mirror_allowed(gpu_pt_get(&mirror->pt, start + i * PAGE_SIZE), false);
-	mutex_unlock(&mirror->lock);
+	up_read(&mirror->lock);
 	return mapped;
 }
 
@@ -310,16 +317,16 @@ int mirror_populate(struct mirror *mirror, unsigned long start, unsigned int npa
 	int ret = 0;
 
 	for (addr = start; addr < end; addr += PAGE_SIZE) {
-		mutex_lock(&mirror->lock);
+		down_read(&mirror->lock);
 		ret = mirror_allowed(gpu_pt_get(&mirror->pt, addr), write) ? 0 : -EAGAIN;
-		mutex_unlock(&mirror->lock);
+		up_read(&mirror->lock);
 		if (!ret)
 			continue;
 		ret = mirror_populate_page(mirror, addr, end, write);
 		if (ret == -EPERM && write)
 			ret = mirror_populate_page(mirror, addr, addr + PAGE_SIZE, false);
 		if (!ret)
-			mutex_unlock(&mirror->lock);
+			up_write(&mirror->lock);
 		else if (ret == -ENOMEM || ret == -EINTR)
 			return ret;
 	}
@@ -359,9 +366,9 @@ unsigned long mirror_drop(struct mirror *mirror, unsigned long start, unsigned l
  */
 void mirror_forget(struct mirror *mirror, unsigned long start, unsigned long end)
 {
-	mutex_lock(&mirror->lock);
+	down_write(&mirror->lock);
 	/* What is being made now may still go by what the owner said before. */
 	mirror_fault_anew(mirror, start, end);
 	mirror_drop(mirror, start, end);
-	mutex_unlock(&mirror->lock);
+	up_write(&mirror->lock);
 }

@@ -6,7 +6,6 @@
 #include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/mmu_notifier.h>
-#include <linux/mutex.h>
 #include <linux/rwsem.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
@@ -88,9 +87,9 @@ struct mirror_ops {
  * @ops: what the owner does for it; fixed
  * @vram: memory of the device; fixed
  * @stats: counters of the device; fixed
- * @lock: the lock that a change takes: under it, and if the notifier's sequence
+ * @lock: the lock that a change takes for writing: under it, and if the notifier's sequence
  *	fits, what the page table says is true and stays so
- * @pt: the device's page table; under @lock
+ * @pt: the device's page table; under @lock, for reading also where touches are counted
  * @claims: pages that are being made exclusive; under @lock
  * @faults: faults that are under way; under @lock
  * @windows_sem: held for reading while a window is used, for writing while one is
@@ -108,7 +107,7 @@ struct mirror {
 	const struct mirror_ops *ops;
 	struct vram *vram;
 	struct mockgpu_stats *stats;
-	struct mutex lock; /* what a change takes */
+	struct rw_semaphore lock; /* what a change takes */
 	struct gpu_pt pt;
 	struct list_head claims;
 	struct list_head faults;

@@ -142,9 +142,9 @@ int mirror_atomic(struct mirror *mirror, struct mirror_atomic *atomic)
 
 	if (atomic->addr >= TASK_SIZE_MAX)
 		return -EFAULT;
-	mutex_lock(&mirror->lock);
+	down_read(&mirror->lock);
 	done = mirror_atomic_mapped(mirror, atomic, &touch.counted);
-	mutex_unlock(&mirror->lock);
+	up_read(&mirror->lock);
 	if (done)
 		return 0;
 
@@ -153,7 +153,7 @@ int mirror_atomic(struct mirror *mirror, struct mirror_atomic *atomic)
 	if (ret)
 		return ret;
 	done = mirror_atomic_mapped(mirror, atomic, &counted);
-	mutex_unlock(&mirror->lock);
+	up_write(&mirror->lock);
 	/* A page that has just become exclusive is used at least once. */
 	atomic->counts = touch.left > 1 ? mirror_counts(&touch) : 0;
 	return done ? 0 : -EREMOTE;
@@ -188,9 +188,9 @@ int mirror_claim_start(struct mirror *mirror, unsigned long addr, struct mirror_
 		up_read(&mirror->windows_sem);
 		return ret;
 	}
-	mutex_lock(&mirror->lock);
+	down_write(&mirror->lock);
 	list_add(&claim->node, &mirror->claims);
-	mutex_unlock(&mirror->lock);
+	up_write(&mirror->lock);
 	/* A change that was announced before is over when this returns. */
 	mirror_window_begin(window);
 	return 0;
@@ -215,12 +215,12 @@ int mirror_claim_finish(struct mirror *mirror, struct mirror_claim *claim, struc
 	bool counted;
 	int ret = -EBUSY;
 
-	mutex_lock(&mirror->lock);
+	down_write(&mirror->lock);
 	if (!claim->changed)
 		ret = gpu_pt_set(&mirror->pt, &claim->stash, claim->addr, pte);
 	if (!ret)
 		mirror_atomic_mapped(mirror, atomic, &counted);
-	mutex_unlock(&mirror->lock);
+	up_write(&mirror->lock);
 	return ret;
 }
 
@@ -231,9 +231,9 @@ int mirror_claim_finish(struct mirror *mirror, struct mirror_claim *claim, struc
  */
 void mirror_claim_end(struct mirror *mirror, struct mirror_claim *claim)
 {
-	mutex_lock(&mirror->lock);
+	down_write(&mirror->lock);
 	list_del(&claim->node);
-	mutex_unlock(&mirror->lock);
+	up_write(&mirror->lock);
 	up_read(&mirror->windows_sem);
 	gpu_pt_stash_drop(&claim->stash);
 }

@@ -206,16 +206,13 @@ static bool mirror_is_local(const struct mirror *mirror, unsigned long pfn)
 }
 
 /*
- * Whether an atomic operation on a page just happens.  On another device's coherent VRAM it
+ * Whether an atomic operation on a page just happens, which lies in @vram if it is not NULL.  On another device's coherent VRAM it
  * would be one for that device alone, not for the CPUs that reach it as well.
  */
-static bool mirror_may_do_atomics(const struct mirror *mirror, const struct page *page)
+static bool mirror_may_do_atomics(const struct mirror *mirror, const struct vram *vram)
 {
-	struct vram *vram;
-
-	if (!vram_has_page(page))
+	if (!vram)
 		return false;
-	vram = vram_of_page(page);
 	return vram == mirror->vram || !vram_is_coherent(vram) ||
 	       !compat_has_device_exclusive();
 }
@@ -226,15 +223,16 @@ static u64 mirror_make_entry(const struct mirror *mirror, const struct mirror_fa
 {
 	struct page *page = hmm_pfn_to_page(pfn);
 	u64 pte = ((u64)page_to_pfn(page) << GPU_PTE_SHIFT) | GPU_PTE_VALID;
-	bool local = mirror_is_local(mirror, pfn);
+	struct vram *vram = vram_has_page(page) ? vram_of_page(page) : NULL;
+	bool local = vram == mirror->vram;
 
 	if (pfn & HMM_PFN_WRITE)
 		pte |= GPU_PTE_WRITE;
-	if (vram_has_page(page)) {
+	if (vram) {
 		pte |= GPU_PTE_VRAM;
 		vram_page_used(page);
 	}
-	if ((pfn & HMM_PFN_WRITE) && mirror_may_do_atomics(mirror, page) &&
+	if ((pfn & HMM_PFN_WRITE) && mirror_may_do_atomics(mirror, vram) &&
 	    (local || !fault->atomics_here))
 		pte |= GPU_PTE_ATOMIC;
 	if (!local)
@@ -326,9 +324,9 @@ int mirror_fill_stash(struct mirror *mirror, unsigned long start, struct gpu_pt_
 {
 	unsigned int missing;
 
-	mutex_lock(&mirror->lock);
+	down_read(&mirror->lock);
 	missing = gpu_pt_missing(&mirror->pt, start);
-	mutex_unlock(&mirror->lock);
+	up_read(&mirror->lock);
 	if (missing && control_no_memory())
 		return -ENOMEM;
 	return gpu_pt_stash_fill(stash, missing);
@@ -359,7 +357,7 @@ static int mirror_look_up(struct mirror *mirror, struct mirror_window *window,
 	if (ret)
 		return ret;
 
-	mutex_lock(&mirror->lock);
+	down_write(&mirror->lock);
 	if (mirror_window_changed(window, range.notifier_seq)) {
 		ret = -EBUSY;
 	} else if (fault->stale) {
@@ -381,7 +379,7 @@ static int mirror_look_up(struct mirror *mirror, struct mirror_window *window,
 		ret = -EAGAIN;
 	}
 	if (ret)
-		mutex_unlock(&mirror->lock);
+		up_write(&mirror->lock);
 	return ret;
 }
 
@@ -521,15 +519,15 @@ static int mirror_fault_attempt(struct mirror *mirror, struct mirror_touch *touc
 
 	/* What the owner says may change from now on. */
 	fault.leaf = touch->first;
-	mutex_lock(&mirror->lock);
+	down_write(&mirror->lock);
 	list_add(&fault.node, &mirror->faults);
-	mutex_unlock(&mirror->lock);
+	up_write(&mirror->lock);
 	ret = mirror_fault_as_told(mirror, touch, stop, &fault);
 	if (ret)
-		mutex_lock(&mirror->lock);
+		down_write(&mirror->lock);
 	list_del(&fault.node);
 	if (ret)
-		mutex_unlock(&mirror->lock);
+		up_write(&mirror->lock);
 
 	*faulted = fault.faulted;
 	*faults += fault.installed;

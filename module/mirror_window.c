@@ -84,8 +84,8 @@ static bool mirror_invalidate(struct mmu_interval_notifier *notifier,
 	if (mmu_notifier_range_blockable(range)) {
 		control_hit_range(CONTROL_NOTIFIER, &mirror->vram->present, mirror->mm,
 				  range->start, range->end);
-		mutex_lock(&mirror->lock);
-	} else if (!mutex_trylock(&mirror->lock)) {
+		down_write(&mirror->lock);
+	} else if (!down_write_trylock(&mirror->lock)) {
 		return false;
 	}
 
@@ -94,7 +94,7 @@ static bool mirror_invalidate(struct mmu_interval_notifier *notifier,
 	if (mmu_notifier_range_blockable(range))
 		control_hit_range(CONTROL_NOTIFIER_HELD, &mirror->vram->present, mirror->mm,
 				  range->start, range->end);
-	mutex_unlock(&mirror->lock);
+	up_write(&mirror->lock);
 	return true;
 }
 
@@ -117,9 +117,9 @@ static void mirror_remove_window(struct mirror_window *window)
 	 * are still watched; new ones are made only by holders of the semaphore.
 	 */
 	lockdep_assert_held_write(&mirror->windows_sem);
-	mutex_lock(&mirror->lock);
+	down_write(&mirror->lock);
 	gpu_pt_clear(&mirror->pt, start, start + MIRROR_NOTIFIER_BYTES);
-	mutex_unlock(&mirror->lock);
+	up_write(&mirror->lock);
 	xa_erase(&mirror->windows, window->index);
 	mirror->nr_windows--;
 	mmu_interval_notifier_remove(&window->notifier);
@@ -276,7 +276,7 @@ void mirror_init(struct mirror *mirror, struct mm_struct *mm, struct pid *proces
 	mirror->ops = ops;
 	mirror->vram = vram;
 	mirror->stats = stats;
-	mutex_init(&mirror->lock);
+	init_rwsem(&mirror->lock);
 	gpu_pt_init(&mirror->pt);
 	INIT_LIST_HEAD(&mirror->claims);
 	INIT_LIST_HEAD(&mirror->faults);
