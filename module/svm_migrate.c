@@ -442,7 +442,7 @@ static int svm_look(struct svm_migration *mig, unsigned long start, unsigned int
 	int ret;
 
 	*blind = false;
-	if (npages > 1 && svm_pending(status, npages) == npages) {
+	if (npages > 1 && !mig->fail_once && svm_pending(status, npages) == npages) {
 		ret = svm_residency(mig->svm, start, 1, mig->res);
 		if (ret)
 			return ret == -EBUSY ? 0 : ret;
