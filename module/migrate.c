@@ -113,6 +113,9 @@ int migrate_run_start(struct migrate_run *run, bool to_vram)
 	return 0;
 }
 
+/* How many pages are copied before it is looked whether who wants them is being killed. */
+#define MIGRATE_KILL_PAGES	16
+
 /* All pages of an entry have the same answer. */
 static __always_inline void migrate_answer(struct migrate_run *run, unsigned long i, u8 answer)
 {
@@ -162,11 +165,12 @@ static u8 migrate_pool_answer(const struct migrate_pool *pool)
 
 /* A page; or a huge folio, for which the pool is as well, and has not been used. */
 static u8 migrate_fill_vram_entry(struct migrate_run *run, unsigned long i,
-				  struct migrate_pool *pool)
+				  struct migrate_pool *pool, struct vram_place *place, u64 note)
 {
 	struct page *from = migrate_pfn_to_page(run->args.src[i]);
 	unsigned int count = migrate_entry_pages(run->args.src[i]);
 	struct page *to;
+	void *data;
 
 	if (pool->used == pool->count) {
 		memset(run->guess + i, MOCKGPU_PAGE_NO_VRAM, count);
@@ -174,15 +178,41 @@ static u8 migrate_fill_vram_entry(struct migrate_run *run, unsigned long i,
 	}
 	if (!from)
 		memset(run->guess + i, MOCKGPU_PAGE_ABSENT, count);
+	else
+		run->swapcache |= folio_test_swapcache(page_folio(from));
 
 	to = pool->pages[pool->used];
-	if (!migrate_copy_to_vram(to, from, count))
+	data = vram_place_data(place, to);
+	if (!migrate_copy_to_vram(vram_place_of(place, to), data, from, count))
 		return MOCKGPU_PAGE_COPY_FAILED;
 	pool->used += count;
-	vram_folio_init(to, count > 1 ? VRAM_BLOCK_ORDER : 0, &run->stay);
+	vram_folio_init(place, to, count > 1 ? VRAM_BLOCK_ORDER : 0, note);
 	run->args.dst[i] = migrate_pfn(page_to_pfn(to)) |
 			   (run->args.src[i] & MIGRATE_PFN_COMPOUND);
 	return MIGRATE_PENDING;
+}
+
+/* Whether an entry may go to VRAM; else it has its answer, or is not collected after all. */
+static __always_inline bool migrate_screen_entry(struct migrate_run *run, unsigned long i,
+						 bool no_holes)
+{
+	struct page *page = migrate_pfn_to_page(run->args.src[i]);
+	u8 answer = MIGRATE_PENDING;
+
+	/* The owner of a hole may want to fill it; the memory manager would refuse. */
+	if (page)
+		answer = migrate_refuse_vram(run, page);
+	else if (no_holes)
+		answer = MOCKGPU_PAGE_ABSENT;
+	if (answer != MIGRATE_PENDING) {
+		migrate_answer(run, i, answer);
+		return false;
+	}
+	if (!page || !migrate_is_held(page))
+		return true;
+	/* It counts as not collected, and goes back at the end. */
+	run->args.src[i] &= ~MIGRATE_PFN_MIGRATE;
+	return false;
 }
 
 /**
@@ -197,46 +227,43 @@ static u8 migrate_fill_vram_entry(struct migrate_run *run, unsigned long i,
 void migrate_run_screen(struct migrate_run *run)
 {
 	bool no_holes = userfaultfd_missing(run->args.vma);
-	struct page *page;
 	unsigned long i;
-	u8 answer;
 
 	for (i = 0; i < run->args.npages; i++) {
-		if (!(run->args.src[i] & MIGRATE_PFN_MIGRATE))
-			continue;
-		page = migrate_pfn_to_page(run->args.src[i]);
-		if (!page) {
-			/* Its owner wants to fill it; the memory manager would refuse. */
-			if (no_holes)
-				migrate_answer(run, i, MOCKGPU_PAGE_ABSENT);
-			continue;
-		}
-		answer = migrate_refuse_vram(run, page);
-		if (answer != MIGRATE_PENDING)
-			migrate_answer(run, i, answer);
-		/* It counts as not collected, and goes back at the end. */
-		else if (migrate_is_held(page))
-			run->args.src[i] &= ~MIGRATE_PFN_MIGRATE;
+		if (run->args.src[i] & MIGRATE_PFN_MIGRATE)
+			migrate_screen_entry(run, i, no_holes);
 	}
 }
 
 /**
  * migrate_run_fill_vram() - copy the pages of a run to VRAM
- * @run: run that went through migrate_run_screen()
+ * @run: run that was started
  * @pool: pages to use
+ * @screened: it went through migrate_run_screen(); else that is done on the way
  *
  * Pages that get no copy have their reason in @run->status.  A process that is
  * being killed is not kept waiting; the rest of its pages get no copy.
  *
  * Context: mmap_lock held; may sleep.
  */
-void migrate_run_fill_vram(struct migrate_run *run, struct migrate_pool *pool)
+void migrate_run_fill_vram(struct migrate_run *run, struct migrate_pool *pool, bool screened)
 {
+	bool no_holes = !screened && userfaultfd_missing(run->args.vma);
+	u64 note = vram_note_make(&run->stay);
+	struct vram_place place = {};
 	unsigned long i;
+	u8 answer;
 
-	for (i = 0; i < run->args.npages && !fatal_signal_pending(current); i++) {
-		if ((run->args.src[i] & MIGRATE_PFN_MIGRATE) && run->status[i] == MIGRATE_PENDING)
-			migrate_answer(run, i, migrate_fill_vram_entry(run, i, pool));
+	for (i = 0; i < run->args.npages; i++) {
+		if (i % MIGRATE_KILL_PAGES == 0 && fatal_signal_pending(current))
+			break;
+		if (!(run->args.src[i] & MIGRATE_PFN_MIGRATE) || run->status[i] != MIGRATE_PENDING)
+			continue;
+		if (!screened && !migrate_screen_entry(run, i, no_holes))
+			continue;
+		answer = migrate_fill_vram_entry(run, i, pool, &place, note);
+		if (answer != MIGRATE_PENDING)
+			migrate_answer(run, i, answer);
 	}
 }
 
@@ -254,7 +281,9 @@ void migrate_run_fill_system(struct migrate_run *run)
 	unsigned long i;
 	int ret;
 
-	for (i = 0; i < args->npages && !fatal_signal_pending(current); i++) {
+	for (i = 0; i < args->npages; i++) {
+		if (i % MIGRATE_KILL_PAGES == 0 && fatal_signal_pending(current))
+			break;
 		if (!(args->src[i] & MIGRATE_PFN_MIGRATE))
 			continue;
 		if (!(args->src[i] & MIGRATE_PFN_VALID)) {
@@ -262,7 +291,7 @@ void migrate_run_fill_system(struct migrate_run *run)
 			continue;
 		}
 		ret = migrate_fill_system(args->src[i], &args->dst[i], MIGRATE_GFP_REPORT,
-					  args->vma, args->start + i * PAGE_SIZE);
+					  args->vma, args->start + i * PAGE_SIZE, &run->from);
 		if (ret)
 			migrate_answer(run, i, ret == -ENOMEM ? MOCKGPU_PAGE_NO_RAM :
 								MOCKGPU_PAGE_COPY_FAILED);
@@ -333,7 +362,7 @@ static void migrate_tally_book(struct migrate_tally *left)
  */
 static void migrate_run_left(struct migrate_run *run, unsigned long i, struct migrate_tally *left)
 {
-	struct vram *vram = vram_of_page(migrate_pfn_to_page(run->args.src[i]));
+	struct vram *vram = vram_place_of(&run->from, migrate_pfn_to_page(run->args.src[i]));
 	unsigned int count = migrate_left_vram(run->args.src[i], run->args.dst[i]);
 
 	run->guess[i] = vram->index;
@@ -387,7 +416,7 @@ void migrate_run_commit(struct migrate_run *run, bool to_vram)
 	control_hit_range(CONTROL_MIGRATE_COPIED, &run->vram->present, args->vma->vm_mm,
 			  args->start, args->end);
 	if (to_vram)
-		compat_migrate_to_vram(args);
+		compat_migrate_to_vram(args, run->swapcache);
 	else
 		migrate_vma_pages(args);
 	control_hit_range(CONTROL_MIGRATE_MOVED, &run->vram->present, args->vma->vm_mm,

@@ -49,6 +49,8 @@ void migrate_pool_drain(struct migrate_pool *pool);
  * @leave_peers: towards VRAM: what lies in that of another device stays there
  * @vram: that of the device that asked
  * @stay: how they are to stay in VRAM
+ * @from: where they are there, if they are
+ * @swapcache: what is to go there is in the swap cache, some of it
  * @cause: MOCKGPU_CAUSE_*
  * @queue: number of the queue that it is done for, or 0
  * @began: when it was started, for the log
@@ -61,6 +63,8 @@ struct migrate_run {
 	bool leave_peers;
 	struct vram *vram;
 	struct vram_stay stay;
+	struct vram_place from;
+	bool swapcache;
 	unsigned int cause;
 	u32 queue;
 	u64 began;
@@ -68,7 +72,7 @@ struct migrate_run {
 
 int migrate_run_start(struct migrate_run *run, bool to_vram);
 void migrate_run_screen(struct migrate_run *run);
-void migrate_run_fill_vram(struct migrate_run *run, struct migrate_pool *pool);
+void migrate_run_fill_vram(struct migrate_run *run, struct migrate_pool *pool, bool screened);
 void migrate_run_fill_system(struct migrate_run *run);
 void migrate_run_commit(struct migrate_run *run, bool to_vram);
 void migrate_run_cancel(struct migrate_run *run);

@@ -46,26 +46,18 @@ void migrate_collected(const struct vram *vram, unsigned long *src, unsigned lon
 	}
 }
 
-/* Whether a step is to fail that is about a page of VRAM: 0 or a negative errno. */
-static __always_inline int migrate_hit(enum control_point point, const struct page *page)
+static __always_inline bool migrate_copy(const struct vram *vram, void *to, const void *from)
 {
-	/* To know the device takes a look at the page. */
-	return control_is_armed() ? control_hit(point, &vram_of_page(page)->present, NULL, 0) : 0;
-}
-
-/* @page, one of the two, is in VRAM. */
-static __always_inline bool migrate_copy(void *to, const void *from, const struct page *page)
-{
-	if (migrate_hit(CONTROL_COPY, page))
+	if (control_hit(CONTROL_COPY, &vram->present, NULL, 0))
 		return false;
 	return compat_copy_page(to, from);
 }
 
-static __always_inline bool migrate_copy_from_system(void *to, struct page *from,
-						     const struct page *vram)
+static __always_inline bool migrate_copy_from_system(const struct vram *vram, void *to,
+						     struct page *from)
 {
 	void *data = kmap_local_page(from);
-	bool ok = migrate_copy(to, data, vram);
+	bool ok = migrate_copy(vram, to, data);
 
 	kunmap_local(data);
 	return ok;
@@ -73,54 +65,55 @@ static __always_inline bool migrate_copy_from_system(void *to, struct page *from
 
 /**
  * migrate_copy_to_vram() - copy to VRAM pages from whatever pages
- * @to: first page of VRAM
+ * @here: VRAM that they are of
+ * @to: memory behind the first page of VRAM
  * @from: first page of system memory or of VRAM, or NULL to clear @to
  * @count: how many: 1, or VRAM_BLOCK_PAGES, which are all of a block then
  *
  * Context: may sleep.
  * Return: whether the copy is complete.
  */
-bool migrate_copy_to_vram(struct page *to, struct page *from, unsigned int count)
+bool migrate_copy_to_vram(const struct vram *here, void *to, struct page *from,
+			  unsigned int count)
 {
-	void *data = vram_page_data(to);
 	void *vram = from && vram_has_page(from) ? vram_page_data(from) : NULL;
 	unsigned int i;
 	bool ok = true;
 
 	for (i = 0; i < count && ok; i++) {
 		if (vram)
-			ok = migrate_copy(data + i * PAGE_SIZE, vram + i * PAGE_SIZE, to);
+			ok = migrate_copy(here, to + i * PAGE_SIZE, vram + i * PAGE_SIZE);
 		else if (from)
-			ok = migrate_copy_from_system(data + i * PAGE_SIZE, from + i, to);
+			ok = migrate_copy_from_system(here, to + i * PAGE_SIZE, from + i);
 		else
-			clear_page(data + i * PAGE_SIZE);
+			clear_page(to + i * PAGE_SIZE);
 		cond_resched();
 	}
 	return ok;
 }
 
-static __always_inline bool migrate_copy_to_system(struct page *to, const void *from,
-						   const struct page *vram)
+static __always_inline bool migrate_copy_to_system(const struct vram *vram, struct page *to,
+						   const void *from)
 {
 	void *data = kmap_local_page(to);
-	bool ok = migrate_copy(data, from, vram);
+	bool ok = migrate_copy(vram, data, from);
 
 	kunmap_local(data);
 	return ok;
 }
 
 /* Give a page a copy in system memory: 0, -ENOMEM or -EIO. */
-static int migrate_fill_system_page(unsigned long src, unsigned long *dst, gfp_t gfp,
-				    struct vm_area_struct *vma, unsigned long addr)
+static int migrate_fill_system_page(const struct vram *vram, unsigned long *dst, const void *data,
+				    gfp_t gfp, struct vm_area_struct *vma, unsigned long addr)
 {
-	struct page *to, *from = migrate_pfn_to_page(src);
+	struct page *to;
 
-	if (migrate_hit(CONTROL_ALLOC_RAM, from))
+	if (control_hit(CONTROL_ALLOC_RAM, &vram->present, NULL, 0))
 		return -ENOMEM;
 	to = vma ? alloc_page_vma(gfp, vma, addr) : alloc_page(gfp);
 	if (!to)
 		return -ENOMEM;
-	if (!migrate_copy_to_system(to, vram_page_data(from), from)) {
+	if (!migrate_copy_to_system(vram, to, data)) {
 		__free_page(to);
 		return -EIO;
 	}
@@ -133,22 +126,21 @@ static int migrate_fill_system_page(unsigned long src, unsigned long *dst, gfp_t
  * The same for a huge folio.  It can always be had: a page of it that cannot be copied
  * goes along as it is, and those around it do not suffer.
  */
-static void migrate_fill_system_huge(unsigned long src, unsigned long *dst,
+static void migrate_fill_system_huge(const struct vram *vram, struct page *from,
+				     unsigned long *dst, const void *data,
 				     struct vm_area_struct *vma, unsigned long addr)
 {
-	struct page *from = migrate_pfn_to_page(src);
-	const void *data = vram_page_data(from);
 	struct folio *to;
 	unsigned int i;
 
-	if (migrate_hit(CONTROL_ALLOC_RAM, from))
+	if (control_hit(CONTROL_ALLOC_RAM, &vram->present, NULL, 0))
 		to = NULL;
 	else if (vma)
 		to = compat_vma_alloc_folio(GFP_TRANSHUGE_LIGHT, VRAM_BLOCK_ORDER, vma, addr);
 	else
 		to = folio_alloc(GFP_TRANSHUGE_LIGHT, VRAM_BLOCK_ORDER);
 	for (i = 0; to && i < VRAM_BLOCK_PAGES; i++) {
-		if (!migrate_copy_to_system(folio_page(to, i), data + i * PAGE_SIZE, from)) {
+		if (!migrate_copy_to_system(vram, folio_page(to, i), data + i * PAGE_SIZE)) {
 			/* What has to be copied of it is none of a good page's business. */
 			folio_put(to);
 			to = NULL;
@@ -169,18 +161,24 @@ static void migrate_fill_system_huge(unsigned long src, unsigned long *dst,
  * @gfp: how to get memory for a page
  * @vma: where it is mapped, or NULL if that is not known
  * @addr: likewise, the address
+ * @place: for this entry and those that follow
  *
  * Context: may sleep.
  * Return: 0; for a page also -ENOMEM or -EIO.
  */
 int migrate_fill_system(unsigned long src, unsigned long *dst, gfp_t gfp,
-			struct vm_area_struct *vma, unsigned long addr)
+			struct vm_area_struct *vma, unsigned long addr,
+			struct vram_place *place)
 {
+	struct page *from = migrate_pfn_to_page(src);
+	const void *data = vram_place_data(place, from);
+	const struct vram *vram = vram_place_of(place, from);
+
 	if (src & MIGRATE_PFN_COMPOUND) {
-		migrate_fill_system_huge(src, dst, vma, addr);
+		migrate_fill_system_huge(vram, from, dst, data, vma, addr);
 		return 0;
 	}
-	return migrate_fill_system_page(src, dst, gfp, vma, addr);
+	return migrate_fill_system_page(vram, dst, data, gfp, vma, addr);
 }
 
 /* What there is to wait for: bytes that went over a link, one after another. */

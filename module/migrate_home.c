@@ -57,14 +57,15 @@ static void migrate_fault_tell(const struct vram *vram, const struct migrate_vma
 /* Give the pages of @vram that were collected a copy; others go back. */
 static void migrate_fill_neighbours(struct migrate_vma *args, const struct vram *vram)
 {
+	struct vram_place place = {};
 	unsigned long i;
 
 	for (i = 0; i < args->npages && !fatal_signal_pending(current); i++) {
 		struct page *page = migrate_pfn_to_page(args->src[i]);
 
-		if (page && vram_of_page(page) == vram &&
+		if (page && vram_place_of(&place, page) == vram &&
 		    migrate_fill_system(args->src[i], &args->dst[i], MIGRATE_GFP_SPARE,
-					args->vma, args->start + i * PAGE_SIZE))
+					args->vma, args->start + i * PAGE_SIZE, &place))
 			return;
 	}
 }
@@ -194,6 +195,7 @@ static vm_fault_t migrate_fault_page(struct migrate_fault *fault)
 		.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
 		.fault_page = vmf->page,
 	};
+	struct vram_place place = {};
 	unsigned int moved = 0;
 	int ret;
 
@@ -204,7 +206,8 @@ static vm_fault_t migrate_fault_page(struct migrate_fault *fault)
 			  args.start, args.end);
 	ret = 0;
 	if ((src & MIGRATE_PFN_MIGRATE) && (src & MIGRATE_PFN_VALID))
-		ret = migrate_fill_system(src, &dst, GFP_HIGHUSER_MOVABLE, vmf->vma, args.start);
+		ret = migrate_fill_system(src, &dst, GFP_HIGHUSER_MOVABLE, vmf->vma, args.start,
+					  &place);
 	migrate_cross_links(args.src, args.dst, args.npages);
 	control_hit_range(CONTROL_CPU_FAULT_COPIED, &fault->vram->present, vmf->vma->vm_mm,
 			  args.start, args.end);
@@ -235,6 +238,7 @@ static vm_fault_t migrate_fault_huge(struct migrate_fault *fault)
 		.fault_page = vmf->page,
 	};
 	struct migrate_scratch *scratch = NULL;
+	struct vram_place place = {};
 	unsigned int moved = 0;
 	int ret = 0;
 
@@ -253,7 +257,8 @@ static vm_fault_t migrate_fault_huge(struct migrate_fault *fault)
 			  args.start, args.end);
 	if ((args.src[0] & MIGRATE_PFN_MIGRATE) && (args.src[0] & MIGRATE_PFN_VALID) &&
 	    (args.src[0] & MIGRATE_PFN_COMPOUND))
-		ret = migrate_fill_system(args.src[0], &args.dst[0], 0, vmf->vma, args.start);
+		ret = migrate_fill_system(args.src[0], &args.dst[0], 0, vmf->vma, args.start,
+					  &place);
 	migrate_cross_links(args.src, args.dst, args.npages);
 	control_hit_range(CONTROL_CPU_FAULT_COPIED, &fault->vram->present, vmf->vma->vm_mm,
 			  args.start, args.end);
@@ -382,6 +387,7 @@ static unsigned int migrate_evict(struct vram *vram, unsigned long pfn, unsigned
 	unsigned int i, n, count, evicted = 0, huge = 0;
 	u64 began = event_start();
 	unsigned long *src = room->src, *dst = room->dst;
+	struct vram_place place = {};
 	struct vram_gather gather;
 	struct page *page;
 	int ret;
@@ -404,7 +410,7 @@ static unsigned int migrate_evict(struct vram *vram, unsigned long pfn, unsigned
 			migrate_let_go(page, &src[i]);
 			continue;
 		}
-		ret = migrate_fill_system(src[i], &dst[i], MIGRATE_GFP_REPORT, NULL, 0);
+		ret = migrate_fill_system(src[i], &dst[i], MIGRATE_GFP_REPORT, NULL, 0, &place);
 		if (ret == -EIO)
 			stats_add(vram->stats, STAT_COPY_FAILURES, 1);
 		if (ret)

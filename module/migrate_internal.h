@@ -44,9 +44,11 @@ static inline void migrate_finish(struct migrate_vma *args)
 
 void migrate_collected(const struct vram *vram, unsigned long *src, unsigned long npages,
 		       const struct mm_struct *mm, unsigned long start);
-bool migrate_copy_to_vram(struct page *to, struct page *from, unsigned int count);
+bool migrate_copy_to_vram(const struct vram *here, void *to, struct page *from,
+			  unsigned int count);
 int migrate_fill_system(unsigned long src, unsigned long *dst, gfp_t gfp,
-			struct vm_area_struct *vma, unsigned long addr);
+			struct vm_area_struct *vma, unsigned long addr,
+			struct vram_place *place);
 void migrate_cross_links(const unsigned long *src, const unsigned long *dst,
 			 unsigned long npages);
 unsigned int migrate_left_vram(unsigned long src, unsigned long dst);

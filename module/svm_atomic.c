@@ -300,7 +300,7 @@ static void svm_atomic_fill(struct svm_atomic *atomic)
 
 	for (i = 0; i < atomic->nr_runs; i++) {
 		if (atomic->mig->to_vram)
-			migrate_run_fill_vram(&atomic->runs[i], &atomic->pool);
+			migrate_run_fill_vram(&atomic->runs[i], &atomic->pool, true);
 		else
 			migrate_run_fill_system(&atomic->runs[i]);
 	}

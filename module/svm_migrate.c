@@ -267,12 +267,10 @@ static void svm_pass_run(struct svm_pass *pass, struct vm_area_struct *vma, unsi
 		svm_settle(run.status, last - first, MOCKGPU_PAGE_SPECIAL);
 		return;
 	}
-	if (mig->to_vram) {
-		migrate_run_screen(&run);
-		migrate_run_fill_vram(&run, pass->pool);
-	} else {
+	if (mig->to_vram)
+		migrate_run_fill_vram(&run, pass->pool, false);
+	else
 		migrate_run_fill_system(&run);
-	}
 	migrate_run_commit(&run, mig->to_vram);
 }
 

@@ -243,7 +243,23 @@ struct vram_stay {
 	unsigned int slice_ms;
 };
 
-void vram_folio_init(struct page *page, unsigned int order, const struct vram_stay *stay);
+/**
+ * struct vram_place - where pages of VRAM are, for who works on many, one after another
+ * @first: first page of the block that the last one was in, or NULL
+ * @data: memory behind that block
+ * @chunk: chunk that it is part of
+ *
+ * Pages must be in use, or taken, as long as they are asked for by the same place.
+ */
+struct vram_place {
+	struct page *first;
+	void *data;
+	struct vram_chunk *chunk;
+};
+
+void vram_place_find(struct vram_place *place, struct page *page);
+u64 vram_note_make(const struct vram_stay *stay);
+void vram_folio_init(struct vram_place *place, struct page *page, unsigned int order, u64 note);
 struct folio *vram_lend_backing(struct page *page);
 void vram_give_backing(struct page *page, struct folio *to);
 
@@ -260,6 +276,35 @@ void vram_page_left(struct page *page);
 unsigned long vram_next_used(struct vram *vram, unsigned long *cursor);
 unsigned long vram_next_victim(struct vram *vram, bool spare, u64 *left);
 void vram_read_usage(struct vram *vram, struct vram_usage *usage);
+
+/**
+ * vram_place_data() - vram_page_data() for one of many pages
+ * @place: place, all 0 to begin with
+ * @page: page that is taken
+ *
+ * Return: address of PAGE_SIZE bytes.
+ */
+static inline void *vram_place_data(struct vram_place *place, struct page *page)
+{
+	unsigned long offset = (unsigned long)page - (unsigned long)place->first;
+
+	if (offset >= VRAM_BLOCK_PAGES * sizeof(*page)) {
+		vram_place_find(place, page);
+		offset = (unsigned long)page - (unsigned long)place->first;
+	}
+	return place->data + offset / sizeof(*page) * PAGE_SIZE;
+}
+
+/**
+ * vram_place_of() - vram_of_page() for one of many pages
+ * @place: place, all 0 to begin with
+ * @page: page of this driver's
+ */
+static inline struct vram *vram_place_of(struct vram_place *place, struct page *page)
+{
+	vram_place_data(place, page);
+	return place->chunk->vram;
+}
 
 /**
  * vram_has_page() - whether a page that is mapped is one of this driver's VRAM

@@ -111,24 +111,51 @@ void vram_page_left(struct page *page)
 }
 
 /**
+ * vram_place_find() - find the block of a page
+ * @place: place; says where that is afterwards
+ * @page: page that is taken
+ */
+void vram_place_find(struct vram_place *place, struct page *page)
+{
+	unsigned int index;
+	struct vram_part *part = vram_page_part(page, &index);
+
+	place->first = page - index;
+	place->data = part->data;
+	place->chunk = part->chunk;
+}
+
+/**
+ * vram_note_make() - what is to be known of pages
+ * @stay: how they are to stay in VRAM
+ *
+ * Return: for vram_folio_init(), soon.
+ */
+u64 vram_note_make(const struct vram_stay *stay)
+{
+	u64 until = stay->slice_ms ? jiffies + msecs_to_jiffies(stay->slice_ms) : 0;
+
+	return FIELD_PREP(VRAM_NOTE_GRANULARITY, stay->granularity) |
+	       FIELD_PREP(VRAM_NOTE_UNTIL, until) |
+	       FIELD_PREP(VRAM_NOTE_CHARGE, stay->charge->id);
+}
+
+/**
  * vram_folio_init() - make pages that were taken the target of a migration
+ * @place: place, by which the page's data was had
  * @page: page from vram_get_pages(), or the first of vram_get_huge()
  * @order: 0, or VRAM_BLOCK_ORDER for a huge folio
- * @stay: how it is to stay there
+ * @note: from vram_note_make()
  *
  * The folio comes back locked and with one reference, as migrate_vma_pages()
  * wants it.  From now on the memory manager frees it.
  */
-void vram_folio_init(struct page *page, unsigned int order, const struct vram_stay *stay)
+void vram_folio_init(struct vram_place *place, struct page *page, unsigned int order, u64 note)
 {
-	u64 until = stay->slice_ms ? jiffies + msecs_to_jiffies(stay->slice_ms) : 0;
-
-	vram_set_note(page, FIELD_PREP(VRAM_NOTE_GRANULARITY, stay->granularity) |
-			    FIELD_PREP(VRAM_NOTE_UNTIL, until) |
-			    FIELD_PREP(VRAM_NOTE_CHARGE, stay->charge->id));
+	vram_set_note(page, note);
 	/* A page that was put once too often is in use by two, or soon will be. */
 	WARN_ON_ONCE(page_count(page));
-	zone_device_folio_init(page_folio(page), &vram_page_chunk(page)->pgmap, order);
+	zone_device_folio_init(page_folio(page), &place->chunk->pgmap, order);
 }
 
 /**

@@ -74,6 +74,7 @@ static inline struct folio *compat_folio_to_move(const struct migrate_vma *args,
 /**
  * compat_migrate_to_vram() - migrate_vma_pages() towards VRAM
  * @args: what was collected, with its copies
+ * @swapcache: whether anything of it is in the swap cache
  *
  * What is in the swap cache leaves that, and moves when it is tried again.  The memory manager
  * would move it at once, but may have forgotten by then that it has left (6.12.107 has, 7.3.4 has
@@ -83,12 +84,12 @@ static inline struct folio *compat_folio_to_move(const struct migrate_vma *args,
  *
  * Context: as migrate_vma_pages(); the folios are locked.
  */
-static inline void compat_migrate_to_vram(struct migrate_vma *args)
+static inline void compat_migrate_to_vram(struct migrate_vma *args, bool swapcache)
 {
 	struct folio *folio;
 	unsigned long i;
 
-	for (i = 0; i < args->npages; i++) {
+	for (i = 0; swapcache && i < args->npages; i++) {
 		folio = compat_folio_to_move(args, i);
 		if (!folio || !folio_test_swapcache(folio))
 			continue;
@@ -96,7 +97,7 @@ static inline void compat_migrate_to_vram(struct migrate_vma *args)
 		args->dst[i] |= COMPAT_HELD_BACK;
 	}
 	migrate_vma_pages(args);
-	for (i = 0; i < args->npages; i++) {
+	for (i = 0; swapcache && i < args->npages; i++) {
 		if (!(args->dst[i] & COMPAT_HELD_BACK))
 			continue;
 		args->dst[i] &= ~COMPAT_HELD_BACK;
