@@ -163,14 +163,19 @@ static u8 migrate_pool_answer(const struct migrate_pool *pool)
 	}
 }
 
-/* A page; or a huge folio, for which the pool is as well, and has not been used. */
-static u8 migrate_fill_vram_entry(struct migrate_run *run, unsigned long i,
-				  struct migrate_pool *pool, struct vram_place *place, u64 note)
+/*
+ * A page; or a huge folio, for which the pool is as well, and has not been used.  Says in @plain
+ * whether it is ordinary anonymous memory.
+ */
+static __always_inline u8 migrate_fill_vram_entry(struct migrate_run *run, unsigned long i,
+						  struct migrate_pool *pool, bool plain,
+						  struct vram_place *place, u64 note)
 {
 	struct page *from = migrate_pfn_to_page(run->args.src[i]);
 	unsigned int count = migrate_entry_pages(run->args.src[i]);
 	struct page *to;
 	void *data;
+	bool copied;
 
 	if (pool->used == pool->count) {
 		memset(run->guess + i, MOCKGPU_PAGE_NO_VRAM, count);
@@ -178,18 +183,32 @@ static u8 migrate_fill_vram_entry(struct migrate_run *run, unsigned long i,
 	}
 	if (!from)
 		memset(run->guess + i, MOCKGPU_PAGE_ABSENT, count);
-	else
-		run->swapcache |= folio_test_swapcache(page_folio(from));
 
 	to = pool->pages[pool->used];
 	data = vram_place_data(place, to);
-	if (!migrate_copy_to_vram(vram_place_of(place, to), data, from, count))
+	if (plain && count == 1)
+		copied = migrate_copy_from_system(vram_place_of(place, to), data, from);
+	else
+		copied = migrate_copy_to_vram(vram_place_of(place, to), data, from, count);
+	if (!copied)
 		return MOCKGPU_PAGE_COPY_FAILED;
 	pool->used += count;
 	vram_folio_init(place, to, count > 1 ? VRAM_BLOCK_ORDER : 0, note);
 	run->args.dst[i] = migrate_pfn(page_to_pfn(to)) |
 			   (run->args.src[i] & MIGRATE_PFN_COMPOUND);
 	return MIGRATE_PENDING;
+}
+
+/* Whether a page is ordinary anonymous memory.  Says as well if it is in the swap cache. */
+static __always_inline bool migrate_is_plain(struct page *page, bool *swapcache)
+{
+	struct folio *folio;
+
+	if (!page || is_zone_device_page(page))
+		return false;
+	folio = page_folio(page);
+	*swapcache |= folio_test_swapcache(folio);
+	return ((unsigned long)folio->mapping & FOLIO_MAPPING_FLAGS) == FOLIO_MAPPING_ANON;
 }
 
 /* Whether an entry may go to VRAM; else it has its answer, or is not collected after all. */
@@ -251,17 +270,23 @@ void migrate_run_fill_vram(struct migrate_run *run, struct migrate_pool *pool, b
 	bool no_holes = !screened && userfaultfd_missing(run->args.vma);
 	u64 note = vram_note_make(&run->stay);
 	struct vram_place place = {};
-	unsigned long i;
+	unsigned long i, src;
+	bool plain;
 	u8 answer;
 
-	for (i = 0; i < run->args.npages; i++) {
+	for (i = 0; i < run->args.npages; i += migrate_entry_pages(src)) {
+		src = run->args.src[i];
 		if (i % MIGRATE_KILL_PAGES == 0 && fatal_signal_pending(current))
 			break;
-		if (!(run->args.src[i] & MIGRATE_PFN_MIGRATE) || run->status[i] != MIGRATE_PENDING)
+		if (!(src & MIGRATE_PFN_MIGRATE) || run->status[i] != MIGRATE_PENDING)
 			continue;
-		if (!screened && !migrate_screen_entry(run, i, no_holes))
-			continue;
-		answer = migrate_fill_vram_entry(run, i, pool, &place, note);
+		plain = migrate_is_plain(migrate_pfn_to_page(src), &run->swapcache);
+		if (!plain) {
+			run->mixed = true;
+			if (!screened && !migrate_screen_entry(run, i, no_holes))
+				continue;
+		}
+		answer = migrate_fill_vram_entry(run, i, pool, plain, &place, note);
 		if (answer != MIGRATE_PENDING)
 			migrate_answer(run, i, answer);
 	}
@@ -281,7 +306,7 @@ void migrate_run_fill_system(struct migrate_run *run)
 	unsigned long i;
 	int ret;
 
-	for (i = 0; i < args->npages; i++) {
+	for (i = 0; i < args->npages; i += migrate_entry_pages(args->src[i])) {
 		if (i % MIGRATE_KILL_PAGES == 0 && fatal_signal_pending(current))
 			break;
 		if (!(args->src[i] & MIGRATE_PFN_MIGRATE))
@@ -384,7 +409,6 @@ static unsigned int migrate_run_left_peer(struct migrate_run *run, unsigned long
 	struct vram *peer;
 	unsigned int count;
 
-	run->guess[i] = MIGRATE_NO_PEER;
 	if (!page || !vram_has_page(page))
 		return 0;
 	peer = vram_of_page(page);
@@ -392,6 +416,51 @@ static unsigned int migrate_run_left_peer(struct migrate_run *run, unsigned long
 	run->guess[i] = peer->index;
 	stats_add(peer->stats, STAT_PAGES_TO_PEER, count);
 	return count;
+}
+
+/* Answer for what has moved to VRAM, and count it. */
+static void migrate_run_book_vram(struct migrate_run *run)
+{
+	struct migrate_vma *args = &run->args;
+	u64 moved = 0, holes = 0, peers = 0, huge = 0;
+	unsigned long i, src;
+	unsigned int count;
+
+	for (i = 0; i < args->npages; i += count) {
+		src = args->src[i];
+		count = migrate_entry_pages(src);
+		if (!migrate_entry_moved(src, args->dst[i]))
+			continue;
+		migrate_answer(run, i, MOCKGPU_PAGE_MOVED);
+		moved += count;
+		huge += count > 1;
+		run->guess[i] = MIGRATE_NO_PEER;
+		if (!run->mixed)
+			continue;
+		if (!(src & MIGRATE_PFN_VALID))
+			holes += count;
+		peers += migrate_run_left_peer(run, i);
+	}
+	stats_add(run->vram->stats, STAT_PAGES_TO_VRAM, moved);
+	stats_add(run->vram->stats, STAT_HUGE_TO_VRAM, huge);
+	stats_add(run->vram->stats, STAT_PAGES_HOLE, holes);
+	stats_add(run->vram->stats, STAT_PAGES_FROM_PEER, peers);
+}
+
+/* The same for what has moved to system memory, where it was. */
+static void migrate_run_book_system(struct migrate_run *run)
+{
+	struct migrate_vma *args = &run->args;
+	struct migrate_tally left = {};
+	unsigned long i;
+
+	for (i = 0; i < args->npages; i += migrate_entry_pages(args->src[i])) {
+		if (!migrate_entry_moved(args->src[i], args->dst[i]))
+			continue;
+		migrate_answer(run, i, MOCKGPU_PAGE_MOVED);
+		migrate_run_left(run, i, &left);
+	}
+	migrate_tally_book(&left);
 }
 
 /**
@@ -407,10 +476,6 @@ static unsigned int migrate_run_left_peer(struct migrate_run *run, unsigned long
 void migrate_run_commit(struct migrate_run *run, bool to_vram)
 {
 	struct migrate_vma *args = &run->args;
-	u64 moved = 0, holes = 0, peers = 0, huge = 0;
-	struct migrate_tally left = {};
-	unsigned int count;
-	unsigned long i;
 
 	migrate_cross_links(args->src, args->dst, args->npages);
 	control_hit_range(CONTROL_MIGRATE_COPIED, &run->vram->present, args->vma->vm_mm,
@@ -421,29 +486,12 @@ void migrate_run_commit(struct migrate_run *run, bool to_vram)
 		migrate_vma_pages(args);
 	control_hit_range(CONTROL_MIGRATE_MOVED, &run->vram->present, args->vma->vm_mm,
 			  args->start, args->end);
-	for (i = 0; i < args->npages; i++) {
-		if (!migrate_entry_moved(args->src[i], args->dst[i]))
-			continue;
-		migrate_answer(run, i, MOCKGPU_PAGE_MOVED);
-		if (!to_vram) {
-			migrate_run_left(run, i, &left);
-			continue;
-		}
-		count = migrate_entry_pages(args->src[i]);
-		moved += count;
-		huge += count > 1;
-		if (!(args->src[i] & MIGRATE_PFN_VALID))
-			holes += count;
-		peers += migrate_run_left_peer(run, i);
-	}
-	migrate_tally_book(&left);
+	if (to_vram)
+		migrate_run_book_vram(run);
+	else
+		migrate_run_book_system(run);
 	migrate_finish(args);
 	migrate_run_tell(run, to_vram);
-
-	stats_add(run->vram->stats, STAT_PAGES_TO_VRAM, moved);
-	stats_add(run->vram->stats, STAT_HUGE_TO_VRAM, huge);
-	stats_add(run->vram->stats, STAT_PAGES_HOLE, holes);
-	stats_add(run->vram->stats, STAT_PAGES_FROM_PEER, peers);
 }
 
 /**

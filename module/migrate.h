@@ -51,6 +51,7 @@ void migrate_pool_drain(struct migrate_pool *pool);
  * @stay: how they are to stay in VRAM
  * @from: where they are there, if they are
  * @swapcache: what is to go there is in the swap cache, some of it
+ * @mixed: and so is what is not ordinary anonymous memory
  * @cause: MOCKGPU_CAUSE_*
  * @queue: number of the queue that it is done for, or 0
  * @began: when it was started, for the log
@@ -65,6 +66,7 @@ struct migrate_run {
 	struct vram_stay stay;
 	struct vram_place from;
 	bool swapcache;
+	bool mixed;
 	unsigned int cause;
 	u32 queue;
 	u64 began;

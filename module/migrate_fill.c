@@ -46,23 +46,6 @@ void migrate_collected(const struct vram *vram, unsigned long *src, unsigned lon
 	}
 }
 
-static __always_inline bool migrate_copy(const struct vram *vram, void *to, const void *from)
-{
-	if (control_hit(CONTROL_COPY, &vram->present, NULL, 0))
-		return false;
-	return compat_copy_page(to, from);
-}
-
-static __always_inline bool migrate_copy_from_system(const struct vram *vram, void *to,
-						     struct page *from)
-{
-	void *data = kmap_local_page(from);
-	bool ok = migrate_copy(vram, to, data);
-
-	kunmap_local(data);
-	return ok;
-}
-
 /**
  * migrate_copy_to_vram() - copy to VRAM pages from whatever pages
  * @here: VRAM that they are of

@@ -4,8 +4,11 @@
 #define MOCKGPU_MIGRATE_INTERNAL_H
 
 #include <linux/gfp.h>
+#include <linux/highmem.h>
 
 #include "compat/compat_migrate.h"
+#include "compat/compat_mm.h"
+#include "control.h"
 #include "migrate.h"
 
 /* For calls that can say that there is no RAM: they are told, no OOM killer is called. */
@@ -40,6 +43,39 @@ static inline void migrate_finish(struct migrate_vma *args)
 	vram_gather_begin(&gather);
 	migrate_vma_finalize(args);
 	vram_gather_end(&gather);
+}
+
+/**
+ * migrate_copy() - copy a page
+ * @vram: VRAM that one of the two is in
+ * @to: where to
+ * @from: where from
+ *
+ * Return: whether the copy is complete.
+ */
+static __always_inline bool migrate_copy(const struct vram *vram, void *to, const void *from)
+{
+	if (control_hit(CONTROL_COPY, &vram->present, NULL, 0))
+		return false;
+	return compat_copy_page(to, from);
+}
+
+/**
+ * migrate_copy_from_system() - copy a page of system memory
+ * @vram: VRAM that it goes to
+ * @to: where to
+ * @from: the page
+ *
+ * Return: whether the copy is complete.
+ */
+static __always_inline bool migrate_copy_from_system(const struct vram *vram, void *to,
+						     struct page *from)
+{
+	void *data = kmap_local_page(from);
+	bool ok = migrate_copy(vram, to, data);
+
+	kunmap_local(data);
+	return ok;
 }
 
 void migrate_collected(const struct vram *vram, unsigned long *src, unsigned long npages,

@@ -219,13 +219,15 @@ void vram_put_unused(struct vram *vram, struct vram_charge *charge, struct page 
  * @part: block that they are in, or NULL
  * @first: index of the first
  * @count: how many
- * @charge: number of the account of who took them
+ * @note: what is known of them
+ * @next: page that would go with them, or NULL
  */
 struct vram_gather {
 	struct vram_part *part;
 	unsigned int first;
 	unsigned int count;
-	u32 charge;
+	u64 note;
+	struct page *next;
 };
 
 void vram_gather_begin(struct vram_gather *gather);

@@ -35,7 +35,7 @@ static void vram_put_gathered(const struct vram_gather *gather)
 	vram = gather->part->chunk->vram;
 	spin_lock_irqsave(&vram->lock, flags);
 	vram_put_pages(vram, gather->part, gather->first, gather->count,
-		       xa_load(&vram->charges, gather->charge));
+		       xa_load(&vram->charges, FIELD_GET(VRAM_NOTE_CHARGE, gather->note)));
 	spin_unlock_irqrestore(&vram->lock, flags);
 }
 
@@ -50,6 +50,7 @@ static void vram_put_gathered(const struct vram_gather *gather)
 void vram_gather_begin(struct vram_gather *gather)
 {
 	gather->count = 0;
+	gather->next = NULL;
 	migrate_disable();
 	this_cpu_write(vram_gathers, gather);
 }
@@ -70,23 +71,30 @@ void vram_gather_end(struct vram_gather *gather)
 static void vram_folio_free(struct folio *folio)
 {
 	struct vram_gather *gather = this_cpu_read(vram_gathers), freed;
+	bool gathers = gather && object_is_on_stack(gather) && in_task();
 	struct page *page = folio_page(folio, 0);
+	u64 note = (u64)page->zone_device_data;
 
-	freed.charge = FIELD_GET(VRAM_NOTE_CHARGE, vram_note(page));
+	/* The page behind the one that was freed last, as nearly always. */
+	if (gathers && gather->next == page && gather->note == note &&
+	    !folio_test_large(folio)) {
+		gather->count++;
+		gather->next = gather->first + gather->count < VRAM_BLOCK_PAGES ? page + 1 : NULL;
+		return;
+	}
+
+	freed.note = note;
 	freed.count = folio_nr_pages(folio);
 	freed.part = vram_page_part(page, &freed.first);
+	freed.next = freed.first + freed.count < VRAM_BLOCK_PAGES ? page + 1 : NULL;
 	if (freed.count > 1)
 		compat_unmake_device_folio(folio);
 
-	if (!gather || !object_is_on_stack(gather) || !in_task()) {
-		vram_put_gathered(&freed);
-	} else if (gather->count && gather->part == freed.part &&
-		   gather->charge == freed.charge &&
-		   gather->first + gather->count == freed.first) {
-		gather->count += freed.count;
-	} else {
+	if (gathers) {
 		vram_put_gathered(gather);
 		*gather = freed;
+	} else {
+		vram_put_gathered(&freed);
 	}
 }
 
