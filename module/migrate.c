@@ -168,11 +168,11 @@ static u8 migrate_pool_answer(const struct migrate_pool *pool)
  * whether it is ordinary anonymous memory.
  */
 static __always_inline u8 migrate_fill_vram_entry(struct migrate_run *run, unsigned long i,
-						  struct migrate_pool *pool, bool plain,
+						  unsigned long src, struct page *from, bool plain,
+						  struct migrate_pool *pool,
 						  struct vram_place *place, u64 note)
 {
-	struct page *from = migrate_pfn_to_page(run->args.src[i]);
-	unsigned int count = migrate_entry_pages(run->args.src[i]);
+	unsigned int count = migrate_entry_pages(src);
 	struct page *to;
 	void *data;
 	bool copied;
@@ -194,8 +194,7 @@ static __always_inline u8 migrate_fill_vram_entry(struct migrate_run *run, unsig
 		return MOCKGPU_PAGE_COPY_FAILED;
 	pool->used += count;
 	vram_folio_init(place, to, count > 1 ? VRAM_BLOCK_ORDER : 0, note);
-	run->args.dst[i] = migrate_pfn(page_to_pfn(to)) |
-			   (run->args.src[i] & MIGRATE_PFN_COMPOUND);
+	run->args.dst[i] = migrate_pfn(page_to_pfn(to)) | (src & MIGRATE_PFN_COMPOUND);
 	return MIGRATE_PENDING;
 }
 
@@ -270,8 +269,9 @@ void migrate_run_fill_vram(struct migrate_run *run, struct migrate_pool *pool, b
 	bool no_holes = !screened && userfaultfd_missing(run->args.vma);
 	u64 note = vram_note_make(&run->stay);
 	struct vram_place place = {};
+	bool plain, swapcache = false;
 	unsigned long i, src;
-	bool plain;
+	struct page *page;
 	u8 answer;
 
 	for (i = 0; i < run->args.npages; i += migrate_entry_pages(src)) {
@@ -280,16 +280,18 @@ void migrate_run_fill_vram(struct migrate_run *run, struct migrate_pool *pool, b
 			break;
 		if (!(src & MIGRATE_PFN_MIGRATE) || run->status[i] != MIGRATE_PENDING)
 			continue;
-		plain = migrate_is_plain(migrate_pfn_to_page(src), &run->swapcache);
+		page = migrate_pfn_to_page(src);
+		plain = migrate_is_plain(page, &swapcache);
 		if (!plain) {
 			run->mixed = true;
 			if (!screened && !migrate_screen_entry(run, i, no_holes))
 				continue;
 		}
-		answer = migrate_fill_vram_entry(run, i, pool, plain, &place, note);
+		answer = migrate_fill_vram_entry(run, i, src, page, plain, pool, &place, note);
 		if (answer != MIGRATE_PENDING)
 			migrate_answer(run, i, answer);
 	}
+	run->swapcache = swapcache;
 }
 
 /**

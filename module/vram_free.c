@@ -68,34 +68,44 @@ void vram_gather_end(struct vram_gather *gather)
 	vram_put_gathered(gather);
 }
 
-static void vram_folio_free(struct folio *folio)
+/* Give a folio back at once, or with @gather, what was gathered before. */
+static noinline void vram_put_folio(struct folio *folio, struct vram_gather *gather)
 {
-	struct vram_gather *gather = this_cpu_read(vram_gathers), freed;
-	bool gathers = gather && object_is_on_stack(gather) && in_task();
 	struct page *page = folio_page(folio, 0);
-	u64 note = (u64)page->zone_device_data;
+	struct vram_gather freed;
 
-	/* The page behind the one that was freed last, as nearly always. */
-	if (gathers && gather->next == page && gather->note == note &&
-	    !folio_test_large(folio)) {
-		gather->count++;
-		gather->next = gather->first + gather->count < VRAM_BLOCK_PAGES ? page + 1 : NULL;
-		return;
-	}
-
-	freed.note = note;
+	freed.note = (u64)page->zone_device_data;
 	freed.count = folio_nr_pages(folio);
 	freed.part = vram_page_part(page, &freed.first);
 	freed.next = freed.first + freed.count < VRAM_BLOCK_PAGES ? page + 1 : NULL;
 	if (freed.count > 1)
 		compat_unmake_device_folio(folio);
 
-	if (gathers) {
+	if (gather) {
 		vram_put_gathered(gather);
 		*gather = freed;
 	} else {
 		vram_put_gathered(&freed);
 	}
+}
+
+static void vram_folio_free(struct folio *folio)
+{
+	struct vram_gather *gather = this_cpu_read(vram_gathers);
+	struct page *page = folio_page(folio, 0);
+
+	if (!gather || !object_is_on_stack(gather) || !in_task()) {
+		vram_put_folio(folio, NULL);
+		return;
+	}
+	/* The page behind the one that was freed last, as nearly always. */
+	if (gather->next == page && gather->note == (u64)page->zone_device_data &&
+	    !folio_test_large(folio)) {
+		gather->count++;
+		gather->next = gather->first + gather->count < VRAM_BLOCK_PAGES ? page + 1 : NULL;
+		return;
+	}
+	vram_put_folio(folio, gather);
 }
 
 /*
