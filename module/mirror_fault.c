@@ -206,8 +206,9 @@ static bool mirror_is_local(const struct mirror *mirror, unsigned long pfn)
 }
 
 /*
- * Whether an atomic operation on a page just happens, which lies in @vram if it is not NULL.  On another device's coherent VRAM it
- * would be one for that device alone, not for the CPUs that reach it as well.
+ * Whether an atomic operation on a page just happens; @vram is where it lies, NULL for system
+ * memory.  On another device's coherent VRAM it would be one for that device alone, not for the
+ * CPUs that reach it as well.
  */
 static bool mirror_may_do_atomics(const struct mirror *mirror, const struct vram *vram)
 {
