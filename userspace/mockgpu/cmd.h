@@ -26,6 +26,7 @@ enum {
 	EXIT_NO_PERMISSION = 4,
 };
 
+int cmd_bench(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_points(int argc, char **argv);
 int cmd_evict(int argc, char **argv);

@@ -9,6 +9,7 @@ static const char help[] =
 	"Look at, and play with, a GPU without the hardware.\n"
 	"\n"
 	"Commands:\n"
+	"  bench   how fast pages move, faults are served and so on, on this machine\n"
 	"  info    what the devices are and can do, and their counters\n"
 	"  demo    a tour of about a minute: pages go to VRAM and come home\n"
 	"  evict   move everything that is in VRAM to system memory, whoever's it is\n"
@@ -28,6 +29,7 @@ static const struct {
 	int (*run)(int argc, char **argv);
 	char *title;	/* what getopt begins its messages with */
 } commands[] = {
+	{ "bench", cmd_bench, (char []){ "mockgpu bench" } },
 	{ "info", cmd_info, (char []){ "mockgpu info" } },
 	{ "demo", cmd_demo, (char []){ "mockgpu demo" } },
 	{ "points", cmd_points, (char []){ "mockgpu points" } },

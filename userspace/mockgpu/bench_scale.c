@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+/*
+ * mockgpu bench: whether a page costs the same however much there is: memory that moves, processes
+ * that have their memory attached, mappings.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "cmd.h"
+
+/* What moves beside many other things. */
+#define BESIDE (16UL << 20)
+
+/* To VRAM and home, together, for each page. */
+static int round_trips(struct bench *b, const char *what, size_t len, enum bench_pages pages)
+{
+	/* As much work for each figure, so that small amounts are not a matter of chance. */
+	const unsigned int times = len < BESIDE ? (unsigned int)(BESIDE / len) : 1;
+	struct bench_samples to = { 0 }, back = { 0 };
+	uint64_t start, to_ns, back_ns;
+	struct bench_memory m;
+	unsigned int round, i;
+	int ret = bench_map(b, &m, len, pages);
+
+	if (ret)
+		return ret;
+	for (round = 0; !ret && round <= b->rounds; round++) {
+		to_ns = 0;
+		back_ns = 0;
+		for (i = 0; !ret && i < times; i++) {
+			start = now_ns();
+			ret = b->side->to_vram(b, m.p, len);
+			to_ns += now_ns() - start;
+			start = now_ns();
+			if (!ret)
+				ret = b->side->to_system(b, m.p, len);
+			back_ns += now_ns() - start;
+		}
+		bench_sample(&to, round, to_ns, times * (len / BENCH_PAGE));
+		bench_sample(&back, round, back_ns, times * (len / BENCH_PAGE));
+	}
+	bench_unmap(&m);
+	if (ret)
+		return ret;
+	bench_put(b, &to, "ns/page", "scale-%s-%s-to-vram", what, bench_pages_names[pages]);
+	bench_put(b, &back, "ns/page", "scale-%s-%s-to-system", what, bench_pages_names[pages]);
+	return 0;
+}
+
+/* Without what the pages themselves need. */
+static uint64_t memory_available(void)
+{
+	FILE *f = fopen("/proc/meminfo", "r");
+	unsigned long long kib = 0;
+	char line[128];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
+			break;
+	}
+	if (f)
+		fclose(f);
+	return kib << 10;
+}
+
+static int sizes(struct bench *b)
+{
+	static const struct {
+		const char *name;
+		unsigned int mib;
+		enum bench_pages pages;
+	} steps[] = {
+		{ "1m", 1, BENCH_4K }, { "16m", 16, BENCH_4K }, { "256m", 256, BENCH_4K },
+		{ "1g", 1024, BENCH_4K }, { "2m", 2, BENCH_2M }, { "32m", 32, BENCH_2M },
+		{ "512m", 512, BENCH_2M }, { "2g", 2048, BENCH_2M }, { "8g", 8192, BENCH_2M },
+	};
+	struct drm_mockgpu_device_info info;
+	char what[32];
+	int ret;
+
+	if (!b->dev)
+		return bench_skip(b, "of mockgpu alone");
+	ret = mockgpu_info(b->dev, &info);
+	for (size_t i = 0; !ret && i < ARRAY_SIZE(steps); i++) {
+		size_t len = (size_t)steps[i].mib << 20;
+
+		/* with something to spare: page tables, page structures, others */
+		if (len > info.vram_bytes || len > memory_available() / 10 * 9)
+			continue;
+		snprintf(what, sizeof(what), "size-%s", steps[i].name);
+		ret = round_trips(b, what, len, steps[i].pages);
+	}
+	return ret;
+}
+
+/* One page of a child's memory is in the device's page table, and its file stays open. */
+static int attach_and_use(char *p)
+{
+	struct mockgpu_device *dev;
+	uint64_t word;
+
+	if (mockgpu_open(&dev, 0))
+		return 1;
+	/* never closed: the child ends */
+	return mockgpu_read(dev, &word, p, sizeof(word), NULL) ? 1 : 0;
+}
+
+/* A child that is there, and uses a device, until @stop is closed; it writes to @ready. */
+static void be_a_child(char *p, bool attached, int ready, const int stop[2])
+{
+	char c = 0;
+
+	close(stop[1]);
+	if (attached)
+		c = (char)attach_and_use(p);
+	if (write(ready, &c, 1) != 1 || read(stop[0], &c, 1) != 0)
+		_exit(1);
+	_exit(0);
+}
+
+/* What is measured among so many processes, each with its own memory attached, or not. */
+static int among(struct bench *b, unsigned int count, bool attached,
+		 int (*measure)(struct bench *b, unsigned int count, bool attached))
+{
+	int ready[2], stop[2], ret = 0;
+	unsigned int started = 0;
+	struct bench_memory m;
+	char c;
+
+	if (pipe(ready))
+		return -errno;
+	if (pipe(stop)) {
+		ret = -errno;
+		close(ready[0]);
+		close(ready[1]);
+		return ret;
+	}
+	ret = bench_map(b, &m, BENCH_HUGE, BENCH_4K);
+	while (!ret && started < count) {
+		pid_t pid = fork();
+
+		if (!pid)
+			be_a_child(m.p, attached, ready[1], stop);
+		if (pid < 0)
+			ret = -errno;
+		else
+			started++;
+		if (pid > 0 && (read(ready[0], &c, 1) != 1 || c))
+			ret = -EIO;
+	}
+	if (!ret)
+		ret = measure(b, count, attached);
+	close(stop[0]);
+	close(stop[1]);
+	for (; started; started--)
+		wait(NULL);
+	close(ready[0]);
+	close(ready[1]);
+	if (m.whole != MAP_FAILED)
+		bench_unmap(&m);
+	return ret;
+}
+
+static int beside_spaces(struct bench *b, unsigned int count, bool attached)
+{
+	char what[32];
+
+	(void)attached;
+	snprintf(what, sizeof(what), "spaces-%u", count);
+	return round_trips(b, what, BESIDE, BENCH_4K);
+}
+
+static uint64_t available[2];
+
+static int look_at_memory(struct bench *b, unsigned int count, bool attached)
+{
+	(void)b;
+	(void)count;
+	available[attached] = memory_available();
+	return 0;
+}
+
+static int spaces(struct bench *b)
+{
+	static const unsigned int counts[] = { 1, 100, 1000 };
+	int ret = 0;
+
+	if (!b->dev)
+		return bench_skip(b, "of mockgpu alone");
+	for (size_t i = 0; !ret && i < ARRAY_SIZE(counts); i++)
+		ret = among(b, counts[i], true, beside_spaces);
+	if (!ret)
+		ret = among(b, 1000, false, look_at_memory);
+	if (!ret)
+		ret = among(b, 1000, true, look_at_memory);
+	if (!ret)
+		bench_put_one(b, (double)(int64_t)(available[0] - available[1]) / 1000, "bytes",
+			      "state-process");
+	return ret;
+}
+
+/* As many mappings of a page, of which no two beside each other have the same rights. */
+static int beside_mappings(struct bench *b, unsigned int count)
+{
+	const size_t len = (size_t)count * BENCH_PAGE;
+	char what[32], *p;
+	unsigned int i;
+	int ret = 0;
+
+	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	bench_touch(p, len);
+	for (i = 0; !ret && i < count; i += 2) {
+		if (mprotect(p + (size_t)i * BENCH_PAGE, BENCH_PAGE, PROT_READ))
+			ret = -errno;
+	}
+	snprintf(what, sizeof(what), "mappings-%u", count);
+	if (!ret)
+		ret = round_trips(b, what, BESIDE, BENCH_4K);
+	munmap(p, len);
+	return ret;
+}
+
+static int mappings(struct bench *b)
+{
+	static const unsigned int counts[] = { 1, 100, 10000 };
+	int ret = 0;
+
+	if (!b->dev)
+		return bench_skip(b, "of mockgpu alone");
+	for (size_t i = 0; !ret && i < ARRAY_SIZE(counts); i++)
+		ret = beside_mappings(b, counts[i]);
+	return ret;
+}
+
+const struct bench_row bench_scale_rows[] = {
+	{ .name = "scale-size", .run = sizes, .asked = true },
+	{ .name = "scale-spaces", .run = spaces, .asked = true },
+	{ .name = "scale-mappings", .run = mappings, .asked = true },
+	{ 0 }
+};
