@@ -64,8 +64,8 @@ coverage: guest-needs ## check-debug, and which lines of the module it did not e
 	$(call refuse,VRAM REPEAT)
 	@tests/vm/check -g $(T)
 
-bench: guest-needs ## instructions that each path takes; points and log not in use take under 1 %
-	@tests/vm/bench
+bench: guest-needs ## speed, beside the kernel's own test driver; BENCH=icount: instructions; BENCH=points; T=
+	@tests/vm/bench "$(BENCH)" "$(T)"
 
 vm: ## a root shell in the guest; SHARE=folder is /host there, read-only
 	@[ -t 0 ] || { echo "make vm needs a terminal; use make vm-run CMD='...'" >&2; exit 2; }
