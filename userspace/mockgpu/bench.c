@@ -60,8 +60,10 @@ static int exclusive(struct bench *b, char *p, size_t len, char *buf)
 		.size = 8, .value = 1, .stride = BENCH_PAGE, .count = len / BENCH_PAGE,
 	};
 
+	int ret = bench_queue(b);
+
 	(void)buf;
-	return mockgpu_run(b->dev, b->queue, &cmd, 1, NULL);
+	return ret ? ret : mockgpu_run(b->dev, b->queue, &cmd, 1, NULL);
 }
 
 static int granularity(struct bench *b, char *p, size_t len, unsigned int order)
@@ -172,11 +174,6 @@ static int measure(struct bench *b, const char *rows)
 
 	if (ret)
 		return ret;
-	ret = mockgpu_queue_create(b->dev, &b->queue);
-	if (ret) {
-		complain("no queue: %s", strerror(-ret));
-		return EXIT_FAILED;
-	}
 	if (b->json && !uname(&u))
 		printf("{\n  \"side\": \"%s\",\n  \"kernel\": \"%s\",\n  \"figures\": [",
 		       b->side->name, u.release);

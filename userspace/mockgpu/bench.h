@@ -43,9 +43,10 @@ struct bench_side {
 
 struct bench {
 	const struct bench_side *side;
-	/* @dev, @queue: of the library; @fd: of another side */
+	/* @dev: of the library, with its queue, see bench_queue(); @fd: of another side */
 	struct mockgpu_device *dev;
 	uint32_t queue;
+	bool has_queue;
 	int fd;
 	/* bytes that are moved, at most, and how often each thing is measured */
 	size_t size;
@@ -83,6 +84,9 @@ struct bench_memory {
 
 /* Sets @why; returns BENCH_SKIPPED. */
 int bench_skip(struct bench *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Sees to it that @queue is one.  Returns 0 or a negative errno. */
+int bench_queue(struct bench *b);
 
 /* Maps memory of such pages, each of them written once.  Returns 0, -errno or BENCH_SKIPPED. */
 int bench_map(struct bench *b, struct bench_memory *m, size_t len, enum bench_pages pages);

@@ -172,6 +172,14 @@ static int gpu_faults(struct bench *b)
 	return ret;
 }
 
+int bench_queue(struct bench *b)
+{
+	int ret = b->has_queue ? 0 : mockgpu_queue_create(b->dev, &b->queue);
+
+	b->has_queue = !ret;
+	return ret;
+}
+
 #define WORDS 512UL	/* pages of which the device, or the CPU, uses a word each */
 
 /* To the device, which has each page for itself, and back to the CPU. */
@@ -265,7 +273,9 @@ static int atomics(struct bench *b)
 
 	if (!b->dev)
 		return bench_skip(b, "%s has none", b->side->name);
-	ret = bench_map(b, &m, WORDS * BENCH_PAGE, BENCH_4K);
+	ret = bench_queue(b);
+	if (!ret)
+		ret = bench_map(b, &m, WORDS * BENCH_PAGE, BENCH_4K);
 	if (ret)
 		return ret;
 	for (op = 0; !ret && op < ARRAY_SIZE(ops); op++)

@@ -54,8 +54,18 @@ run 0 '^ +1  copy +fail$' 'points: the last' points
 run 0 '"name": "copy", "wait": false, "fail": true' 'points as JSON' points --json
 json 'points as JSON: a parser agrees' '@{$j->{points}} == 2'
 run 2 "no argument 'x'" 'points: an argument' points x
+run 2 "no row 'frob'" 'bench: an unknown row' bench --rows frob
+run 2 'multiple of 2M' 'bench: a nonsense size' bench --size 3M
+run 2 'number from 1 to 1000' 'bench: no rounds' bench --rounds 0
+run 2 'more than the device' 'bench: more than VRAM' bench --size 1G
+run 0 '^to-vram-4k +[0-9.]+ +[0-9.]+ +[0-9.]+  ns/page' 'bench: pages to VRAM' \
+	bench --rows migrate-4k --size 2M --rounds 3
+run 0 '"unit": "ns/page"' 'bench as JSON' bench --rows migrate-4k --size 2M --rounds 3 --json
+json 'bench as JSON: a parser agrees' '@{$j->{figures}} == 2 &&
+	$j->{figures}[1]{name} eq "to-system-4k" && @{$j->{figures}[1]{samples}} == 3'
 FAKE_BREAK=no-device
 export FAKE_BREAK
+run 3 'no device' 'bench without a device' bench
 run 3 'no device' 'info without a device' info
 run 3 'no device' 'demo without a device' demo
 unset FAKE_BREAK
