@@ -64,7 +64,7 @@ coverage: guest-needs ## check-debug, and which lines of the module it did not e
 	$(call refuse,VRAM REPEAT)
 	@tests/vm/check -g $(T)
 
-bench: guest-needs ## speed, beside the kernel's own test driver; BENCH=icount: instructions; BENCH=points; T=
+bench: guest-needs ## speed, beside the kernel's own test driver; BENCH=icount: instructions; BENCH=points, BENCH=profile; T=
 	@tests/vm/bench "$(BENCH)" "$(T)"
 
 vm: ## a root shell in the guest; SHARE=folder is /host there, read-only
