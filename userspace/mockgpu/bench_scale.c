@@ -4,6 +4,7 @@
  * that have their memory attached, mappings.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -15,6 +16,9 @@
 
 /* What moves beside many other things. */
 #define BESIDE (16UL << 20)
+
+/* What a child needs at most until it has attached its memory. */
+#define CHILD_MS 60000
 
 /* To VRAM and home, together, for each page. */
 static int round_trips(struct bench *b, const char *what, size_t len, enum bench_pages pages)
@@ -99,70 +103,90 @@ static int sizes(struct bench *b)
 }
 
 /* One page of a child's memory is in the device's page table, and its file stays open. */
-static int attach_and_use(char *p)
+static int attach_and_use(const char *node, const char *p)
 {
 	struct mockgpu_device *dev;
 	uint64_t word;
 
-	if (mockgpu_open(&dev, 0))
+	if (mockgpu_open_path(&dev, node))
 		return 1;
 	/* never closed: the child ends */
 	return mockgpu_read(dev, &word, p, sizeof(word), NULL) ? 1 : 0;
 }
 
-/* A child that is there, and uses a device, until @stop is closed; it writes to @ready. */
-static void be_a_child(char *p, bool attached, int ready, const int stop[2])
+/* Children that are there, and use the device or do not, until @stop is closed. */
+struct children {
+	unsigned int count;
+	int ready[2];
+	int stop[2];
+	struct bench_memory m;
+};
+
+static void be_a_child(struct bench *b, const struct children *all, bool attached)
 {
 	char c = 0;
 
-	close(stop[1]);
+	close(all->stop[1]);
 	if (attached)
-		c = (char)attach_and_use(p);
-	if (write(ready, &c, 1) != 1 || read(stop[0], &c, 1) != 0)
+		c = (char)attach_and_use(mockgpu_path(b->dev), all->m.p);
+	if (write(all->ready[1], &c, 1) != 1 || read(all->stop[0], &c, 1) != 0)
 		_exit(1);
 	_exit(0);
+}
+
+static int add_child(struct bench *b, struct children *all, bool attached)
+{
+	struct pollfd ready = { .fd = all->ready[0], .events = POLLIN };
+	pid_t pid = fork();
+	char c;
+
+	if (!pid)
+		be_a_child(b, all, attached);
+	if (pid < 0)
+		return -errno;
+	all->count++;
+	if (poll(&ready, 1, CHILD_MS) != 1 || read(all->ready[0], &c, 1) != 1 || c)
+		return -EIO;
+	return 0;
+}
+
+static int open_pipes(struct children *all)
+{
+	int ret = 0;
+
+	if (pipe(all->ready))
+		return -errno;
+	if (pipe(all->stop)) {
+		ret = -errno;
+		close(all->ready[0]);
+		close(all->ready[1]);
+	}
+	return ret;
 }
 
 /* What is measured among so many processes, each with its own memory attached, or not. */
 static int among(struct bench *b, unsigned int count, bool attached,
 		 int (*measure)(struct bench *b, unsigned int count, bool attached))
 {
-	int ready[2], stop[2], ret = 0;
-	unsigned int started = 0;
-	struct bench_memory m;
-	char c;
+	struct children all = { 0 };
+	int ret = bench_map(b, &all.m, BENCH_HUGE, BENCH_4K);
 
-	if (pipe(ready))
-		return -errno;
-	if (pipe(stop)) {
-		ret = -errno;
-		close(ready[0]);
-		close(ready[1]);
+	if (ret)
 		return ret;
+	ret = open_pipes(&all);
+	if (!ret) {
+		while (!ret && all.count < count)
+			ret = add_child(b, &all, attached);
+		if (!ret)
+			ret = measure(b, count, attached);
+		close(all.stop[0]);
+		close(all.stop[1]);
+		for (; all.count; all.count--)
+			wait(NULL);
+		close(all.ready[0]);
+		close(all.ready[1]);
 	}
-	ret = bench_map(b, &m, BENCH_HUGE, BENCH_4K);
-	while (!ret && started < count) {
-		pid_t pid = fork();
-
-		if (!pid)
-			be_a_child(m.p, attached, ready[1], stop);
-		if (pid < 0)
-			ret = -errno;
-		else
-			started++;
-		if (pid > 0 && (read(ready[0], &c, 1) != 1 || c))
-			ret = -EIO;
-	}
-	if (!ret)
-		ret = measure(b, count, attached);
-	close(stop[0]);
-	close(stop[1]);
-	for (; started; started--)
-		wait(NULL);
-	close(ready[0]);
-	close(ready[1]);
-	if (m.whole != MAP_FAILED)
-		bench_unmap(&m);
+	bench_unmap(&all.m);
 	return ret;
 }
 
