@@ -9,7 +9,7 @@
  * A process has its own pages emptied out of the device by a release, and those of nobody
  * else; and a CPU fault, which meets no open file, is not made to fail by a flag of one.
  *
- * User memory is read and written with no lock held: it may itself lie in VRAM.
+ * User memory that may fault is read and written with no lock held: it may itself lie in VRAM.
  *
  * Locking: none of its own; see ioctl.c for drm_dev_enter().
  */
@@ -72,18 +72,27 @@ static void *dmirror_alloc(u64 bytes)
 	return kvmalloc(bytes, GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL);
 }
 
+/* Have the device do as much of an access as it can. */
+static int dmirror_do(const struct dmirror_range *range, struct mirror_access *access)
+{
+	size_t len = access->len;
+	int ret;
+
+	if (drm_dev_is_unplugged(&range->device->drm))
+		return -ENODEV;
+	ret = svm_access(range->svm, access);
+	stats_add(&range->device->stats,
+		  access->write ? STAT_GPU_BYTES_WRITTEN : STAT_GPU_BYTES_READ, len - access->len);
+	return ret;
+}
+
 /* Have the device read or write part of a range.  Says in @faulted whether it faulted. */
 static int dmirror_step(const struct dmirror_range *range, unsigned long addr, void *buf,
 			size_t len, bool write, bool *faulted)
 {
 	struct mirror_access access = { .addr = addr, .buf = buf, .len = len, .write = write };
-	int ret;
+	int ret = dmirror_do(range, &access);
 
-	if (drm_dev_is_unplugged(&range->device->drm))
-		return -ENODEV;
-	ret = svm_access(range->svm, &access);
-	stats_add(&range->device->stats,
-		  write ? STAT_GPU_BYTES_WRITTEN : STAT_GPU_BYTES_READ, len - access.len);
 	*faulted |= access.faults;
 	return ret;
 }
@@ -145,28 +154,48 @@ int dmirror_access(struct dmirror_file *file, struct dmirror_args *args, bool wr
 	return ret;
 }
 
-/* Hand the data of a range to the caller as the device has it, so that it can be checked. */
-static int dmirror_show(const struct dmirror_range *range, struct dmirror_args *args)
+/* Hand out a page of which part is not there in the caller's memory. */
+static int dmirror_show_page(const struct dmirror_range *range, unsigned long addr,
+			     void __user *user)
 {
-	void __user *user = u64_to_user_ptr(args->ptr);
-	unsigned long addr = range->start;
 	bool faulted = false;
-	size_t len;
 	void *buf;
-	int ret = 0;
+	int ret;
 
-	buf = dmirror_alloc(min(range->end - range->start, DMIRROR_STEP_BYTES));
+	buf = dmirror_alloc(PAGE_SIZE);
 	if (!buf)
 		return -ENOMEM;
-	for (; addr < range->end && !ret; addr += len) {
-		len = min(range->end - addr, DMIRROR_STEP_BYTES);
-		ret = dmirror_step(range, addr, buf, len, false, &faulted);
-		if (!ret && copy_to_user(user + (addr - range->start), buf, len))
-			ret = -EFAULT;
-		if (!ret && addr + len < range->end)
+	ret = dmirror_step(range, addr, buf, PAGE_SIZE, false, &faulted);
+	if (!ret && copy_to_user(user, buf, PAGE_SIZE))
+		ret = -EFAULT;
+	kvfree(buf);
+	return ret;
+}
+
+/*
+ * Hand the data of a range to the caller as the device has it, so that it can be checked: at
+ * once where the caller's memory is there, else by way of ours.
+ */
+static int dmirror_show(const struct dmirror_range *range, struct dmirror_args *args)
+{
+	struct mirror_access access = {
+		.addr = range->start,
+		.user = u64_to_user_ptr(args->ptr),
+		.to_user = true,
+	};
+	int ret = 0;
+
+	while (access.addr < range->end && !ret) {
+		access.len = min(range->end - access.addr, DMIRROR_STEP_BYTES);
+		ret = dmirror_do(range, &access);
+		if (ret == -EAGAIN) {
+			ret = dmirror_show_page(range, access.addr, access.user);
+			access.addr += PAGE_SIZE;
+			access.user += PAGE_SIZE;
+		}
+		if (!ret && access.addr < range->end)
 			ret = dmirror_pause();
 	}
-	kvfree(buf);
 	args->cpages = args->npages;
 	return ret;
 }

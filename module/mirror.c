@@ -16,10 +16,10 @@
  *
  * Locking: &mirror.windows_sem is for the notifiers.  &mirror.lock nests inside
  * mmap_lock and everything that the memory manager holds when it calls a notifier,
- * reclaim included.  So nothing is allocated and no user memory is accessed under
- * it; the access itself goes to or from kernel memory, and happens under it.  It is held for
- * reading by those who use what the device has mapped, side by side, and for writing by who
- * changes that.
+ * reclaim included.  So nothing is allocated and no user memory is faulted in under
+ * it; the access itself goes to or from kernel memory, or user memory that is there, and
+ * happens under it.  It is held for reading by those who use what the device has mapped, side
+ * by side, and for writing by who changes that.
  */
 #include <linux/bitfield.h>
 #include <linux/fs.h>
@@ -156,6 +156,19 @@ static int mirror_copy(u64 pte, unsigned int offset, void *buf, size_t len, bool
 	return ret;
 }
 
+/*
+ * Copy from a page that the device has mapped to user memory, as far as that is there: to fault
+ * it in under the lock is not possible.
+ */
+static int mirror_hand_out(u64 pte, unsigned int offset, void __user *user, size_t len)
+{
+	void *data = mirror_map_page(pte);
+	long ret = copy_to_user_nofault(user, data + offset, len);
+
+	mirror_unmap_page(pte, data);
+	return ret ? -EAGAIN : 0;
+}
+
 /**
  * mirror_counts() - what an entry is to count, as its owner wants
  * @touch: what the owner said
@@ -217,11 +230,17 @@ static int mirror_access_mapped(struct mirror *mirror, struct mirror_access *acc
 		*counted = mirror_count(mirror, access->addr, pte, access->write);
 		if (*counted)
 			break;
-		ret = mirror_copy(pte, offset, access->buf, len, access->write);
+		if (access->to_user)
+			ret = mirror_hand_out(pte, offset, access->user, len);
+		else
+			ret = mirror_copy(pte, offset, access->buf, len, access->write);
 		if (ret)
 			return ret;
 		access->addr += len;
-		access->buf += len;
+		if (access->to_user)
+			access->user += len;
+		else
+			access->buf += len;
 		access->len -= len;
 	}
 	return 0;
@@ -239,7 +258,8 @@ static int mirror_access_mapped(struct mirror *mirror, struct mirror_access *acc
  *	the caller.
  * Return: 0 when all is done, or a part; else why the byte at @access->addr could not be
  * accessed: -EFAULT, -EPERM (not writable), -ENOMEM, -EIO (memory error), -EBUSY
- * (the mapping kept changing), -EINTR (a signal), or an errno of the owner's.
+ * (the mapping kept changing), -EINTR (a signal), -EAGAIN (@access->user would fault), or an
+ * errno of the owner's.
  */
 int mirror_access(struct mirror *mirror, struct mirror_access *access)
 {

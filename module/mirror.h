@@ -123,8 +123,10 @@ struct mirror {
  * struct mirror_access - one access of the device
  * @addr: in: first address; moved on by what was done
  * @buf: in: kernel memory; moved on likewise
+ * @user: in: or user memory to read into, with @to_user; moved on likewise
  * @len: in: bytes; what is left to do
  * @write: in: write to @addr, or read from it
+ * @to_user: in: read into @user, as far as that can be written to without a fault
  * @faults: entries that were missing; added to
  * @migrations: pages that moved for it; added to
  * @queue: in: number of the queue that does it, or 0
@@ -133,8 +135,10 @@ struct mirror {
 struct mirror_access {
 	unsigned long addr;
 	void *buf;
+	void __user *user;
 	size_t len;
 	bool write;
+	bool to_user;
 	u64 faults;
 	u64 migrations;
 	u32 queue;
