@@ -292,6 +292,25 @@ static unsigned long table_clear(union gpu_pt_slot *table, unsigned int level, u
 	return cleared;
 }
 
+/* Clear [@start, @last], which is part of what one table of the lowest level maps. */
+static unsigned long leaf_clear(const struct gpu_pt *pt, u64 start, u64 last)
+{
+	union gpu_pt_slot *slot = slot_find(pt, start), *end;
+	unsigned long cleared = 0;
+
+	if (!slot)
+		return 0;
+	if (slot->pte & GPU_PTE_HUGE) {
+		slot->pte = 0;
+		return SLOTS;
+	}
+	for (end = slot + ((last >> GPU_PTE_SHIFT) - (start >> GPU_PTE_SHIFT)); slot <= end; slot++) {
+		cleared += !!slot->pte;
+		slot->pte = 0;
+	}
+	return cleared;
+}
+
 /**
  * gpu_pt_clear() - remove all entries of a range
  * @pt: page table
@@ -308,5 +327,9 @@ unsigned long gpu_pt_clear(struct gpu_pt *pt, u64 start, u64 end)
 
 	if (!pt->root || start > last)
 		return 0;
+	/* Most changes are of few pages: no table goes. */
+	if (start / GPU_PT_LEAF_BYTES == last / GPU_PT_LEAF_BYTES &&
+	    last - start < GPU_PT_LEAF_BYTES - 1)
+		return leaf_clear(pt, start, last);
 	return table_clear(pt->root, GPU_PT_LEVELS - 1, 0, start, last);
 }

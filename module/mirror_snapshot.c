@@ -21,11 +21,9 @@
 #include "mockgpu_drm.h"
 #include "vram.h"
 
-/* What there is to say of one page.  The lock is held and the answer true. */
-static u32 mirror_describe(const struct mirror *mirror, unsigned long pfn, u64 pte)
+/* What there is to say of an entry of the device's. */
+static u32 mirror_describe_pte(u64 pte)
 {
-	unsigned int order, owner;
-	struct page *page;
 	u32 res = 0;
 
 	if (pte & GPU_PTE_VALID)
@@ -34,6 +32,17 @@ static u32 mirror_describe(const struct mirror *mirror, unsigned long pfn, u64 p
 		res |= MOCKGPU_RES_GPU_WRITE;
 	if (pte & GPU_PTE_HUGE)
 		res |= MOCKGPU_RES_GPU_HUGE;
+	return res;
+}
+
+/* What there is to say of one page.  The lock is held and the answer true. */
+static __always_inline u32 mirror_describe(const struct mirror *mirror, struct vram_place *place,
+					   unsigned long pfn, u64 pte)
+{
+	u32 res = pte ? mirror_describe_pte(pte) : 0;
+	unsigned int order, owner;
+	struct page *page;
+
 	if (pfn & HMM_PFN_ERROR)
 		return res | MOCKGPU_RES_UNMAPPED;
 	if (!(pfn & HMM_PFN_VALID))
@@ -44,8 +53,8 @@ static u32 mirror_describe(const struct mirror *mirror, unsigned long pfn, u64 p
 	res |= MOCKGPU_RES_PRESENT | MOCKGPU_RES_READ | (order << 16);
 	if (pfn & HMM_PFN_WRITE)
 		res |= MOCKGPU_RES_WRITE;
-	if (vram_has_page(page)) {
-		owner = vram_of_page(page)->index;
+	if (vram_place_has(place, page)) {
+		owner = place->chunk->vram->index;
 		res |= MOCKGPU_RES_VRAM | (owner << 24);
 		if (owner == mirror->vram->index)
 			res |= MOCKGPU_RES_LOCAL;
@@ -64,17 +73,19 @@ static void mirror_describe_leaf(const struct mirror *mirror, unsigned long star
 {
 	const u64 *ptes = gpu_pt_leaf(&mirror->pt, start);
 	u64 pte = gpu_pt_get(&mirror->pt, start);
+	struct vram_place place = {};
 	unsigned int i;
 
 	if (ptes)
 		ptes += start % GPU_PT_LEAF_BYTES / PAGE_SIZE;
 	else if ((pfns[0] & HMM_PFN_VALID) &&
 		 PAGE_SHIFT + hmm_pfn_to_map_order(pfns[0]) >= ilog2(GPU_PT_LEAF_BYTES)) {
-		memset32(res, mirror_describe(mirror, pfns[0], pte), npages);
+		memset32(res, mirror_describe(mirror, &place, pfns[0], pte), npages);
 		return;
 	}
 	for (i = 0; i < npages; i++)
-		res[i] = mirror_describe(mirror, pfns[i], ptes ? READ_ONCE(ptes[i]) : pte);
+		res[i] = mirror_describe(mirror, &place, pfns[i],
+					 ptes ? READ_ONCE(ptes[i]) : pte);
 }
 
 static void mirror_describe_all(struct mirror *mirror, unsigned long start, unsigned int npages,

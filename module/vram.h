@@ -320,4 +320,23 @@ static inline bool vram_has_page(const struct page *page)
 	return is_zone_device_page(page) && vram_is_ours(page);
 }
 
+/**
+ * vram_place_has() - vram_has_page() for one of many pages
+ * @place: place, all 0 to begin with
+ * @page: as there
+ *
+ * Return: whether it is; @place->chunk is then the chunk that it is in.
+ */
+static inline bool vram_place_has(struct vram_place *place, struct page *page)
+{
+	unsigned long offset = (unsigned long)page - (unsigned long)place->first;
+
+	if (offset < VRAM_BLOCK_PAGES * sizeof(*page))
+		return true;
+	if (!vram_has_page(page))
+		return false;
+	vram_place_find(place, page);
+	return true;
+}
+
 #endif
