@@ -12,7 +12,10 @@
 #include <linux/bits.h>
 #include <linux/ktime.h>
 #include <linux/freezer.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -299,6 +302,20 @@ static u64 exec_operand(const struct drm_mockgpu_cmd *cmd, u64 value)
 	return value & GENMASK_ULL(cmd->size * BITS_PER_BYTE - 1, 0);
 }
 
+/* Do some operations, for no longer than a moment, as the process: its page tables are at hand. */
+static int exec_atomics(struct engine_exec *exec, struct mirror_atomic *atomic)
+{
+	unsigned long began = jiffies;
+	int ret;
+
+	kthread_use_mm(svm_mm(exec->svm));
+	do {
+		ret = exclusive_atomic(exec->svm, atomic);
+	} while (!ret && atomic->count && jiffies == began && !signal_pending(current));
+	kthread_unuse_mm(svm_mm(exec->svm));
+	return ret;
+}
+
 static int cmd_atomic(struct engine_exec *exec, const struct drm_mockgpu_cmd *cmd)
 {
 	struct mirror_atomic atomic = {
@@ -317,7 +334,7 @@ static int cmd_atomic(struct engine_exec *exec, const struct drm_mockgpu_cmd *cm
 		ret = exec_enter(exec);
 		if (ret)
 			break;
-		ret = exclusive_atomic(exec->svm, &atomic);
+		ret = exec_atomics(exec, &atomic);
 		exec_leave(exec);
 		if (ret && engine_stopping(exec->queue))
 			ret = -EINTR;

@@ -61,13 +61,13 @@ bool mirror_is_secret(const struct vm_area_struct *vma)
 void mirror_hide_secret(struct mm_struct *mm, unsigned long start, unsigned long end,
 			unsigned long *pfns)
 {
+	VMA_ITERATOR(vmi, mm, start);
 	struct vm_area_struct *vma;
 	unsigned long addr;
 
 	mmap_assert_locked(mm);
 
-	for (vma = find_vma(mm, start); vma && vma->vm_start < end;
-	     vma = find_vma(mm, vma->vm_end)) {
+	for_each_vma_range(vmi, vma, end) {
 		if (!mirror_is_secret(vma))
 			continue;
 		for (addr = max(start, vma->vm_start); addr < min(end, vma->vm_end);
@@ -136,17 +136,18 @@ static bool mirror_copy_word(void *to, const void *from, size_t len)
 static int mirror_copy(u64 pte, unsigned int offset, void *buf, size_t len, bool write)
 {
 	struct page *page = pfn_to_page(gpu_pte_pfn(pte));
+	bool whole = len == PAGE_SIZE && PAGE_ALIGNED(buf);
 	void *data = mirror_map_page(pte);
 	int ret = 0;
 
 	if (write) {
-		if (len == PAGE_SIZE)
+		if (whole)
 			copy_page(data, buf);
 		else if (!mirror_copy_word(data + offset, buf, len))
 			memcpy(data + offset, buf, len);
 		if (!folio_test_dirty(page_folio(page)))
 			folio_mark_dirty(page_folio(page));
-	} else if (len == PAGE_SIZE) {
+	} else if (whole) {
 		ret = compat_copy_page(buf, data) ? 0 : -EIO;
 	} else if (!mirror_copy_word(buf, data + offset, len) &&
 		   copy_mc_to_kernel(buf, data + offset, len)) {
@@ -352,6 +353,27 @@ int mirror_populate(struct mirror *mirror, unsigned long start, unsigned int npa
 	}
 	*mapped += mirror_count_mapped(mirror, start, npages);
 	return 0;
+}
+
+/**
+ * mirror_fill_stash() - have the tables at hand that entries will need
+ * @mirror: mirror
+ * @start: address of the first; all are in one table of the lowest level
+ * @stash: stash
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int mirror_fill_stash(struct mirror *mirror, unsigned long start, struct gpu_pt_stash *stash)
+{
+	unsigned int missing;
+
+	down_read(&mirror->lock);
+	missing = gpu_pt_missing(&mirror->pt, start);
+	up_read(&mirror->lock);
+	if (missing && control_no_memory())
+		return -ENOMEM;
+	return gpu_pt_stash_fill(stash, missing);
 }
 
 /**

@@ -15,7 +15,9 @@
 #include <linux/atomic.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
 
+#include "control.h"
 #include "mirror.h"
 #include "mirror_internal.h"
 #include "mockgpu_drm.h"
@@ -119,6 +121,36 @@ static bool mirror_atomic_mapped(struct mirror *mirror, struct mirror_atomic *at
 }
 
 /**
+ * mirror_look_remote() - look whether an atomic operation needs its page exclusively
+ * @mirror: mirror
+ * @addr: address of the page
+ * @pfn: answer: its frame number
+ *
+ * Where a page is in system memory, and the process may write to it as it is, the look that can
+ * be had most cheaply says all that there is to know.  An entry of the device's would be of no use.
+ *
+ * Context: may sleep.
+ * Return: -EREMOTE where it does, or the errno of a point; 0 where this look does not say.
+ */
+int mirror_look_remote(const struct mirror *mirror, unsigned long addr, unsigned long *pfn)
+{
+	struct page *page;
+	bool remote;
+
+	/* A thread that is not the process for now has no page tables to look at. */
+	if (current->mm != mirror->mm ||
+	    get_user_pages_fast_only(addr, 1, FOLL_WRITE, &page) != 1)
+		return 0;
+	remote = !vram_has_page(page);
+	*pfn = page_to_pfn(page);
+	put_page(page);
+	if (!remote)
+		return 0;
+	return control_hit_range(CONTROL_GPU_FAULT_ASKED, &mirror->vram->present, mirror->mm, addr,
+				 addr + PAGE_SIZE) ? : -EREMOTE;
+}
+
+/**
  * mirror_atomic() - have the device do some atomic operations
  * @mirror: mirror
  * @atomic: what; on return @atomic->count says how many are left, and
@@ -150,12 +182,12 @@ int mirror_atomic(struct mirror *mirror, struct mirror_atomic *atomic)
 
 	ret = mirror_fault_in(mirror, &touch, touch.addr + PAGE_SIZE, &atomic->faults);
 	atomic->migrations += touch.migrations;
+	/* A page that has just become exclusive is used at least once. */
+	atomic->counts = touch.left > 1 ? mirror_counts(&touch) : 0;
 	if (ret)
 		return ret;
 	done = mirror_atomic_mapped(mirror, atomic, &counted);
 	up_write(&mirror->lock);
-	/* A page that has just become exclusive is used at least once. */
-	atomic->counts = touch.left > 1 ? mirror_counts(&touch) : 0;
 	return done ? 0 : -EREMOTE;
 }
 

@@ -62,6 +62,7 @@
  * @sharing: those of them that lie in VRAM and a write must not share
  * @shared: the most that those were
  * @installed: entries that were made
+ * @remote: frame number of @start's page, where -EREMOTE is said of it
  * @stash: tables for them
  */
 struct mirror_fault {
@@ -83,6 +84,7 @@ struct mirror_fault {
 	unsigned int sharing;
 	unsigned int shared;
 	u64 installed;
+	unsigned long remote;
 	struct gpu_pt_stash stash;
 };
 
@@ -312,27 +314,6 @@ static int mirror_install(struct mirror *mirror, struct mirror_fault *fault,
 	return ret;
 }
 
-/**
- * mirror_fill_stash() - have the tables at hand that entries will need
- * @mirror: mirror
- * @start: address of the first; all are in one table of the lowest level
- * @stash: stash
- *
- * Context: may sleep.
- * Return: 0 or -ENOMEM.
- */
-int mirror_fill_stash(struct mirror *mirror, unsigned long start, struct gpu_pt_stash *stash)
-{
-	unsigned int missing;
-
-	down_read(&mirror->lock);
-	missing = gpu_pt_missing(&mirror->pt, start);
-	up_read(&mirror->lock);
-	if (missing && control_no_memory())
-		return -ENOMEM;
-	return gpu_pt_stash_fill(stash, missing);
-}
-
 /*
  * Look pages up and, if the one that is wanted is there, take them over.  Returns 0
  * with the lock held and an entry at least for that page; -EBUSY where a change came
@@ -498,16 +479,21 @@ static int mirror_fault_as_told(struct mirror *mirror, struct mirror_touch *touc
 	fault->atomics_here = touch->atomics_here;
 	fault->counts = mirror_counts(touch);
 	fault->elsewhere = touch->elsewhere;
+	if (touch->atomic && !touch->elsewhere) {
+		ret = mirror_look_remote(mirror, touch->addr, &fault->remote);
+		if (ret)
+			return ret;
+	}
 	return mirror_fault(mirror, fault);
 }
 
-/* One attempt.  Returns likewise, and in @faulted whether something was faulted in. */
+/* One attempt, with a @fault of its own.  Returns likewise. */
 static int mirror_fault_attempt(struct mirror *mirror, struct mirror_touch *touch,
-				unsigned long stop, u64 *faults, bool *faulted)
+				unsigned long stop, struct mirror_fault *fault)
 {
-	struct mirror_fault fault = { .write = touch->write, .counted = touch->counted };
 	int ret;
 
+	*fault = (struct mirror_fault) { .write = touch->write, .counted = touch->counted };
 	/* One table of the lowest level at a time: see mirror_fill_stash(). */
 	touch->first = round_down(touch->addr, GPU_PT_LEAF_BYTES);
 	touch->end = min(touch->first + GPU_PT_LEAF_BYTES, TASK_SIZE_MAX);
@@ -519,38 +505,45 @@ static int mirror_fault_attempt(struct mirror *mirror, struct mirror_touch *touc
 	touch->elsewhere = 0;
 
 	/* What the owner says may change from now on. */
-	fault.leaf = touch->first;
+	fault->leaf = touch->first;
 	down_write(&mirror->lock);
-	list_add(&fault.node, &mirror->faults);
+	list_add(&fault->node, &mirror->faults);
 	up_write(&mirror->lock);
-	ret = mirror_fault_as_told(mirror, touch, stop, &fault);
+	ret = mirror_fault_as_told(mirror, touch, stop, fault);
 	if (ret)
 		down_write(&mirror->lock);
-	list_del(&fault.node);
+	list_del(&fault->node);
+	/* It will be the caller who makes the entry. */
+	if (ret == -EREMOTE)
+		fault->installed = !(gpu_pt_get(&mirror->pt, touch->addr) & GPU_PTE_WRITE);
 	if (ret)
 		up_write(&mirror->lock);
 
-	*faulted = fault.faulted;
-	*faults += fault.installed;
-	stats_add(mirror->stats, STAT_GPU_FAULTS, fault.installed);
+	stats_add(mirror->stats, STAT_GPU_FAULTS, fault->installed);
 	if (!ret) {
-		touch->migrations += fault.shared;
-		stats_add(mirror->stats, STAT_GPU_COW_BREAKS, fault.shared);
+		touch->migrations += fault->shared;
+		stats_add(mirror->stats, STAT_GPU_COW_BREAKS, fault->shared);
 	}
 	return ret;
 }
 
 static void mirror_fault_tell(struct mirror *mirror, const struct mirror_touch *touch,
-			      u64 installed, u64 began, int error)
+			      u64 installed, unsigned long remote, u64 began, int error)
 {
 	unsigned int access = touch->write ? MOCKGPU_ACCESS_WRITE : MOCKGPU_ACCESS_READ;
+	unsigned long pfn = 0;
 
+	if (error == -EREMOTE) {
+		pfn = remote;
+		error = 0;
+	} else if (!error) {
+		pfn = gpu_pte_pfn(gpu_pt_get(&mirror->pt, touch->addr));
+	}
 	event_emit(.kind = MOCKGPU_EVENT_GPU_FAULT,
 		   .cause = touch->atomic ? MOCKGPU_ACCESS_ATOMIC : access,
 		   .error = error, .queue = touch->queue, .device = mirror->vram->index,
 		   .mm = mirror->mm, .owner = mirror->process,
-		   .addr = touch->addr, .value = installed, .start = began,
-		   .pfn = error ? 0 : gpu_pte_pfn(gpu_pt_get(&mirror->pt, touch->addr)));
+		   .addr = touch->addr, .value = installed, .start = began, .pfn = pfn);
 }
 
 /**
@@ -565,23 +558,25 @@ static void mirror_fault_tell(struct mirror *mirror, const struct mirror_touch *
  *	caller.
  * Return: 0 with &mirror.lock held and an entry for the page; an error of the owner's;
  * -EFAULT, -EPERM (not writable), -ENOMEM, -EIO (memory error), -EBUSY (the mapping, or
- * what the owner wants, kept changing), -EINTR (a signal).
+ * what the owner wants, kept changing), -EINTR (a signal); for an atomic operation also -EREMOTE:
+ * the page is in system memory and has no entry, but one is counted that the caller will make.
  */
 int mirror_fault_in(struct mirror *mirror, struct mirror_touch *touch, unsigned long stop,
 		    u64 *faults)
 {
 	unsigned long deadline = jiffies + MIRROR_FAULT_TIMEOUT;
 	u64 before = *faults, began = event_start();
+	struct mirror_fault fault;
 	unsigned int attempts = 0;
-	bool faulted;
 	int ret;
 
 	for (;;) {
-		ret = mirror_fault_attempt(mirror, touch, stop, faults, &faulted);
+		ret = mirror_fault_attempt(mirror, touch, stop, &fault);
+		*faults += fault.installed;
 		if (ret != -ESTALE)
 			break;
 		/* As in mirror_fault(). */
-		if (faulted && attempts++ < MIRROR_FAULTS_MAX)
+		if (fault.faulted && attempts++ < MIRROR_FAULTS_MAX)
 			deadline = jiffies + MIRROR_FAULT_TIMEOUT;
 		ret = -EINTR;
 		if (signal_pending(current))
@@ -592,6 +587,6 @@ int mirror_fault_in(struct mirror *mirror, struct mirror_touch *touch, unsigned 
 		touch->tries++;
 		cond_resched();
 	}
-	mirror_fault_tell(mirror, touch, *faults - before, began, ret);
+	mirror_fault_tell(mirror, touch, *faults - before, fault.remote, began, ret);
 	return ret;
 }

@@ -31,6 +31,7 @@ struct hmm_range;
 
 int mirror_ask(struct mirror *mirror, struct mirror_window *window, struct hmm_range *range,
 	       unsigned long start, unsigned long end, unsigned long *pfns);
+int mirror_look_remote(const struct mirror *mirror, unsigned long addr, unsigned long *pfn);
 int mirror_fault_in(struct mirror *mirror, struct mirror_touch *touch, unsigned long stop,
 		    u64 *faults);
 u64 mirror_counts(const struct mirror_touch *touch);

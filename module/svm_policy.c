@@ -72,7 +72,7 @@ static int svm_find_granule(struct svm *svm, unsigned long addr, const struct ad
 /* Move a granule to VRAM.  A queue's thread becomes the process for it. */
 static int svm_move_granule(struct svm *svm, struct svm_granule *granule, bool hasty, u32 queue)
 {
-	bool borrow = current->flags & PF_KTHREAD;
+	bool borrow = !current->mm;
 	struct svm_migration *mig;
 	int ret;
 
