@@ -21,6 +21,7 @@
 #include "control.h"
 #include "engine_gate.h"
 #include "power.h"
+#include "vram.h"
 #include "vram_coherent.h"
 
 /* A machine that was asked to hibernate by way of /dev/snapshot can be suspended meanwhile. */
@@ -54,6 +55,8 @@ static int power_prepare_hibernation(void)
 		ret = power_prepare();
 		if (ret)
 			coherent_unbar();
+		/* What nobody uses need not be in the image. */
+		vram_release_kept();
 		return ret;
 	}
 	pr_err("mockgpu: no hibernation with coherent VRAM, which would be lost: unload the module, or switch those devices off\n");

@@ -407,27 +407,55 @@ int svm_pause(struct svm_migration *mig, unsigned int attempt, const u8 *status,
 	return 0;
 }
 
+static bool svm_is_here(unsigned long addr)
+{
+	struct page *page;
+	bool here;
+
+	if (get_user_pages_fast_only(addr, 1, 0, &page) != 1)
+		return false;
+	here = !vram_has_page(page);
+	put_page(page);
+	return here;
+}
+
 /*
- * Whether to take it for granted that all of a window has to move, as it seems by its first
- * page: to look at all of them takes a tenth of the time that it takes to move them.  What need
- * not move is not collected then, and has its answer afterwards; all that it loses is the
- * device's entry for it.  It costs nobody's place in VRAM: that must be there for the whole window.
+ * Whether a page lies in system memory, and is one that moves: one that never does says nothing
+ * of those around it.  What lies in private VRAM is not mapped, and cannot be had.
+ */
+static bool svm_has_to_go(unsigned long addr)
+{
+	struct folio *folio;
+	struct page *page;
+	bool has;
+
+	if (get_user_pages_fast_only(addr, 1, 0, &page) != 1)
+		return false;
+	folio = page_folio(page);
+	has = folio_test_anon(folio) && !folio_test_ksm(folio) &&
+	      !folio_maybe_dma_pinned(folio) && !vram_has_page(page);
+	put_page(page);
+	return has;
+}
+
+/*
+ * Whether to take it for granted that all of a window has to move, as it seems by its first and
+ * last page: to look at all of them takes a tenth of the time that it takes to move them.  What
+ * need not move is not collected then, and has its answer afterwards; all that it loses is the
+ * device's entry for it.  What is touched again and again is to keep that.  It costs nobody's
+ * place in VRAM: that must be there for the whole window.
  */
 static bool svm_is_clear(struct svm_migration *mig, unsigned long start, unsigned int npages)
 {
+	unsigned long last = start + (npages - 1) * PAGE_SIZE;
 	struct svm *svm = mig->svm;
 	struct vram_usage usage;
-	struct page *page;
-	bool here = false;
 
-	/* What lies in private VRAM is not mapped, and cannot be had. */
-	if (get_user_pages_fast_only(start, 1, 0, &page) == 1) {
-		here = !vram_has_page(page);
-		put_page(page);
-	}
+	if (mig->cause == MOCKGPU_CAUSE_TOUCH)
+		return false;
 	if (!mig->to_vram)
-		return !here;
-	if (!here)
+		return !svm_is_here(start) && !svm_is_here(last);
+	if (!svm_has_to_go(start) || !svm_has_to_go(last))
 		return false;
 	vram_read_usage(svm->vram, &usage);
 	return svm->vram->bytes - usage.used >= npages * PAGE_SIZE &&

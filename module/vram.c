@@ -5,8 +5,8 @@
  * VRAM grows on demand, in two steps.  Page structures are made for 128 MiB at
  * a time (a chunk), memory is put behind them for 2 MiB at a time (a block).
  * So a device that is declared large costs nothing until it is used.  Memory
- * behind a block is given back a moment after the last of its pages became
- * free; page structures stay until the device goes.
+ * behind a block is given back some time after the last of its pages became
+ * free (vram_keep.c); page structures stay until the device goes.
  *
  * What is behind a page is found from its page frame number: chunk, block,
  * offset.  The page structure is not used for it, as its driver word does not
@@ -32,9 +32,6 @@
 #include "vram.h"
 #include "vram_internal.h"
 
-/* How long an empty block keeps its memory, in case it is wanted again. */
-#define VRAM_SHRINK_DELAY	(5 * HZ)
-
 /* All devices' page maps have one owner, so that they can reach each other's pages. */
 static char vram_owner_cookie;
 
@@ -46,11 +43,6 @@ static char vram_owner_cookie;
 void *vram_owner(void)
 {
 	return &vram_owner_cookie;
-}
-
-static unsigned long vram_shrink_delay(const struct vram *vram)
-{
-	return vram->source->is_short && vram->source->is_short() ? 0 : VRAM_SHRINK_DELAY;
 }
 
 /**
@@ -80,7 +72,7 @@ void vram_put_pages(struct vram *vram, struct vram_part *part, unsigned int firs
 		vram_alloc_remove(&vram->alloc, &part->block);
 		list_add(&part->block.node, &vram->spent);
 	}
-	mod_delayed_work(compat_unbound_wq(), &vram->shrink, vram_shrink_delay(vram));
+	vram_keep(vram);
 }
 
 /* Make page structures for one more chunk; its blocks are bare. */
@@ -148,16 +140,27 @@ static void vram_remove_chunk(struct vram *vram, struct vram_chunk *chunk)
 	kvfree(chunk);
 }
 
-/* A block has nothing behind it any more. */
-static void vram_strip(struct vram *vram, struct vram_part *part)
+/**
+ * vram_strip() - a block has nothing behind it any more
+ * @vram: VRAM
+ * @part: block
+ *
+ * Context: &vram.grow_lock held.
+ */
+void vram_strip(struct vram *vram, struct vram_part *part)
 {
 	lockdep_assert_held(&vram->grow_lock);
 
 	list_move(&part->block.node, &vram->bare);
 }
 
-/* Take note of blocks that gave the memory behind them away. */
-static void vram_collect_spent(struct vram *vram)
+/**
+ * vram_collect_spent() - take note of blocks that gave the memory behind them away
+ * @vram: VRAM
+ *
+ * Context: &vram.grow_lock held.
+ */
+void vram_collect_spent(struct vram *vram)
 {
 	struct vram_part *part, *next;
 	LIST_HEAD(spent);
@@ -190,6 +193,9 @@ static int vram_grow_locked(struct vram *vram, bool whole)
 
 	part = list_first_entry(&vram->bare, struct vram_part, block.node);
 	part->data = vram->source->back(part, whole);
+	/* Others may have some that nobody uses. */
+	if (!part->data && vram_release_kept())
+		part->data = vram->source->back(part, whole);
 	if (!part->data)
 		return -ENOMEM;
 
@@ -218,32 +224,6 @@ static int vram_grow(struct vram *vram)
 		ret = vram_grow_locked(vram, false);
 	mutex_unlock(&vram->grow_lock);
 	return ret;
-}
-
-static void vram_shrink(struct work_struct *work)
-{
-	struct vram *vram = container_of(work, struct vram, shrink.work);
-	struct vram_block *block;
-	struct vram_part *part;
-
-	mutex_lock(&vram->grow_lock);
-	vram_collect_spent(vram);
-	for (;;) {
-		spin_lock_irq(&vram->lock);
-		block = vram_alloc_pop_empty(&vram->alloc);
-		if (block)
-			vram->backed_blocks--;
-		spin_unlock_irq(&vram->lock);
-		if (!block)
-			break;
-
-		part = container_of(block, struct vram_part, block);
-		vram->source->unback(part->data);
-		part->data = NULL;
-		vram_strip(vram, part);
-		cond_resched();
-	}
-	mutex_unlock(&vram->grow_lock);
 }
 
 /* Pages of a block have been taken: whose they are, and which. */
@@ -437,11 +417,13 @@ int vram_init(struct vram *vram, const struct vram_supply *supply, unsigned int 
 	xa_init_flags(&vram->charges, XA_FLAGS_ALLOC1 | XA_FLAGS_LOCK_IRQ);
 	mutex_init(&vram->grow_lock);
 	INIT_LIST_HEAD(&vram->bare);
-	INIT_DELAYED_WORK(&vram->shrink, vram_shrink);
 
 	vram->chunks = kvcalloc(DIV_ROUND_UP_ULL(vram->bytes, VRAM_CHUNK_BYTES),
 				sizeof(*vram->chunks), GFP_KERNEL);
-	return vram->chunks ? 0 : -ENOMEM;
+	if (!vram->chunks)
+		return -ENOMEM;
+	vram_keep_init(vram);
+	return 0;
 }
 
 /**
@@ -502,7 +484,7 @@ void vram_fini(struct vram *vram)
 {
 	unsigned int i;
 
-	cancel_delayed_work_sync(&vram->shrink);
+	vram_keep_fini(vram);
 	for (i = 0; i < vram->nr_chunks; i++)
 		vram_remove_chunk(vram, vram->chunks[i]);
 	vram->nr_chunks = 0;

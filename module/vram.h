@@ -152,6 +152,7 @@ struct vram_chunk {
  * @bare: blocks with nothing behind them; under @grow_lock
  * @shrink: gives memory behind empty blocks back, some time after they became
  *	empty
+ * @keeper: on the list of vram_keep.c
  */
 struct vram {
 	const struct vram_source *source;
@@ -177,6 +178,7 @@ struct vram {
 	struct vram_chunk **chunks;
 	struct list_head bare;
 	struct delayed_work shrink;
+	struct list_head keeper;
 };
 
 /**
@@ -201,6 +203,7 @@ bool vram_enter(struct vram *vram);
 void vram_leave(struct vram *vram);
 void vram_close(struct vram *vram);
 void vram_fini(struct vram *vram);
+unsigned long vram_release_kept(void);
 
 struct vram_charge *vram_charge_create(struct vram *vram, struct quota *quota);
 void vram_charge_close(struct vram *vram, struct vram_charge *charge);

@@ -51,6 +51,11 @@ static inline void vram_set_note(struct page *page, u64 note)
 	page->zone_device_data = (void *)note;
 }
 
+void vram_strip(struct vram *vram, struct vram_part *part);
+void vram_collect_spent(struct vram *vram);
+void vram_keep_init(struct vram *vram);
+void vram_keep_fini(struct vram *vram);
+void vram_keep(struct vram *vram);
 void vram_set_callbacks(struct dev_pagemap_ops *ops);
 void vram_put_pages(struct vram *vram, struct vram_part *part, unsigned int first,
 		    unsigned int count, struct vram_charge *charge);
