@@ -33,6 +33,12 @@ static void device_empty(struct mockgpu_device *device)
 	vram_fini(&device->vram);
 }
 
+/* Whose file is still open counts as well. */
+static void device_free_stats(struct drm_device *drm, void *unused)
+{
+	stats_fini(&to_mockgpu(drm)->stats);
+}
+
 /**
  * device_bring_up() - make a device, which nobody sees yet
  * @pdev: platform device that it stands on
@@ -46,6 +52,7 @@ int device_bring_up(struct platform_device *pdev, const struct drm_driver *drive
 		    unsigned int index, const struct vram_supply *supply)
 {
 	struct mockgpu_device *device;
+	int ret;
 
 	device = devm_drm_dev_alloc(&pdev->dev, driver, struct mockgpu_device, drm);
 	if (IS_ERR(device))
@@ -59,6 +66,11 @@ int device_bring_up(struct platform_device *pdev, const struct drm_driver *drive
 	init_waitqueue_head(&device->clients_unpinned);
 	platform_set_drvdata(pdev, device);
 
+	ret = stats_init(&device->stats);
+	if (!ret)
+		ret = drmm_add_action_or_reset(&device->drm, device_free_stats, NULL);
+	if (ret)
+		return ret;
 	return vram_init(&device->vram, supply, device->index, migrate_to_ram, &device->stats);
 }
 

@@ -2,7 +2,8 @@
 #ifndef MOCKGPU_STATS_H
 #define MOCKGPU_STATS_H
 
-#include <linux/atomic.h>
+#include <linux/percpu.h>
+#include <linux/types.h>
 
 struct drm_mockgpu_counters;
 
@@ -43,11 +44,14 @@ enum mockgpu_stat {
 
 /**
  * struct mockgpu_stats - the counters of one device
- * @value: indexed by enum mockgpu_stat; only ever grow
+ * @value: indexed by enum mockgpu_stat, each CPU's share; only ever grow
  */
 struct mockgpu_stats {
-	atomic64_t value[STAT_COUNT];
+	u64 __percpu *value;
 };
+
+int stats_init(struct mockgpu_stats *stats);
+void stats_fini(struct mockgpu_stats *stats);
 
 /**
  * stats_add() - count
@@ -60,7 +64,7 @@ struct mockgpu_stats {
 static inline void stats_add(struct mockgpu_stats *stats, enum mockgpu_stat stat, u64 n)
 {
 	if (n)
-		atomic64_add(n, &stats->value[stat]);
+		this_cpu_add(stats->value[stat], n);
 }
 
 void stats_read(struct mockgpu_stats *stats, struct drm_mockgpu_counters *out);
