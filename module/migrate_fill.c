@@ -11,6 +11,7 @@
  * Locking: none.  The source has been taken out of use and is locked.
  */
 #include <linux/highmem.h>
+#include <linux/mempolicy.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/sched.h>
@@ -85,6 +86,12 @@ static __always_inline bool migrate_copy_to_system(const struct vram *vram, stru
 	return ok;
 }
 
+/* Whether a mapping says itself which node its pages come from: else, the process does. */
+static bool migrate_has_policy(struct vm_area_struct *vma)
+{
+	return vma && (vma_policy(vma) || vma->vm_ops);
+}
+
 /* Give a page a copy in system memory: 0, -ENOMEM or -EIO. */
 static int migrate_fill_system_page(const struct vram *vram, unsigned long *dst, const void *data,
 				    gfp_t gfp, struct vm_area_struct *vma, unsigned long addr)
@@ -93,7 +100,7 @@ static int migrate_fill_system_page(const struct vram *vram, unsigned long *dst,
 
 	if (control_hit(CONTROL_ALLOC_RAM, &vram->present, NULL, 0))
 		return -ENOMEM;
-	to = vma ? alloc_page_vma(gfp, vma, addr) : alloc_page(gfp);
+	to = migrate_has_policy(vma) ? alloc_page_vma(gfp, vma, addr) : alloc_page(gfp);
 	if (!to)
 		return -ENOMEM;
 	if (!migrate_copy_to_system(vram, to, data)) {
