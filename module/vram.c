@@ -226,18 +226,23 @@ static int vram_grow(struct vram *vram)
 	return ret;
 }
 
-/* Pages of a block have been taken: whose they are, and which. */
-static void vram_took(struct vram *vram, struct vram_charge *charge, struct vram_block *block,
-		      unsigned int first, unsigned int count, struct page **pages)
+/* Which pages those of a block are. */
+static void vram_list(const struct vram_block *block, unsigned int first, unsigned int count,
+		      struct page **pages)
 {
-	struct vram_part *part = container_of(block, struct vram_part, block);
+	const struct vram_part *part = container_of(block, struct vram_part, block);
 	struct page *page = pfn_to_page(vram_part_pfn(part) + first);
 	unsigned int i;
 
-	lockdep_assert_held(&vram->lock);
-
 	for (i = 0; i < count; i++)
 		pages[i] = page + i;
+}
+
+/* Pages have been taken: whose they are. */
+static void vram_took(struct vram *vram, struct vram_charge *charge, unsigned int count)
+{
+	lockdep_assert_held(&vram->lock);
+
 	vram_charge_more(vram, charge, count);
 	atomic64_add(count, &vram->moving);
 	/* These are the first. */
@@ -259,7 +264,8 @@ static unsigned int vram_take(struct vram *vram, struct vram_charge *charge, uns
 		block = vram_alloc_get(&vram->alloc, want - got, &first, &count);
 		if (!block)
 			break;
-		vram_took(vram, charge, block, first, count, pages + got);
+		vram_took(vram, charge, count);
+		vram_list(block, first, count, pages + got);
 		got += count;
 	}
 	return got;
@@ -324,8 +330,11 @@ static bool vram_take_huge(struct vram *vram, struct vram_charge *charge, struct
 	if (!vram->closed && vram_charge_left(vram, charge) >= VRAM_BLOCK_PAGES)
 		block = vram_alloc_get_whole(&vram->alloc);
 	if (block)
-		vram_took(vram, charge, block, 0, VRAM_BLOCK_PAGES, pages);
+		vram_took(vram, charge, VRAM_BLOCK_PAGES);
 	spin_unlock_irq(&vram->lock);
+	/* It goes nowhere: its pages are the caller's. */
+	if (block)
+		vram_list(block, 0, VRAM_BLOCK_PAGES, pages);
 	return block;
 }
 
