@@ -61,7 +61,10 @@ void check_finishes(const char *file, int line, struct queue q, uint64_t seqno, 
 {
 	int got = 1, err;
 
-	err = mockgpu_wait(q.dev, q.id, seqno, 15 * (int64_t)BOUND_NS, &got);
+	/* A SIGCHLD that is ignored can interrupt, too. */
+	do {
+		err = mockgpu_wait(q.dev, q.id, seqno, 15 * (int64_t)BOUND_NS, &got);
+	} while (err == -EINTR);
 	if (err)
 		fail_at(file, line, "wait for submission %llu: %s", (unsigned long long)seqno,
 			strerror(-err));
