@@ -28,6 +28,7 @@ void vram_alloc_init(struct vram_alloc *alloc)
 {
 	INIT_LIST_HEAD(&alloc->partial);
 	INIT_LIST_HEAD(&alloc->empty);
+	INIT_LIST_HEAD(&alloc->idle);
 	INIT_LIST_HEAD(&alloc->clock);
 	alloc->free = 0;
 	alloc->used = 0;
@@ -73,17 +74,32 @@ void vram_alloc_remove(struct vram_alloc *alloc, struct vram_block *block)
 /**
  * vram_alloc_pop_empty() - take an empty block away from the allocator
  * @alloc: allocator
+ * @idle: only one that vram_alloc_age() found empty
  *
- * Return: a block that is on no list now, or NULL where none is empty.
+ * Return: a block that is on no list now, or NULL where there is none.
  */
-struct vram_block *vram_alloc_pop_empty(struct vram_alloc *alloc)
+struct vram_block *vram_alloc_pop_empty(struct vram_alloc *alloc, bool idle)
 {
 	struct vram_block *block;
 
-	block = list_first_entry_or_null(&alloc->empty, struct vram_block, node);
+	block = list_first_entry_or_null(&alloc->idle, struct vram_block, node);
+	if (!block && !idle)
+		block = list_first_entry_or_null(&alloc->empty, struct vram_block, node);
 	if (block)
 		vram_alloc_remove(alloc, block);
 	return block;
+}
+
+/**
+ * vram_alloc_age() - take note of which blocks are empty
+ * @alloc: allocator with none that vram_alloc_pop_empty() would find idle
+ *
+ * Return: whether any is.
+ */
+bool vram_alloc_age(struct vram_alloc *alloc)
+{
+	list_splice_init(&alloc->empty, &alloc->idle);
+	return !list_empty(&alloc->idle);
 }
 
 /* Pages of a block have been taken: of all blocks, its turn comes last. */
@@ -111,6 +127,8 @@ struct vram_block *vram_alloc_get(struct vram_alloc *alloc, unsigned int want,
 	block = list_first_entry_or_null(&alloc->partial, struct vram_block, node);
 	if (!block && !list_empty(&alloc->empty))
 		block = list_last_entry(&alloc->empty, struct vram_block, node);
+	if (!block && !list_empty(&alloc->idle))
+		block = list_last_entry(&alloc->idle, struct vram_block, node);
 	if (!block)
 		return NULL;
 
@@ -146,6 +164,8 @@ struct vram_block *vram_alloc_get_whole(struct vram_alloc *alloc)
 	struct vram_block *block;
 
 	block = list_first_entry_or_null(&alloc->empty, struct vram_block, node);
+	if (!block || !block->whole)
+		block = list_first_entry_or_null(&alloc->idle, struct vram_block, node);
 	if (!block || !block->whole)
 		return NULL;
 

@@ -33,6 +33,7 @@ struct vram_block {
  * struct vram_alloc - hands out pages of the blocks that it was given
  * @partial: blocks with some pages taken and some not
  * @empty: blocks with no page taken; those that may be taken as a whole first
+ * @idle: likewise, those that have been so since vram_alloc_age()
  * @clock: blocks with a page taken; that whose turn it is to go first
  * @free: pages that can be had now
  * @used: pages that are taken
@@ -42,6 +43,7 @@ struct vram_block {
 struct vram_alloc {
 	struct list_head partial;
 	struct list_head empty;
+	struct list_head idle;
 	struct list_head clock;
 	u64 free;
 	u64 used;
@@ -50,7 +52,8 @@ struct vram_alloc {
 void vram_alloc_init(struct vram_alloc *alloc);
 void vram_alloc_add(struct vram_alloc *alloc, struct vram_block *block, bool whole);
 void vram_alloc_remove(struct vram_alloc *alloc, struct vram_block *block);
-struct vram_block *vram_alloc_pop_empty(struct vram_alloc *alloc);
+struct vram_block *vram_alloc_pop_empty(struct vram_alloc *alloc, bool idle);
+bool vram_alloc_age(struct vram_alloc *alloc);
 struct vram_block *vram_alloc_get(struct vram_alloc *alloc, unsigned int want,
 				  unsigned int *first, unsigned int *count);
 struct vram_block *vram_alloc_get_whole(struct vram_alloc *alloc);

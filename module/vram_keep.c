@@ -3,9 +3,10 @@
  * Memory behind blocks of VRAM that are empty: it is kept for a while.
  *
  * To allocate and clear 2 MiB takes as long as to fill them, and what was emptied is often filled
- * again.  But it is memory that nobody uses.  So it goes after some seconds, after a moment where
- * there is not plenty of it, and at once where it is short; also before somebody is killed for
- * want of it, and before another device is told that there is none.
+ * again.  But it is memory that nobody uses.  So it goes when it has been idle from one look to the
+ * next, some seconds later; all of it goes after a moment where there is not plenty of memory, and
+ * at once where that is short; also before somebody is killed for want of it, and before another
+ * device is told that there is none.
  *
  * Locking: a mutex for the list of who keeps some, inside &vram.grow_lock.  That of others is
  * only tried: its holder may be who allocates.
@@ -22,8 +23,8 @@
 #include "vram.h"
 #include "vram_internal.h"
 
-/* How long an empty block keeps its memory, in case it is wanted again. */
-#define VRAM_KEEP	(5 * HZ)
+/* From one look to the next. */
+#define VRAM_KEEP	(4 * HZ)
 #define VRAM_KEEP_SHORT	(HZ / 5)
 
 /* Of all of the machine's memory, this part is plenty. */
@@ -32,8 +33,8 @@
 static DEFINE_MUTEX(vram_keepers_lock);
 static LIST_HEAD(vram_keepers);
 
-/* Give back what is behind empty blocks.  Returns how many pages that were. */
-static unsigned long vram_release(struct vram *vram)
+/* Give back what is behind empty blocks, or only idle ones.  Returns how many pages that were. */
+static unsigned long vram_release(struct vram *vram, bool idle)
 {
 	struct vram_block *block;
 	struct vram_part *part;
@@ -44,7 +45,7 @@ static unsigned long vram_release(struct vram *vram)
 	vram_collect_spent(vram);
 	for (;;) {
 		spin_lock_irq(&vram->lock);
-		block = vram_alloc_pop_empty(&vram->alloc);
+		block = vram_alloc_pop_empty(&vram->alloc, idle);
 		if (block)
 			vram->backed_blocks--;
 		spin_unlock_irq(&vram->lock);
@@ -60,15 +61,6 @@ static unsigned long vram_release(struct vram *vram)
 	}
 }
 
-static void vram_shrink(struct work_struct *work)
-{
-	struct vram *vram = container_of(work, struct vram, shrink.work);
-
-	mutex_lock(&vram->grow_lock);
-	vram_release(vram);
-	mutex_unlock(&vram->grow_lock);
-}
-
 static unsigned long vram_keep_time(const struct vram *vram)
 {
 	if (!vram->source->is_short)
@@ -79,11 +71,26 @@ static unsigned long vram_keep_time(const struct vram *vram)
 	       VRAM_KEEP : VRAM_KEEP_SHORT;
 }
 
+static void vram_shrink(struct work_struct *work)
+{
+	struct vram *vram = container_of(work, struct vram, shrink.work);
+	bool again;
+
+	mutex_lock(&vram->grow_lock);
+	vram_release(vram, vram_keep_time(vram) == VRAM_KEEP);
+	spin_lock_irq(&vram->lock);
+	again = vram_alloc_age(&vram->alloc);
+	spin_unlock_irq(&vram->lock);
+	mutex_unlock(&vram->grow_lock);
+	if (again)
+		queue_delayed_work(compat_unbound_wq(), &vram->shrink, VRAM_KEEP);
+}
+
 /**
  * vram_keep() - a block has become empty
  * @vram: VRAM
  *
- * Those that have been empty before wait no longer for it.
+ * The next look is no later because of it.
  *
  * Context: &vram.lock held.
  */
@@ -116,7 +123,7 @@ unsigned long vram_release_kept(void)
 	list_for_each_entry(vram, &vram_keepers, keeper) {
 		if (!mutex_trylock(&vram->grow_lock))
 			continue;
-		pages += vram_release(vram);
+		pages += vram_release(vram, false);
 		mutex_unlock(&vram->grow_lock);
 	}
 	mutex_unlock(&vram_keepers_lock);

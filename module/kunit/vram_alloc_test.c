@@ -185,7 +185,7 @@ static void starts_with_nothing(struct kunit *test)
 	struct fixture *f = test->priv;
 
 	expect_get(test, f, 1, 0, 0, 0);
-	KUNIT_EXPECT_NULL(test, vram_alloc_pop_empty(&f->alloc));
+	KUNIT_EXPECT_NULL(test, vram_alloc_pop_empty(&f->alloc, false));
 	check(test, f);
 }
 
@@ -331,7 +331,7 @@ static void nothing_is_left_when_all_is_taken(struct kunit *test)
 	for (b = BLOCKS; b--;)
 		expect_get(test, f, PAGES, b, 0, PAGES);
 	expect_get(test, f, 1, 0, 0, 0);
-	KUNIT_EXPECT_NULL(test, vram_alloc_pop_empty(&f->alloc));
+	KUNIT_EXPECT_NULL(test, vram_alloc_pop_empty(&f->alloc, false));
 	KUNIT_EXPECT_EQ(test, f->alloc.free, 0);
 	check(test, f);
 }
@@ -429,10 +429,42 @@ static void only_empty_blocks_are_popped(struct kunit *test)
 
 	give(f, 2);
 	expect_get(test, f, 1, 1, 0, 1);
-	KUNIT_EXPECT_PTR_EQ(test, vram_alloc_pop_empty(&f->alloc), &f->block[0]);
+	KUNIT_EXPECT_PTR_EQ(test, vram_alloc_pop_empty(&f->alloc, false), &f->block[0]);
 	f->away[0] = true;
 	KUNIT_EXPECT_TRUE(test, list_empty(&f->block[0].node));
-	KUNIT_EXPECT_NULL(test, vram_alloc_pop_empty(&f->alloc));
+	KUNIT_EXPECT_NULL(test, vram_alloc_pop_empty(&f->alloc, false));
+	check(test, f);
+}
+
+static void idle_blocks_are_those_empty_twice(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	give(f, 2);
+	KUNIT_EXPECT_NULL(test, vram_alloc_pop_empty(&f->alloc, true));
+	KUNIT_EXPECT_TRUE(test, vram_alloc_age(&f->alloc));
+	/* What is taken meanwhile, and given back, is not idle any more. */
+	expect_get(test, f, 1, 1, 0, 1);
+	put(test, f, 1, 0, 1);
+	KUNIT_EXPECT_PTR_EQ(test, vram_alloc_pop_empty(&f->alloc, true), &f->block[0]);
+	KUNIT_EXPECT_NULL(test, vram_alloc_pop_empty(&f->alloc, true));
+	f->away[0] = true;
+	check(test, f);
+	KUNIT_EXPECT_TRUE(test, vram_alloc_age(&f->alloc));
+	KUNIT_EXPECT_PTR_EQ(test, vram_alloc_pop_empty(&f->alloc, false), &f->block[1]);
+	KUNIT_EXPECT_FALSE(test, vram_alloc_age(&f->alloc));
+}
+
+/* They are as good as others. */
+static void idle_blocks_can_be_had(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	give(f, 1);
+	give_whole(f, 1);
+	vram_alloc_age(&f->alloc);
+	KUNIT_EXPECT_EQ(test, get_whole(test, f), 1);
+	expect_get(test, f, PAGES, 0, 0, PAGES);
 	check(test, f);
 }
 
@@ -441,7 +473,7 @@ static void a_popped_block_can_come_back(struct kunit *test)
 	struct fixture *f = test->priv;
 
 	give(f, 1);
-	KUNIT_ASSERT_PTR_EQ(test, vram_alloc_pop_empty(&f->alloc), &f->block[0]);
+	KUNIT_ASSERT_PTR_EQ(test, vram_alloc_pop_empty(&f->alloc, false), &f->block[0]);
 	KUNIT_EXPECT_EQ(test, f->alloc.free, 0);
 	expect_get(test, f, 1, 0, 0, 0);
 	vram_alloc_add(&f->alloc, &f->block[0], false);
@@ -523,7 +555,7 @@ static void come_or_go(struct kunit *test, struct fixture *f, unsigned int b, bo
 		vram_alloc_remove(&f->alloc, &f->block[b]);
 		f->away[b] = true;
 	} else if (pop) {
-		block = vram_alloc_pop_empty(&f->alloc);
+		block = vram_alloc_pop_empty(&f->alloc, false);
 		if (!block)
 			return;
 		b = block - f->block;
@@ -577,6 +609,8 @@ static struct kunit_case vram_alloc_cases[] = {
 	KUNIT_CASE(says_when_a_block_becomes_empty),
 	KUNIT_CASE(a_full_block_is_there_again_after_a_put),
 	KUNIT_CASE(only_empty_blocks_are_popped),
+	KUNIT_CASE(idle_blocks_are_those_empty_twice),
+	KUNIT_CASE(idle_blocks_can_be_had),
 	KUNIT_CASE(a_popped_block_can_come_back),
 	KUNIT_CASE_SLOW(every_state_of_ten_pages),
 	KUNIT_CASE_SLOW(every_run_of_a_full_block),

@@ -105,7 +105,7 @@ static void J4_some_from_here_and_some_from_there(void)
 	CHECK_ZERO(AT(p, 40), 10);
 }
 
-/* The log of the device that they come to says where they were. */
+/* The log of the device that they come to says where they were: at last, what another one had. */
 static void J4_the_log_says_from_where(void)
 {
 	void *p = map_filled(30, new_tag());
@@ -117,9 +117,9 @@ static void J4_the_log_says_from_where(void)
 		log[i] = log_new(pair[i], 0, KIND(TO_VRAM) | KIND(TO_SYSTEM), 0);
 	TO_VRAM(pair[1], p, 30);
 	CHECK_RUNS(&log[1], MOCKGPU_EVENT_TO_VRAM, MOCKGPU_CAUSE_MIGRATE, p, 10, 0);
+	CHECK_RUNS(&log[1], MOCKGPU_EVENT_TO_VRAM, MOCKGPU_CAUSE_MIGRATE, AT(p, 20), 10, 0);
 	CHECK_RUNS(&log[1], MOCKGPU_EVENT_TO_VRAM, MOCKGPU_CAUSE_MIGRATE, AT(p, 10), 10,
 		   MOCKGPU_PLACE_DEVICE(0));
-	CHECK_RUNS(&log[1], MOCKGPU_EVENT_TO_VRAM, MOCKGPU_CAUSE_MIGRATE, AT(p, 20), 10, 0);
 	CHECK_QUIET(&log[1]);
 	CHECK_QUIET(&log[0]);
 	TO_VRAM(pair[0], p, 30);
