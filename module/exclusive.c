@@ -92,12 +92,16 @@ static int exclusive_make(struct svm *svm, unsigned long addr, struct page **pag
 			  struct folio **folio)
 {
 	struct mm_struct *mm = svm_mm(svm);
+	struct vm_area_struct *vma;
 	struct exclusive_watch watch;
 	int ret = -EINTR;
 
 	exclusive_watch_start(&watch);
 	if (!mmap_read_lock_killable(mm)) {
-		*page = make_device_exclusive(mm, addr, svm, folio);
+		/* The conversion only asks whether it can be written. */
+		vma = vma_lookup(mm, addr);
+		*page = vma && (vma->vm_flags & VM_READ) ?
+			make_device_exclusive(mm, addr, svm, folio) : ERR_PTR(-EFAULT);
 		ret = PTR_ERR_OR_ZERO(*page);
 		if (ret)
 			mmap_read_unlock(mm);
@@ -170,10 +174,12 @@ int exclusive_atomic(struct svm *svm, struct mirror_atomic *atomic)
 	unsigned long deadline = jiffies + EXCLUSIVE_TIMEOUT;
 	int ret;
 
+	atomic->again = false;
 	do {
 		ret = mirror_atomic(&svm->mirror, atomic);
 		if (ret != -EREMOTE)
 			break;
+		atomic->again = true;
 		ret = exclusive_take(svm, atomic);
 		cond_resched();
 	} while (ret == -EBUSY && !signal_pending(current) && time_before(jiffies, deadline));

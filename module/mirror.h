@@ -39,6 +39,7 @@ struct vram;
  * @look: in: to map it only, as for a prefetch: nothing is to move for it
  * @counted: in: the touches that were asked for are used up
  * @tries: in: how often this was asked for the same page, without success
+ * @again: in: the log knows already that the page is in system memory
  * @first: in, out: lowest address that may be mapped together with it
  * @end: in, out: end of those
  * @left: out: which touch of a page that is not in VRAM is to ask again; 0 none
@@ -57,6 +58,7 @@ struct mirror_touch {
 	bool atomic;
 	bool look;
 	bool counted;
+	bool again;
 	unsigned int tries;
 	unsigned long first;
 	unsigned long end;
@@ -163,6 +165,7 @@ void mirror_forget(struct mirror *mirror, unsigned long start, unsigned long end
  * @faults: entries that were missing; added to
  * @migrations: pages that moved for it; added to
  * @counts: count of touches for an entry that is exclusive, as GPU_PTE_LEFT
+ * @again: in: -EREMOTE was said of this page before, and it could not be had
  * @queue: in: number of the queue that does it, or 0
  */
 struct mirror_atomic {
@@ -177,6 +180,7 @@ struct mirror_atomic {
 	u64 faults;
 	u64 migrations;
 	u64 counts;
+	bool again;
 	u32 queue;
 };
 

@@ -21,6 +21,7 @@
 #include "mirror.h"
 #include "mirror_internal.h"
 #include "mockgpu_drm.h"
+#include "stats.h"
 #include "vram.h"
 
 /* Operations that are done without letting go of the lock. */
@@ -130,7 +131,7 @@ static bool mirror_atomic_mapped(struct mirror *mirror, struct mirror_atomic *at
  * be had most cheaply says all that there is to know.  An entry of the device's would be of no use.
  *
  * Context: may sleep.
- * Return: -EREMOTE where it does, or the errno of a point; 0 where this look does not say.
+ * Return: -EREMOTE where it does, and @pfn; 0 where this look does not say; -ESTALE to ask anew.
  */
 int mirror_look_remote(const struct mirror *mirror, unsigned long addr, unsigned long *pfn)
 {
@@ -142,12 +143,17 @@ int mirror_look_remote(const struct mirror *mirror, unsigned long addr, unsigned
 	    get_user_pages_fast_only(addr, 1, FOLL_WRITE, &page) != 1)
 		return 0;
 	remote = !vram_has_page(page);
-	*pfn = page_to_pfn(page);
+	if (remote)
+		*pfn = page_to_pfn(page);
 	put_page(page);
 	if (!remote)
 		return 0;
-	return control_hit_range(CONTROL_GPU_FAULT_ASKED, &mirror->vram->present, mirror->mm, addr,
-				 addr + PAGE_SIZE) ? : -EREMOTE;
+	if (!control_hit_range(CONTROL_GPU_FAULT_ASKED, &mirror->vram->present, mirror->mm, addr,
+			       addr + PAGE_SIZE))
+		return -EREMOTE;
+	/* As if it had been invalidated. */
+	stats_add(mirror->stats, STAT_GPU_FAULT_RETRIES, 1);
+	return -ESTALE;
 }
 
 /**
@@ -167,6 +173,7 @@ int mirror_atomic(struct mirror *mirror, struct mirror_atomic *atomic)
 		.addr = atomic->addr & PAGE_MASK,
 		.write = true,
 		.atomic = true,
+		.again = atomic->again,
 		.queue = atomic->queue,
 	};
 	bool done, counted;
@@ -246,13 +253,19 @@ int mirror_claim_finish(struct mirror *mirror, struct mirror_claim *claim, struc
 		  GPU_PTE_ATOMIC | atomic->counts;
 	bool counted;
 	int ret = -EBUSY;
+	u64 made;
 
 	down_write(&mirror->lock);
+	made = !(gpu_pt_get(&mirror->pt, claim->addr) & GPU_PTE_WRITE);
 	if (!claim->changed)
 		ret = gpu_pt_set(&mirror->pt, &claim->stash, claim->addr, pte);
 	if (!ret)
 		mirror_atomic_mapped(mirror, atomic, &counted);
 	up_write(&mirror->lock);
+	if (!ret) {
+		atomic->faults += made;
+		stats_add(mirror->stats, STAT_GPU_FAULTS, made);
+	}
 	return ret;
 }
 

@@ -513,13 +513,16 @@ static int mirror_fault_attempt(struct mirror *mirror, struct mirror_touch *touc
 	if (ret)
 		down_write(&mirror->lock);
 	list_del(&fault->node);
-	/* It will be the caller who makes the entry. */
-	if (ret == -EREMOTE)
+	if (ret == -EREMOTE && fault->stale)
+		ret = -ESTALE;
+	/* It will be the caller who makes the entry, and counts it. */
+	if (ret == -EREMOTE && fault->remote)
 		fault->installed = !(gpu_pt_get(&mirror->pt, touch->addr) & GPU_PTE_WRITE);
 	if (ret)
 		up_write(&mirror->lock);
 
-	stats_add(mirror->stats, STAT_GPU_FAULTS, fault->installed);
+	if (ret != -EREMOTE)
+		stats_add(mirror->stats, STAT_GPU_FAULTS, fault->installed);
 	if (!ret) {
 		touch->migrations += fault->shared;
 		stats_add(mirror->stats, STAT_GPU_COW_BREAKS, fault->shared);
@@ -527,18 +530,18 @@ static int mirror_fault_attempt(struct mirror *mirror, struct mirror_touch *touc
 	return ret;
 }
 
+/* @pfn: of the page, where it is known that it is to be exclusive; else 0. */
 static void mirror_fault_tell(struct mirror *mirror, const struct mirror_touch *touch,
-			      u64 installed, unsigned long remote, u64 began, int error)
+			      u64 installed, unsigned long pfn, u64 began, int error)
 {
 	unsigned int access = touch->write ? MOCKGPU_ACCESS_WRITE : MOCKGPU_ACCESS_READ;
-	unsigned long pfn = 0;
 
-	if (error == -EREMOTE) {
-		pfn = remote;
+	if (pfn && touch->again)
+		return;
+	if (pfn)
 		error = 0;
-	} else if (!error) {
+	else if (!error)
 		pfn = gpu_pte_pfn(gpu_pt_get(&mirror->pt, touch->addr));
-	}
 	event_emit(.kind = MOCKGPU_EVENT_GPU_FAULT,
 		   .cause = touch->atomic ? MOCKGPU_ACCESS_ATOMIC : access,
 		   .error = error, .queue = touch->queue, .device = mirror->vram->index,
@@ -559,20 +562,20 @@ static void mirror_fault_tell(struct mirror *mirror, const struct mirror_touch *
  * Return: 0 with &mirror.lock held and an entry for the page; an error of the owner's;
  * -EFAULT, -EPERM (not writable), -ENOMEM, -EIO (memory error), -EBUSY (the mapping, or
  * what the owner wants, kept changing), -EINTR (a signal); for an atomic operation also -EREMOTE:
- * the page is in system memory and has no entry, but one is counted that the caller will make.
+ * the page is in system memory, and it is the caller who makes an entry, and counts it.
  */
 int mirror_fault_in(struct mirror *mirror, struct mirror_touch *touch, unsigned long stop,
 		    u64 *faults)
 {
 	unsigned long deadline = jiffies + MIRROR_FAULT_TIMEOUT;
-	u64 before = *faults, began = event_start();
+	u64 installed = 0, began = event_start();
 	struct mirror_fault fault;
 	unsigned int attempts = 0;
 	int ret;
 
 	for (;;) {
 		ret = mirror_fault_attempt(mirror, touch, stop, &fault);
-		*faults += fault.installed;
+		installed += fault.installed;
 		if (ret != -ESTALE)
 			break;
 		/* As in mirror_fault(). */
@@ -587,6 +590,11 @@ int mirror_fault_in(struct mirror *mirror, struct mirror_touch *touch, unsigned 
 		touch->tries++;
 		cond_resched();
 	}
-	mirror_fault_tell(mirror, touch, *faults - before, fault.remote, began, ret);
+	if (ret == -EREMOTE)
+		*faults -= fault.installed;
+	else
+		fault.remote = 0;
+	*faults += installed;
+	mirror_fault_tell(mirror, touch, installed, fault.remote, began, ret);
 	return ret;
 }

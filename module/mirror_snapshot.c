@@ -76,9 +76,9 @@ static void mirror_describe_leaf(const struct mirror *mirror, unsigned long star
 	struct vram_place place = {};
 	unsigned int i;
 
-	if (ptes)
+	if (ptes) {
 		ptes += start % GPU_PT_LEAF_BYTES / PAGE_SIZE;
-	else if ((pfns[0] & HMM_PFN_VALID) &&
+	} else if ((pfns[0] & HMM_PFN_VALID) &&
 		 PAGE_SHIFT + hmm_pfn_to_map_order(pfns[0]) >= ilog2(GPU_PT_LEAF_BYTES)) {
 		memset32(res, mirror_describe(mirror, &place, pfns[0], pte), npages);
 		return;

@@ -194,7 +194,8 @@ static int vram_grow_locked(struct vram *vram, bool whole)
 	part = list_first_entry(&vram->bare, struct vram_part, block.node);
 	part->data = vram->source->back(part, whole);
 	/* Others may have some that nobody uses. */
-	if (!part->data && vram_release_kept())
+	if (!part->data && !whole && vram->source->is_short && vram->source->is_short() &&
+	    vram_release_kept())
 		part->data = vram->source->back(part, whole);
 	if (!part->data)
 		return -ENOMEM;

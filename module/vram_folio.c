@@ -74,7 +74,7 @@ u8 vram_page_granularity(const struct page *page)
  */
 bool vram_page_is_held(const struct page *page)
 {
-	return jiffies < FIELD_GET(VRAM_NOTE_UNTIL, vram_note(page));
+	return time_before64(get_jiffies_64(), FIELD_GET(VRAM_NOTE_UNTIL, vram_note(page)));
 }
 
 /**

@@ -11,6 +11,7 @@
  * Locking: a mutex for the list of who keeps some, inside &vram.grow_lock.  That of others is
  * only tried: its holder may be who allocates.
  */
+#include <linux/jiffies.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
@@ -100,10 +101,11 @@ void vram_keep(struct vram *vram)
 
 	lockdep_assert_held(&vram->lock);
 
-	if (delay)
-		queue_delayed_work(compat_unbound_wq(), &vram->shrink, delay);
-	else
-		mod_delayed_work(compat_unbound_wq(), &vram->shrink, 0);
+	/* Later than it would be otherwise it never is: others may become empty all the time. */
+	if (delay && queue_delayed_work(compat_unbound_wq(), &vram->shrink, delay))
+		return;
+	if (!delay || time_after(READ_ONCE(vram->shrink.timer.expires), jiffies + delay))
+		mod_delayed_work(compat_unbound_wq(), &vram->shrink, delay);
 }
 
 /**
@@ -121,6 +123,9 @@ unsigned long vram_release_kept(void)
 	if (!mutex_trylock(&vram_keepers_lock))
 		return 0;
 	list_for_each_entry(vram, &vram_keepers, keeper) {
+		/* Where memory stands for itself none comes free. */
+		if (!vram->source->is_short)
+			continue;
 		if (!mutex_trylock(&vram->grow_lock))
 			continue;
 		pages += vram_release(vram, false);
