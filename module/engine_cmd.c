@@ -311,7 +311,7 @@ static int exec_atomics(struct engine_exec *exec, struct mirror_atomic *atomic)
 	kthread_use_mm(svm_mm(exec->svm));
 	do {
 		ret = exclusive_atomic(exec->svm, atomic);
-	} while (!ret && atomic->count && jiffies == began && !signal_pending(current));
+	} while (!ret && atomic->count && !time_after(jiffies, began) && !signal_pending(current));
 	kthread_unuse_mm(svm_mm(exec->svm));
 	return ret;
 }

@@ -304,7 +304,8 @@ static unsigned long leaf_clear(const struct gpu_pt *pt, u64 start, u64 last)
 		slot->pte = 0;
 		return SLOTS;
 	}
-	for (end = slot + ((last >> GPU_PTE_SHIFT) - (start >> GPU_PTE_SHIFT)); slot <= end; slot++) {
+	end = slot + ((last >> GPU_PTE_SHIFT) - (start >> GPU_PTE_SHIFT));
+	for (; slot <= end; slot++) {
 		cleared += !!slot->pte;
 		slot->pte = 0;
 	}

@@ -436,38 +436,6 @@ static void only_empty_blocks_are_popped(struct kunit *test)
 	check(test, f);
 }
 
-static void idle_blocks_are_those_empty_twice(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-
-	give(f, 2);
-	KUNIT_EXPECT_NULL(test, vram_alloc_pop_empty(&f->alloc, true));
-	KUNIT_EXPECT_TRUE(test, vram_alloc_age(&f->alloc));
-	/* What is taken meanwhile, and given back, is not idle any more. */
-	expect_get(test, f, 1, 1, 0, 1);
-	put(test, f, 1, 0, 1);
-	KUNIT_EXPECT_PTR_EQ(test, vram_alloc_pop_empty(&f->alloc, true), &f->block[0]);
-	KUNIT_EXPECT_NULL(test, vram_alloc_pop_empty(&f->alloc, true));
-	f->away[0] = true;
-	check(test, f);
-	KUNIT_EXPECT_TRUE(test, vram_alloc_age(&f->alloc));
-	KUNIT_EXPECT_PTR_EQ(test, vram_alloc_pop_empty(&f->alloc, false), &f->block[1]);
-	KUNIT_EXPECT_FALSE(test, vram_alloc_age(&f->alloc));
-}
-
-/* They are as good as others. */
-static void idle_blocks_can_be_had(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-
-	give(f, 1);
-	give_whole(f, 1);
-	vram_alloc_age(&f->alloc);
-	KUNIT_EXPECT_EQ(test, get_whole(test, f), 1);
-	expect_get(test, f, PAGES, 0, 0, PAGES);
-	check(test, f);
-}
-
 static void a_popped_block_can_come_back(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -609,8 +577,6 @@ static struct kunit_case vram_alloc_cases[] = {
 	KUNIT_CASE(says_when_a_block_becomes_empty),
 	KUNIT_CASE(a_full_block_is_there_again_after_a_put),
 	KUNIT_CASE(only_empty_blocks_are_popped),
-	KUNIT_CASE(idle_blocks_are_those_empty_twice),
-	KUNIT_CASE(idle_blocks_can_be_had),
 	KUNIT_CASE(a_popped_block_can_come_back),
 	KUNIT_CASE_SLOW(every_state_of_ten_pages),
 	KUNIT_CASE_SLOW(every_run_of_a_full_block),
