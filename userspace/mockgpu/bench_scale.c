@@ -20,6 +20,24 @@
 /* What a child needs at most until it has attached its memory. */
 #define CHILD_MS 60000
 
+/* How long a device keeps memory behind empty VRAM, and more. */
+#define SETTLE_MS 10000
+
+/*
+ * What was left behind VRAM goes some seconds later, which is not to be while something else is
+ * measured; and whether there is as much memory as a row needs is not known before.
+ */
+static void settle(struct bench *b)
+{
+	struct drm_mockgpu_counters c;
+
+	for (int ms = 0; ms < SETTLE_MS; ms += 100) {
+		if (mockgpu_counters(b->dev, &c) || !c.vram_backing_bytes)
+			return;
+		usleep(100000);
+	}
+}
+
 /* To VRAM and home, together, for each page. */
 static int round_trips(struct bench *b, const char *what, size_t len, enum bench_pages pages)
 {
@@ -29,8 +47,10 @@ static int round_trips(struct bench *b, const char *what, size_t len, enum bench
 	uint64_t start, to_ns, back_ns;
 	struct bench_memory m;
 	unsigned int round, i;
-	int ret = bench_map(b, &m, len, pages);
+	int ret;
 
+	settle(b);
+	ret = bench_map(b, &m, len, pages);
 	if (ret)
 		return ret;
 	for (round = 0; !ret && round <= b->rounds; round++) {
@@ -93,6 +113,7 @@ static int sizes(struct bench *b)
 	for (size_t i = 0; !ret && i < ARRAY_SIZE(steps); i++) {
 		size_t len = (size_t)steps[i].mib << 20;
 
+		settle(b);
 		/* with something to spare: page tables, page structures, others */
 		if (len > info.vram_bytes || len > memory_available() / 10 * 9)
 			continue;
