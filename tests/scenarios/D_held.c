@@ -201,7 +201,10 @@ static void D7_lock_held_past_the_bound(void)
 	CHECK_EQ(*p, 7);
 	*p = fill_word(tag, 0, 0);
 	CHECK_FILL(p, 1, tag, 0);
-	/* It stays in use where the write was not quite over yet when its page was wanted. */
+	/*
+	 * It stays in use where others hold it just when it is to move, as a CPU does that
+	 * is about to put it into the list of what is used often.
+	 */
 	if (!status)
 		page_back_in_use(pfn);
 	disk_swap_off();
