@@ -244,7 +244,7 @@ static __always_inline bool migrate_screen_entry(struct migrate_run *run, unsign
  */
 void migrate_run_screen(struct migrate_run *run)
 {
-	bool no_holes = userfaultfd_missing(run->args.vma);
+	bool no_holes = run->leave_holes || userfaultfd_missing(run->args.vma);
 	unsigned long i;
 
 	for (i = 0; i < run->args.npages; i++) {

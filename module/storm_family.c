@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Who a storm is about: the process that asked for it, and all that it starts.
+ *
+ * The kernel's tracepoints tell of each fork and exec, in the process that does it.  What a
+ * member becomes or starts is a member as well, before it runs; up to an exec after which it is
+ * another user, or may do more than who began.
+ *
+ * A process is known by its number, and an address space is a member's alone: of those that
+ * share one, as after vfork(), only the first has it here.  When it executes a program there is
+ * a new member for it, and the old one stays for as long as the address space that it has.
+ *
+ * Locking: &storm_lock for all families; innermost, and nothing waits under it.  Members
+ * come by the tracepoints, and go by the family's owner alone, which one thread is.
+ * &storm_watch_lock around the tracepoints' coming and going.
+ */
+#include <linux/binfmts.h>
+#include <linux/cred.h>
+#include <linux/err.h>
+#include <linux/hashtable.h>
+#include <linux/mm.h>
+#include <linux/pid.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/tracepoint.h>
+
+#include "control.h"
+#include "mockgpu_drm.h"
+#include "storm_family.h"
+
+static DEFINE_SPINLOCK(storm_lock);
+static DEFINE_HASHTABLE(storm_table, 8);
+
+static DEFINE_MUTEX(storm_watch_lock);
+static unsigned int storm_watchers;
+
+static unsigned long storm_key(const struct pid *pid)
+{
+	return (unsigned long)pid / sizeof(*pid);
+}
+
+/*
+ * Follow a process, which has an address space of its own if @mm is not NULL.  Where that
+ * cannot be it is counted.
+ */
+static void storm_follow(struct storm_family *family, struct pid *pid,
+			 struct mm_struct *mm)
+{
+	struct storm_member *member = NULL;
+
+	lockdep_assert_held(&storm_lock);
+
+	if (family->over)
+		return;
+	if (family->len < MOCKGPU_STORM_PROCESSES_MAX && !control_no_memory())
+		member = kzalloc(sizeof(*member), GFP_NOWAIT | __GFP_NOWARN | __GFP_ACCOUNT);
+	if (!member) {
+		family->missed++;
+		return;
+	}
+	member->family = family;
+	member->pid = get_pid(pid);
+	member->nth = family->nth++;
+	if (mm) {
+		mmgrab(mm);
+		member->mm = mm;
+	}
+	hash_add(storm_table, &member->node, storm_key(pid));
+	list_add(&member->list, &family->members);
+	family->len++;
+}
+
+/* A process of the list is on the way to be freed, and nobody else finds it any more. */
+static void storm_unlist(struct storm_member *member)
+{
+	lockdep_assert_held(&storm_lock);
+
+	hash_del(&member->node);
+	list_del(&member->list);
+	member->family->len--;
+}
+
+/* Somebody forks: the child of one who is followed is followed. */
+static void storm_on_fork(void *unused, struct task_struct *parent, struct task_struct *child)
+{
+	struct pid *pid = task_tgid(parent);
+	struct storm_member *member;
+	struct hlist_node *next;
+
+	if (!thread_group_leader(child))
+		return;
+	spin_lock(&storm_lock);
+	hash_for_each_possible_safe(storm_table, member, next, node, storm_key(pid)) {
+		if (member->pid == pid)
+			storm_follow(member->family, task_tgid(child),
+				     child->mm == parent->mm ? NULL : child->mm);
+	}
+	spin_unlock(&storm_lock);
+}
+
+/*
+ * Whether who executes a program stays who it was when it began: the same user, and with
+ * no more capabilities.
+ */
+static bool storm_may_stay(const struct storm_family *family,
+			   const struct linux_binprm *bprm)
+{
+	const struct cred *was = family->cred, *is = current_cred();
+
+	return !bprm->secureexec &&
+	       uid_eq(is->uid, was->uid) && uid_eq(is->euid, was->euid) &&
+	       uid_eq(is->suid, was->suid) && uid_eq(is->fsuid, was->fsuid) &&
+	       gid_eq(is->gid, was->gid) && gid_eq(is->egid, was->egid) &&
+	       gid_eq(is->sgid, was->sgid) && gid_eq(is->fsgid, was->fsgid) &&
+	       is->user_ns == was->user_ns &&
+	       cap_issubset(is->cap_permitted, was->cap_permitted);
+}
+
+/* Somebody executes a program, and has a new address space. */
+static void storm_on_exec(void *unused, struct task_struct *task, pid_t old_pid,
+			  struct linux_binprm *bprm)
+{
+	struct pid *pid = task_tgid(task);
+	struct storm_member *member;
+	struct hlist_node *next;
+
+	spin_lock(&storm_lock);
+	hash_for_each_possible_safe(storm_table, member, next, node, storm_key(pid)) {
+		if (member->pid != pid)
+			continue;
+		/* What it was has its end when its memory has gone. */
+		hash_del(&member->node);
+		if (storm_may_stay(member->family, bprm))
+			storm_follow(member->family, pid, task->mm);
+		else
+			member->family->left++;
+	}
+	spin_unlock(&storm_lock);
+}
+
+/* The kernel's own, which it does not export by name. */
+static struct storm_tracepoint {
+	const char *name;
+	void *probe;
+	struct tracepoint *tp;
+} storm_tracepoints[] = {
+	{ "sched_process_fork", storm_on_fork },
+	{ "sched_process_exec", storm_on_exec },
+};
+
+static void storm_find_tracepoint(struct tracepoint *tp, void *unused)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(storm_tracepoints); i++) {
+		if (!strcmp(tp->name, storm_tracepoints[i].name))
+			storm_tracepoints[i].tp = tp;
+	}
+}
+
+static void storm_unregister(unsigned int n)
+{
+	while (n--)
+		tracepoint_probe_unregister(storm_tracepoints[n].tp, storm_tracepoints[n].probe,
+					    NULL);
+	tracepoint_synchronize_unregister();
+}
+
+/* Begin to be told of forks and execs: 0, -EOPNOTSUPP or -ENOMEM. */
+static int storm_register(void)
+{
+	unsigned int i;
+	int ret;
+
+	for_each_kernel_tracepoint(storm_find_tracepoint, NULL);
+	for (i = 0; i < ARRAY_SIZE(storm_tracepoints); i++) {
+		ret = -EOPNOTSUPP;
+		if (storm_tracepoints[i].tp)
+			ret = tracepoint_probe_register(storm_tracepoints[i].tp,
+							storm_tracepoints[i].probe, NULL);
+		if (ret) {
+			storm_unregister(i);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+static int storm_watch(void)
+{
+	int ret = 0;
+
+	mutex_lock(&storm_watch_lock);
+	if (!storm_watchers)
+		ret = storm_register();
+	if (!ret)
+		storm_watchers++;
+	mutex_unlock(&storm_watch_lock);
+	return ret;
+}
+
+static void storm_unwatch(void)
+{
+	mutex_lock(&storm_watch_lock);
+	if (!--storm_watchers)
+		storm_unregister(ARRAY_SIZE(storm_tracepoints));
+	mutex_unlock(&storm_watch_lock);
+}
+
+/**
+ * storm_family_begin() - follow the calling process
+ * @family: family, all 0
+ *
+ * Context: may sleep.
+ * Return: 0, and then storm_family_end() and storm_family_fini() are to follow; -EOPNOTSUPP
+ * (the kernel does not tell of forks), -ENOMEM.
+ */
+int storm_family_begin(struct storm_family *family)
+{
+	int ret = storm_watch();
+
+	if (ret)
+		return ret;
+	family->cred = get_current_cred();
+	INIT_LIST_HEAD(&family->members);
+	spin_lock(&storm_lock);
+	storm_follow(family, task_tgid(current), current->mm);
+	ret = family->missed ? -ENOMEM : 0;
+	spin_unlock(&storm_lock);
+	if (ret)
+		storm_family_fini(family);
+	return ret;
+}
+
+/**
+ * storm_family_end() - follow nobody any more
+ * @family: family
+ *
+ * To be called until there is no member left.
+ *
+ * Context: any; the family's owner.
+ * Return: a member, which storm_member_free() is for; or NULL.
+ */
+struct storm_member *storm_family_end(struct storm_family *family)
+{
+	struct storm_member *member;
+
+	spin_lock(&storm_lock);
+	family->over = true;
+	member = list_first_entry_or_null(&family->members, struct storm_member, list);
+	if (member)
+		storm_unlist(member);
+	spin_unlock(&storm_lock);
+	return member;
+}
+
+/**
+ * storm_family_fini() - undo storm_family_begin()
+ * @family: family without members, that ended
+ *
+ * Context: may sleep; waits for tracepoints that are under way.
+ */
+void storm_family_fini(struct storm_family *family)
+{
+	put_cred(family->cred);
+	storm_unwatch();
+}
+
+/**
+ * storm_family_next() - who is next
+ * @family: family
+ *
+ * Context: any; the family's owner.
+ * Return: a member, which goes to the end of the list; NULL if there is none.
+ */
+struct storm_member *storm_family_next(struct storm_family *family)
+{
+	struct storm_member *member;
+
+	spin_lock(&storm_lock);
+	member = list_first_entry_or_null(&family->members, struct storm_member, list);
+	if (member)
+		list_move_tail(&member->list, &family->members);
+	spin_unlock(&storm_lock);
+	return member;
+}
+
+/**
+ * storm_member_ended() - has a member that has no memory nothing to come, either?
+ * @member: member
+ *
+ * Context: any; the family's owner.
+ * Return: whether it has not; then it is on no list any more.
+ */
+bool storm_member_ended(struct storm_member *member)
+{
+	bool ended;
+
+	spin_lock(&storm_lock);
+	ended = hlist_unhashed(&member->node) || !pid_has_task(member->pid, PIDTYPE_TGID);
+	if (ended)
+		storm_unlist(member);
+	spin_unlock(&storm_lock);
+	return ended;
+}
+
+/**
+ * storm_member_free() - free a member
+ * @member: one that is on no list, and has no memory
+ */
+void storm_member_free(struct storm_member *member)
+{
+	put_pid(member->pid);
+	kfree(member);
+}
+
+/**
+ * storm_family_look() - look at a family
+ * @family: family
+ * @copy: gets what it is now
+ * @processes: gets how many processes are followed
+ *
+ * Context: any.
+ */
+void storm_family_look(struct storm_family *family, struct storm_family *copy,
+		       unsigned int *processes)
+{
+	struct storm_member *member;
+
+	*processes = 0;
+	spin_lock(&storm_lock);
+	*copy = *family;
+	list_for_each_entry(member, &family->members, list)
+		*processes += !hlist_unhashed(&member->node);
+	spin_unlock(&storm_lock);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef MOCKGPU_STORM_WORK_H
+#define MOCKGPU_STORM_WORK_H
+
+#include <linux/types.h>
+
+struct storm_report;
+struct storm_spec;
+struct storm_work;
+struct svm;
+
+struct storm_work *storm_work_create(const struct storm_spec *spec, u64 nth, struct svm *svm);
+void storm_work_destroy(struct storm_work *work);
+unsigned int storm_work_step(struct storm_work *work, struct storm_report *report);
+void storm_work_finish(struct storm_work *work, struct storm_report *report);
+
+#endif
