@@ -52,6 +52,9 @@ check-upstream: guest-needs ## the kernel's own HMM tests, on every kernel or KE
 	@tests/vm/$(if $(MOCKGPU_KERNEL)$(DEBUG),check,check-matrix) -u $(if $(DEBUG),-d) \
 		$(if $(REPEAT),-r '$(REPEAT)') $(if $(VRAM),-v '$(VRAM)') $(T)
 
+check-storm: guest-needs ## programs from Debian's packages, and the kernel's own tests, while their memory moves; DEBUG=1
+	@tests/vm/check -s $(if $(DEBUG),-d) $(if $(REPEAT),-r '$(REPEAT)') $(if $(VRAM),-v '$(VRAM)') $(T)
+
 check-hibernate: guest-needs ## hibernate a guest, switch it off, boot it again: VRAM is as it was
 	$(call refuse,REPEAT)
 	@tests/vm/check -H $(if $(VRAM),-v '$(VRAM)') $(T)
@@ -147,5 +150,5 @@ guest-needs:
 	@tests/vm/needs guest
 
 .PHONY: all module userspace install demo check check-long check-matrix kernels \
-	check-debug check-upstream check-hibernate coverage bench vm vm-run lint \
+	check-debug check-upstream check-storm check-hibernate coverage bench vm vm-run lint \
 	dkms-install dkms-remove dkms-tree deb check-deb clean distclean help guest-needs

@@ -1,0 +1,29 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# The kernel's own tests of its memory management, which know nothing of device memory: what
+# passes without a storm passes in it.
+
+# shellcheck source=tests/storm/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# upstream NAME ARGUMENT...
+upstream()
+{
+	[ -x "$selftests/$1" ] || {
+		echo "# $1: this kernel has none, or it does not build here"
+		return 0
+	}
+	row "Z20_${1//-/_}" plain tap "$selftests/$@"
+}
+
+echo 16 >/proc/sys/vm/nr_hugepages
+upstream cow
+upstream gup_longterm
+upstream ksm_functional_tests
+upstream mremap_test
+upstream uffd-unit-tests
+upstream madv_populate
+upstream khugepaged
+upstream pagemap_ioctl
+finish
