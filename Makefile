@@ -73,12 +73,12 @@ bench: guest-needs ## speed, beside the kernel's own test driver; BENCH=icount: 
 vm: ## a root shell in the guest; SHARE=folder is /host there, read-only
 	@[ -t 0 ] || { echo "make vm needs a terminal; use make vm-run CMD='...'" >&2; exit 2; }
 	@tests/vm/needs guest
-	@tests/vm/run -i -s "$$SHARE" 'exec bash -l'
+	@tests/vm/run -i -y -s "$$SHARE" 'exec bash -l'
 
 vm-run: ## run CMD='...' in the guest, fails where it fails; SHARE= as well
 	@[ -n "$$CMD" ] || { echo "usage: make vm-run CMD='mockgpu info'" >&2; exit 2; }
 	@tests/vm/needs guest
-	@tests/vm/run -s "$$SHARE" "$$CMD"
+	@tests/vm/run -y -s "$$SHARE" "$$CMD"
 
 lint: guest-needs ## checkpatch, sparse, W=1, gcc -fanalyzer, shellcheck, man pages
 	@tests/lint/lint
