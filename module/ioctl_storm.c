@@ -5,6 +5,7 @@
  * A storm is about the process that calls, and what comes of it, whoever's memory is attached to
  * the file.  It takes no address, and tells none.
  */
+#include <linux/bits.h>
 #include <linux/err.h>
 #include <linux/log2.h>
 #include <linux/string.h>
@@ -21,7 +22,7 @@
 #define STORM_FLAGS	(MOCKGPU_STORM_RANDOM | MOCKGPU_STORM_PRESSURE | MOCKGPU_STORM_EXCLUSIVE | \
 			 MOCKGPU_STORM_GPU)
 #define STORM_SHARE_MAX	65536U
-#define STORM_RATE_MAX	(1ULL << 32)
+#define STORM_RATE_MAX	BIT_ULL(32)
 
 /* log2 of a number of pages, or a negative errno. */
 static int storm_order(u32 pages, u32 otherwise)

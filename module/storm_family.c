@@ -328,11 +328,12 @@ void storm_family_look(struct storm_family *family, struct storm_family *copy,
 		       unsigned int *processes)
 {
 	struct storm_member *member;
+	unsigned int count = 0;
 
-	*processes = 0;
 	spin_lock(&storm_lock);
 	*copy = *family;
 	list_for_each_entry(member, &family->members, list)
-		*processes += !hlist_unhashed(&member->node);
+		count += !hlist_unhashed(&member->node);
 	spin_unlock(&storm_lock);
+	*processes = count;
 }

@@ -5,8 +5,9 @@
  *
  * The address space is not kept alive by it.  It is used only by calls that the
  * process itself makes, or by a thread that holds it for that time (queues, storm.c), so
- * it is there while they run; in between, the process may exit, and the notifier then empties the device's page table.  Pages that
- * are in VRAM belong to the process, not to this object, and outlive it.
+ * it is there while they run; in between, the process may exit, and the notifier then
+ * empties the device's page table.  Pages that are in VRAM belong to the process, not to
+ * this object, and outlive it.
  *
  * Moving pages is in svm_migrate.c, advice in svm_advice.c and svm_policy.c.
  *

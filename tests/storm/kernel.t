@@ -10,11 +10,13 @@
 # upstream NAME ARGUMENT...
 upstream()
 {
-	[ -x "$selftests/$1" ] || {
-		echo "# $1: this kernel has none, or it does not build here"
+	local name=$1
+	shift
+	[ -x "$selftests/$name" ] || {
+		echo "# $name: this kernel has none, or it does not build here"
 		return 0
 	}
-	row "Z20_${1//-/_}" plain tap "$selftests/$@"
+	row "Z20_${name//-/_}" plain tap "$selftests/$name" "$@"
 }
 
 echo 16 >/proc/sys/vm/nr_hugepages
