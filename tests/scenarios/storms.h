@@ -19,7 +19,7 @@ struct target {
 	struct mockgpu_device *dev;
 	struct drm_mockgpu_storm_begin begin;
 	int ready, go;
-	_Atomic int *stop;
+	atomic_int *stop;
 	void (*then)(struct target *t);
 	int pipe[2];
 };

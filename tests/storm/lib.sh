@@ -10,6 +10,8 @@
 # MOCKGPU_STORM_TIME   seconds that a row has for that (400)
 # MOCKGPU_SEED         repeat a run's choices
 
+# shellcheck disable=SC2034 # used by those who read this file in, and by names made of names
+
 programs=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/programs
 selftests=/usr/lib/mockgpu/storm
 pages=${MOCKGPU_STORM_PAGES:-100000}
@@ -90,7 +92,7 @@ same()
 # row NAME OPTIONS FILTER COMMAND...: OPTIONS is all or plain
 row()
 {
-	local name=$1 kind=$2 i=0 to=0 home=0 faults=0 resident=0 covered=0 began end why=''
+	local name=$1 i=0 to=0 home=0 faults=0 resident=0 covered=0 began end why=''
 	local -n sets=options_$2
 	local options
 	filter=filter_$3
@@ -142,7 +144,7 @@ row()
 	if [ -z "$why" ] && [ $((covered * 10)) -lt $((resident * 9)) ]; then
 		why="less than 90 % of its memory has moved"
 	fi
-	if [ -z "$why" ] && [ $private = yes ] && [ $((faults * 100)) -lt "$pages" ]; then
+	if [ -z "$why" ] && [ "$private" = yes ] && [ $((faults * 100)) -lt "$pages" ]; then
 		why="it has hardly touched what had moved"
 	fi
 	if [ -z "$why" ]; then

@@ -301,11 +301,12 @@ static int run_in_storm(struct storm *t)
 	t->program.prepare = begin_storms;
 	if (t->points) {
 		ret = storm_points_new(&t->armed, t->devs[0], t->begin.seed);
-		if (ret) {
-			complain(ret == -EACCES ? "--points takes root: others' threads are held, too" :
-			 "cannot arm control points: %s", strerror(-ret));
+		if (ret == -EACCES)
+			complain("--points takes root: others' threads are held, too");
+		else if (ret)
+			complain("cannot arm control points: %s", strerror(-ret));
+		if (ret)
 			return EXIT_WATCH;
-		}
 	}
 	code = run(t, &t->result.ns, &t->result.status);
 	t->result.arms = storm_points_count(t->armed);
