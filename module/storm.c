@@ -157,7 +157,7 @@ static unsigned int storm_step(struct storm *storm)
 
 	if (!member)
 		return 0;
-	if (!member->mm || !mmget_not_zero(member->mm)) {
+	if (!storm_member_is_followed(member) || !member->mm || !mmget_not_zero(member->mm)) {
 		storm_clear_member(storm, member);
 		if (storm_member_ended(member))
 			storm_member_free(member);

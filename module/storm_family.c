@@ -7,8 +7,8 @@
  * another user, or may do more than who began.
  *
  * A process is known by its number, and an address space is a member's alone: of those that
- * share one, as after vfork(), only the first has it here.  When it executes a program there is
- * a new member for it, and the old one stays for as long as the address space that it has.
+ * share one, as after vfork(), only the first has it here.  When it executes a program it is a
+ * new member, and nothing more is done to what it had, which may be somebody's who is none.
  *
  * Locking: &storm_lock for all families; innermost, and nothing waits under it.  Members
  * come by the tracepoints, and go by the family's owner alone, which one thread is.
@@ -130,7 +130,7 @@ static void storm_on_exec(void *unused, struct task_struct *task, pid_t old_pid,
 	hash_for_each_possible_safe(storm_table, member, next, node, storm_key(pid)) {
 		if (member->pid != pid)
 			continue;
-		/* What it was has its end when its memory has gone. */
+		/* The family's owner clears up what it was. */
 		hash_del(&member->node);
 		if (storm_may_stay(member->family, bprm))
 			storm_follow(member->family, pid, task->mm);
@@ -285,6 +285,18 @@ struct storm_member *storm_family_next(struct storm_family *family)
 		list_move_tail(&member->list, &family->members);
 	spin_unlock(&storm_lock);
 	return member;
+}
+
+/**
+ * storm_member_is_followed() - is a member still what it was?
+ * @member: member
+ *
+ * Context: any; the family's owner.
+ * Return: whether it has not executed another program, as far as is known.
+ */
+bool storm_member_is_followed(const struct storm_member *member)
+{
+	return !hlist_unhashed_lockless(&member->node);
 }
 
 /**

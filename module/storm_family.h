@@ -55,6 +55,7 @@ int storm_family_begin(struct storm_family *family);
 struct storm_member *storm_family_end(struct storm_family *family);
 void storm_family_fini(struct storm_family *family);
 struct storm_member *storm_family_next(struct storm_family *family);
+bool storm_member_is_followed(const struct storm_member *member);
 bool storm_member_ended(struct storm_member *member);
 void storm_member_free(struct storm_member *member);
 void storm_family_look(struct storm_family *family, struct storm_family *copy,

@@ -230,9 +230,10 @@ static void X5_the_seed_repeats_the_choices(void)
 
 	arena = (uintptr_t)map_arena(66 * 512);
 	arena = (arena + HUGE - 1) & ~(HUGE - 1);
+	/* The other first: what is mapped changes little after the first time. */
+	see(&other, 43);
 	see(&first, 42);
 	see(&again, 42);
-	see(&other, 43);
 	CHECK(!memcmp(first.addr, again.addr, sizeof(first.addr)));
 	CHECK(memcmp(first.addr, other.addr, sizeof(first.addr)));
 }
