@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -128,6 +129,37 @@ static void X2_a_child_by_vfork(void)
 	storms_on(dev, 100);
 	end_cat(&t, pid);
 	AWAIT(dev, l, !l.processes);
+}
+
+/* It begins in a child by vfork(): what it has until it executes something is the parent's. */
+static void X2_not_the_parent_after_vfork(void)
+{
+	struct drm_mockgpu_storm_begin begin = { 0 };
+	struct mockgpu_device *dev = gpu_open(0);
+	struct drm_mockgpu_storm_look l;
+	uint16_t tag = new_tag();
+	void *p = map_filled(MANY, tag);
+	int fds[2];
+	pid_t pid;
+
+	CHECK_SYS(pipe(fds));
+	CHECK_SYS(dup2(fds[0], 0));
+	CHECK_SYS(fcntl(fds[1], F_SETFD, FD_CLOEXEC));
+	pid = (pid_t)CHECK_SYS(vfork());
+	if (!pid) {
+		if (!mockgpu_storm_begin(dev, &begin))
+			execl("/bin/cat", "cat", NULL);
+		_exit(1);
+	}
+	AWAIT(dev, l, l.followed == 2 && l.processes == 1);
+	/* The thread has seen that, too, when it has done something else. */
+	storms_on(dev, 100);
+	CHECK_FILL(p, MANY, tag, 0);
+	CHECK_EQ(mockgpu_to_system(dev, p, MANY * PAGE), 0);
+	storms_on(dev, 100);
+	CHECK_PLACE(dev, p, MANY, IN_SYSTEM);
+	CHECK_SYS(close(fds[1]));
+	join(pid);
 }
 
 #define CAT "/tmp/mockgpu-cat"
@@ -317,6 +349,7 @@ static void X3_it_ends_amid_forks(void)
 STORM(X2_a_program_that_is_executed)
 STORM(X2_children_and_their_children)
 STORM(X2_a_child_by_vfork)
+STORM(X2_not_the_parent_after_vfork)
 STORM(X2_not_a_program_with_set_user_id)
 STORM(X2_a_program_of_the_same_user)
 STORM(X2_not_a_program_of_another_user)
@@ -329,6 +362,7 @@ const struct scenario scenarios[] = {
 	SCENARIO(X2_a_program_that_is_executed),
 	SCENARIO(X2_children_and_their_children),
 	SCENARIO(X2_a_child_by_vfork),
+	SCENARIO(X2_not_the_parent_after_vfork),
 	SCENARIO(X2_not_a_program_with_set_user_id),
 	SCENARIO(X2_a_program_of_the_same_user),
 	SCENARIO(X2_not_a_program_of_another_user),
