@@ -44,7 +44,6 @@ static const char help[] =
 	"failed, or the two runs of --compare differ in their status; 126 if the program cannot\n"
 	"be run, 127 if it is not found.\n";
 
-#define DEVICES_MAX 16
 #define DEFAULT_RATE 20000
 #define TICK_MS 50
 #define SETTLE_MS 1000
