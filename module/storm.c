@@ -36,6 +36,9 @@
 /* For how long the thread sleeps before it looks whether there is something else to do. */
 #define STORM_NAP		ms_to_ktime(50)
 
+/* Processes that have gone and are cleared up before the next piece. */
+#define STORM_GONE		256U
+
 /* How far the thread may be behind its rate and make up for it. */
 #define STORM_ARREARS_NS	(20 * NSEC_PER_MSEC)
 
@@ -92,28 +95,30 @@ static void storm_publish(struct storm *storm)
 	spin_unlock(&storm->lock);
 }
 
-/* The address space has gone, or nobody wants to know of it any more. */
-static void storm_clear_member(struct storm *storm, struct storm_member *member)
+/*
+ * Clear up after processes that ended or executed a program, up to so many.  That is published
+ * before they are not counted any more, so who sees that nobody is left sees all of it.
+ */
+static void storm_clear_gone(struct storm *storm, unsigned int most)
 {
-	if (member->work) {
-		storm_work_finish(member->work, &storm->running);
-		storm_work_destroy(member->work);
+	struct storm_member *member;
+
+	while (most-- && (member = storm_family_gone(&storm->family))) {
+		if (member->work) {
+			storm_work_finish(member->work, &storm->running);
+			storm_work_destroy(member->work);
+			storm_publish(storm);
+		}
+		storm_member_free(member);
+		cond_resched();
 	}
-	member->work = NULL;
-	if (member->mm)
-		mmdrop(member->mm);
-	member->mm = NULL;
 }
 
 /* Let everybody go. */
 static void storm_finish(struct storm *storm)
 {
-	struct storm_member *member;
-
-	while ((member = storm_family_end(&storm->family))) {
-		storm_clear_member(storm, member);
-		storm_member_free(member);
-	}
+	storm_family_end(&storm->family);
+	storm_clear_gone(storm, UINT_MAX);
 	storm_publish(storm);
 }
 
@@ -155,14 +160,9 @@ static unsigned int storm_step(struct storm *storm)
 	struct storm_member *member = storm_family_next(&storm->family);
 	unsigned int moved;
 
-	if (!member)
+	/* One who is ending is told of at once, if it has not been. */
+	if (!member || !mmget_not_zero(member->mm))
 		return 0;
-	if (!storm_member_is_followed(member) || !member->mm || !mmget_not_zero(member->mm)) {
-		storm_clear_member(storm, member);
-		if (storm_member_ended(member))
-			storm_member_free(member);
-		return 0;
-	}
 	moved = storm_step_member(storm, member);
 	/* Perhaps the last user: tearing it down takes long, and calls our notifiers. */
 	mmput_async(member->mm);
@@ -211,13 +211,17 @@ static bool storm_is_at_end(const struct storm *storm)
 	       ktime_to_ns(ktime_sub(ktime_get(), storm->began)) >= storm->spec.duration_ns;
 }
 
-/* A piece, if it is time for it.  Returns whether the storm is over. */
+/*
+ * A piece, if it is time for it; processes come and go at any time.  Returns whether the storm is
+ * over.
+ */
 static bool storm_do(struct storm *storm)
 {
 	bool due = storm_is_due(storm), over;
 	unsigned int moved = 0;
 
 	engine_gate_enter(&storm->stopping);
+	storm_clear_gone(storm, STORM_GONE);
 	over = storm_is_at_end(storm);
 	if (over)
 		storm_finish(storm);
@@ -391,11 +395,13 @@ void storm_look(struct storm *storm, struct storm_report *report)
 {
 	struct storm_family family;
 
+	/* In this order: see storm_clear_gone(). */
+	storm_family_look(&storm->family, &family);
 	spin_lock(&storm->lock);
 	*report = storm->report;
 	spin_unlock(&storm->lock);
-	storm_family_look(&storm->family, &family, &report->processes);
-	report->over = family.over;
+	report->over = family.over && !family.len;
+	report->processes = family.len;
 	report->followed = family.nth;
 	report->missed = family.missed;
 	report->left = family.left;

@@ -2,17 +2,18 @@
 /*
  * Who a storm is about: the process that asked for it, and all that it starts.
  *
- * The kernel's tracepoints tell of each fork and exec, in the process that does it.  What a
- * member becomes or starts is a member as well, before it runs; up to an exec after which it is
+ * The kernel's tracepoints tell of each fork, exec and exit, in the process that does it.  What
+ * a member becomes or starts is a member as well, before it runs; up to an exec after which it is
  * another user, or may do more than who began.
  *
  * A process is known by its number, and an address space is a member's alone: of those that
- * share one, as after vfork(), only the first has it here.  When it executes a program it is a
- * new member, and nothing more is done to what it had, which may be somebody's who is none.
+ * share one, as after vfork(), only the first has it here, and others are its guests.  When a
+ * process executes a program it is a new member, and nothing more is done to what it had, which
+ * may be somebody's who is none.
  *
- * Locking: &storm_lock for all families; innermost, and nothing waits under it.  Members
- * come by the tracepoints, and go by the family's owner alone, which one thread is.
- * &storm_watch_lock around the tracepoints' coming and going.
+ * Locking: &storm_lock for all families; innermost, and nothing waits under it.  Members come
+ * and go by the tracepoints; those that went are cleared up by the family's owner, which one
+ * thread is.  &storm_watch_lock around the tracepoints' own coming and going.
  */
 #include <linux/binfmts.h>
 #include <linux/cred.h>
@@ -26,9 +27,15 @@
 #include <linux/string.h>
 #include <linux/tracepoint.h>
 
+#include <trace/events/sched.h>
+
+#include "compat/compat_misc.h"
 #include "control.h"
 #include "mockgpu_drm.h"
 #include "storm_family.h"
+
+/* How many members there are in all, those included that have gone and are not cleared up. */
+#define STORM_MEMBERS	(2 * MOCKGPU_STORM_PROCESSES_MAX)
 
 static DEFINE_SPINLOCK(storm_lock);
 static DEFINE_HASHTABLE(storm_table, 8);
@@ -36,17 +43,26 @@ static DEFINE_HASHTABLE(storm_table, 8);
 static DEFINE_MUTEX(storm_watch_lock);
 static unsigned int storm_watchers;
 
-static unsigned long storm_key(const struct pid *pid)
+static struct hlist_head *storm_bucket(const struct pid *pid)
 {
-	return (unsigned long)pid / sizeof(*pid);
+	return &storm_table[hash_min((unsigned long)pid / sizeof(*pid), HASH_BITS(storm_table))];
 }
 
 /*
- * Follow a process, which has an address space of its own if @mm is not NULL.  Where that
+ * Whether a process is a member of nothing, as most are.  It is seen without the lock, as what
+ * makes it one happens before it goes on.
+ */
+static bool storm_is_stranger(const struct pid *pid)
+{
+	return hlist_empty(storm_bucket(pid));
+}
+
+/*
+ * Follow a process, whose address space is another member's already if it is a guest.  Where that
  * cannot be it is counted.
  */
-static void storm_follow(struct storm_family *family, struct pid *pid,
-			 struct mm_struct *mm)
+static void storm_follow(struct storm_family *family, struct pid *pid, struct mm_struct *mm,
+			 bool guest)
 {
 	struct storm_member *member = NULL;
 
@@ -54,7 +70,8 @@ static void storm_follow(struct storm_family *family, struct pid *pid,
 
 	if (family->over)
 		return;
-	if (family->len < MOCKGPU_STORM_PROCESSES_MAX && !control_no_memory())
+	if (family->followed < MOCKGPU_STORM_PROCESSES_MAX && family->len < STORM_MEMBERS &&
+	    !control_no_memory())
 		member = kzalloc(sizeof(*member), GFP_NOWAIT | __GFP_NOWARN | __GFP_ACCOUNT);
 	if (!member) {
 		family->missed++;
@@ -63,23 +80,24 @@ static void storm_follow(struct storm_family *family, struct pid *pid,
 	member->family = family;
 	member->pid = get_pid(pid);
 	member->nth = family->nth++;
-	if (mm) {
-		mmgrab(mm);
-		member->mm = mm;
-	}
-	hash_add(storm_table, &member->node, storm_key(pid));
-	list_add(&member->list, &family->members);
+	member->mm = mm;
+	mmgrab(mm);
+	hlist_add_head(&member->node, storm_bucket(pid));
+	list_add(&member->list, guest ? &family->guests : &family->members);
+	family->followed++;
 	family->len++;
 }
 
-/* A process of the list is on the way to be freed, and nobody else finds it any more. */
-static void storm_unlist(struct storm_member *member)
+/* A process is not what it was any more: the family's owner clears up what that had. */
+static void storm_leave(struct storm_member *member)
 {
+	struct storm_family *family = member->family;
+
 	lockdep_assert_held(&storm_lock);
 
-	hash_del(&member->node);
-	list_del(&member->list);
-	member->family->len--;
+	hlist_del_init(&member->node);
+	list_move_tail(&member->list, &family->gone);
+	family->followed--;
 }
 
 /* Somebody forks: the child of one who is followed is followed. */
@@ -89,13 +107,13 @@ static void storm_on_fork(void *unused, struct task_struct *parent, struct task_
 	struct storm_member *member;
 	struct hlist_node *next;
 
-	if (!thread_group_leader(child))
+	if (!thread_group_leader(child) || storm_is_stranger(pid))
 		return;
 	spin_lock(&storm_lock);
-	hash_for_each_possible_safe(storm_table, member, next, node, storm_key(pid)) {
+	hlist_for_each_entry_safe(member, next, storm_bucket(pid), node) {
 		if (member->pid == pid)
-			storm_follow(member->family, task_tgid(child),
-				     child->mm == parent->mm ? NULL : child->mm);
+			storm_follow(member->family, task_tgid(child), child->mm,
+				     child->mm == parent->mm);
 	}
 	spin_unlock(&storm_lock);
 }
@@ -126,16 +144,34 @@ static void storm_on_exec(void *unused, struct task_struct *task, pid_t old_pid,
 	struct storm_member *member;
 	struct hlist_node *next;
 
+	if (storm_is_stranger(pid))
+		return;
 	spin_lock(&storm_lock);
-	hash_for_each_possible_safe(storm_table, member, next, node, storm_key(pid)) {
+	hlist_for_each_entry_safe(member, next, storm_bucket(pid), node) {
 		if (member->pid != pid)
 			continue;
-		/* The family's owner clears up what it was. */
-		hash_del(&member->node);
+		storm_leave(member);
 		if (storm_may_stay(member->family, bprm))
-			storm_follow(member->family, pid, task->mm);
+			storm_follow(member->family, pid, task->mm, false);
 		else
 			member->family->left++;
+	}
+	spin_unlock(&storm_lock);
+}
+
+/* A thread ends, and its process if it is the last: that executes nothing any more. */
+static void storm_on_exit(COMPAT_EXIT_PROBE_ARGS(unused, task))
+{
+	struct pid *pid = task_tgid(task);
+	struct storm_member *member;
+	struct hlist_node *next;
+
+	if (storm_is_stranger(pid) || atomic_read(&task->signal->live))
+		return;
+	spin_lock(&storm_lock);
+	hlist_for_each_entry_safe(member, next, storm_bucket(pid), node) {
+		if (member->pid == pid)
+			storm_leave(member);
 	}
 	spin_unlock(&storm_lock);
 }
@@ -148,7 +184,16 @@ static struct storm_tracepoint {
 } storm_tracepoints[] = {
 	{ "sched_process_fork", storm_on_fork },
 	{ "sched_process_exec", storm_on_exec },
+	{ "sched_process_exit", storm_on_exit },
 };
+
+/* Says no more than that the three are what the kernel calls. */
+static void storm_check_probes(void)
+{
+	check_trace_callback_type_sched_process_fork(storm_on_fork);
+	check_trace_callback_type_sched_process_exec(storm_on_exec);
+	check_trace_callback_type_sched_process_exit(storm_on_exit);
+}
 
 static void storm_find_tracepoint(struct tracepoint *tp, void *unused)
 {
@@ -168,12 +213,13 @@ static void storm_unregister(unsigned int n)
 	tracepoint_synchronize_unregister();
 }
 
-/* Begin to be told of forks and execs: 0, -EOPNOTSUPP or -ENOMEM. */
+/* Begin to be told of forks, execs and exits: 0, -EOPNOTSUPP or -ENOMEM. */
 static int storm_register(void)
 {
 	unsigned int i;
 	int ret;
 
+	storm_check_probes();
 	for_each_kernel_tracepoint(storm_find_tracepoint, NULL);
 	for (i = 0; i < ARRAY_SIZE(storm_tracepoints); i++) {
 		ret = -EOPNOTSUPP;
@@ -225,8 +271,10 @@ int storm_family_begin(struct storm_family *family)
 		return ret;
 	family->cred = get_current_cred();
 	INIT_LIST_HEAD(&family->members);
+	INIT_LIST_HEAD(&family->guests);
+	INIT_LIST_HEAD(&family->gone);
 	spin_lock(&storm_lock);
-	storm_follow(family, task_tgid(current), current->mm);
+	storm_follow(family, task_tgid(current), current->mm, false);
 	ret = family->missed ? -ENOMEM : 0;
 	spin_unlock(&storm_lock);
 	if (ret)
@@ -238,22 +286,20 @@ int storm_family_begin(struct storm_family *family)
  * storm_family_end() - follow nobody any more
  * @family: family
  *
- * To be called until there is no member left.
+ * Whoever was followed has gone, as storm_family_gone() says.
  *
- * Context: any; the family's owner.
- * Return: a member, which storm_member_free() is for; or NULL.
+ * Context: any.
  */
-struct storm_member *storm_family_end(struct storm_family *family)
+void storm_family_end(struct storm_family *family)
 {
-	struct storm_member *member;
+	struct storm_member *member, *next;
 
 	spin_lock(&storm_lock);
 	family->over = true;
-	member = list_first_entry_or_null(&family->members, struct storm_member, list);
-	if (member)
-		storm_unlist(member);
+	list_splice_init(&family->guests, &family->members);
+	list_for_each_entry_safe(member, next, &family->members, list)
+		storm_leave(member);
 	spin_unlock(&storm_lock);
-	return member;
 }
 
 /**
@@ -273,7 +319,8 @@ void storm_family_fini(struct storm_family *family)
  * @family: family
  *
  * Context: any; the family's owner.
- * Return: a member, which goes to the end of the list; NULL if there is none.
+ * Return: a member that has memory of its own, which goes to the end of the list; NULL if there
+ * is none.
  */
 struct storm_member *storm_family_next(struct storm_family *family)
 {
@@ -288,42 +335,35 @@ struct storm_member *storm_family_next(struct storm_family *family)
 }
 
 /**
- * storm_member_is_followed() - is a member still what it was?
- * @member: member
+ * storm_family_gone() - who has gone
+ * @family: family
  *
  * Context: any; the family's owner.
- * Return: whether it has not executed another program, as far as is known.
+ * Return: a member that has ended or executed a program, for storm_member_free(); or NULL.
  */
-bool storm_member_is_followed(const struct storm_member *member)
+struct storm_member *storm_family_gone(struct storm_family *family)
 {
-	return !hlist_unhashed_lockless(&member->node);
-}
-
-/**
- * storm_member_ended() - has a member that has no memory nothing to come, either?
- * @member: member
- *
- * Context: any; the family's owner.
- * Return: whether it has not; then it is on no list any more.
- */
-bool storm_member_ended(struct storm_member *member)
-{
-	bool ended;
+	struct storm_member *member;
 
 	spin_lock(&storm_lock);
-	ended = hlist_unhashed(&member->node) || !pid_has_task(member->pid, PIDTYPE_TGID);
-	if (ended)
-		storm_unlist(member);
+	member = list_first_entry_or_null(&family->gone, struct storm_member, list);
 	spin_unlock(&storm_lock);
-	return ended;
+	return member;
 }
 
 /**
  * storm_member_free() - free a member
- * @member: one that is on no list, and has no memory
+ * @member: one that has gone, and is cleared up
+ *
+ * Context: may sleep; the family's owner.
  */
 void storm_member_free(struct storm_member *member)
 {
+	spin_lock(&storm_lock);
+	list_del(&member->list);
+	member->family->len--;
+	spin_unlock(&storm_lock);
+	mmdrop(member->mm);
 	put_pid(member->pid);
 	kfree(member);
 }
@@ -332,20 +372,12 @@ void storm_member_free(struct storm_member *member)
  * storm_family_look() - look at a family
  * @family: family
  * @copy: gets what it is now
- * @processes: gets how many processes are followed
  *
  * Context: any.
  */
-void storm_family_look(struct storm_family *family, struct storm_family *copy,
-		       unsigned int *processes)
+void storm_family_look(struct storm_family *family, struct storm_family *copy)
 {
-	struct storm_member *member;
-	unsigned int count = 0;
-
 	spin_lock(&storm_lock);
 	*copy = *family;
-	list_for_each_entry(member, &family->members, list)
-		count += !hlist_unhashed(&member->node);
 	spin_unlock(&storm_lock);
-	*processes = count;
 }
