@@ -205,8 +205,11 @@ static bool storm_is_due(struct storm *storm)
 	return wait <= STORM_NAP;
 }
 
-static bool storm_is_at_end(const struct storm *storm)
+/* Whether there is nobody left, or it has lasted as long as it was to. */
+static bool storm_is_at_end(struct storm *storm)
 {
+	if (storm_family_is_over(&storm->family))
+		return true;
 	return storm->spec.duration_ns &&
 	       ktime_to_ns(ktime_sub(ktime_get(), storm->began)) >= storm->spec.duration_ns;
 }

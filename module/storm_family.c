@@ -352,6 +352,23 @@ struct storm_member *storm_family_gone(struct storm_family *family)
 }
 
 /**
+ * storm_family_is_over() - is nobody followed any more?
+ * @family: family
+ *
+ * Context: any.
+ * Return: whether that is so; then nobody will be, as each comes of another.
+ */
+bool storm_family_is_over(struct storm_family *family)
+{
+	bool over;
+
+	spin_lock(&storm_lock);
+	over = !family->followed;
+	spin_unlock(&storm_lock);
+	return over;
+}
+
+/**
  * storm_member_free() - free a member
  * @member: one that has gone, and is cleared up
  *

@@ -61,6 +61,7 @@ void storm_family_end(struct storm_family *family);
 void storm_family_fini(struct storm_family *family);
 struct storm_member *storm_family_next(struct storm_family *family);
 struct storm_member *storm_family_gone(struct storm_family *family);
+bool storm_family_is_over(struct storm_family *family);
 void storm_member_free(struct storm_member *member);
 void storm_family_look(struct storm_family *family, struct storm_family *copy);
 
