@@ -20,10 +20,10 @@
 
 /*
  * How long queues are waited for.  What one does between two looks at the gate is a page's worth,
- * and no link or control point holds it then.  That takes as long as it is tried to make room for
- * what goes with the page (three seconds: see svm_room.c and evict.c), to map it while others
- * change the mapping, or to have it exclusively (a second each).  Only a page that others are to
- * bring may take longer.
+ * or with a storm a piece's, and no link or control point holds it then.  That takes as long as it
+ * is tried to make room for what goes with the page (three seconds: see svm_room.c and evict.c), to
+ * map it while others change the mapping, or to have it exclusively (a second each).  Only a page
+ * that others are to bring may take longer.
  */
 #define GATE_TIMEOUT	(5 * HZ)
 
@@ -98,6 +98,19 @@ void engine_gate_pass(const int *stopping)
 		return;
 	engine_gate_leave();
 	engine_gate_enter(stopping);
+}
+
+/**
+ * engine_gate_is_closed() - between two pieces of work: is the machine to sleep?
+ *
+ * For who cannot wait where it is, and ends its work early.
+ *
+ * Context: any.
+ * Return: whether engine_gate_enter() would wait.
+ */
+bool engine_gate_is_closed(void)
+{
+	return READ_ONCE(gate.closed);
 }
 
 /**

@@ -148,7 +148,7 @@ static unsigned int storm_step_member(struct storm *storm, struct storm_member *
 	if (!member->work)
 		member->work = storm_begin_work(storm, member);
 	if (member->work)
-		moved = storm_work_step(member->work, &storm->running);
+		moved = storm_work_step(member->work, &storm->running, &storm->stopping);
 	kthread_unuse_mm(member->mm);
 	set_active_memcg(old);
 	mem_cgroup_put(memcg);

@@ -23,6 +23,7 @@
 #include <linux/userfaultfd_k.h>
 
 #include "control.h"
+#include "engine_gate.h"
 #include "exclusive.h"
 #include "stats.h"
 #include "storm.h"
@@ -33,6 +34,9 @@
 /* Stretches that are looked up at once, and mappings that are looked at for that. */
 #define STORM_STRETCHES		256U
 #define STORM_LOOKS		1024U
+
+/* For how long the device uses a piece at once, at the most. */
+#define STORM_USE		ms_to_ktime(50)
 
 /* Pieces that are in VRAM before the first of them comes home. */
 #define STORM_PIECES		16U
@@ -330,22 +334,31 @@ static void storm_read(struct storm_work *work, unsigned long addr, struct storm
 	stats_add(work->svm->stats, STAT_GPU_BYTES_READ, PAGE_SIZE);
 }
 
+/* Whether the storm's thread has to do something else, which may be to end. */
+static bool storm_is_wanted(const int *stopping)
+{
+	return READ_ONCE(*stopping) || signal_pending(current) || engine_gate_is_closed();
+}
+
 /*
  * The device uses pages of a piece: those in its VRAM, or those that are not, which it makes
  * exclusive.  A page that is not there, or may not be written, is left in peace, as the fault
  * would change something.
  */
 static void storm_use(struct storm_work *work, const struct storm_piece *piece, bool local,
-		      struct storm_report *report)
+		      struct storm_report *report, const int *stopping)
 {
+	ktime_t until = ktime_add(ktime_get(), STORM_USE);
 	unsigned int i;
 
 	if (svm_residency(work->svm, piece->start, piece->npages, work->res))
 		return;
-	for (i = 0; i < piece->npages && !signal_pending(current); i++) {
+	for (i = 0; i < piece->npages; i++) {
 		unsigned long addr = piece->start + i * PAGE_SIZE;
 		u32 res = work->res[i];
 
+		if (storm_is_wanted(stopping) || ktime_after(ktime_get(), until))
+			break;
 		if (!(res & MOCKGPU_RES_PRESENT) || (res & MOCKGPU_RES_ZERO) ||
 		    !(res & MOCKGPU_RES_VRAM) == local)
 			continue;
@@ -372,12 +385,16 @@ static unsigned int storm_bring_home(struct storm_work *work, struct storm_repor
  * storm_work_step() - storm a piece of a process's memory
  * @work: object
  * @report: added to
+ * @stopping: what is not 0 if the thread is to end
+ *
+ * Ends early where the thread is to end, or the gate is closed.
  *
  * Context: a thread that takes SIGKILL and has the address space in use; may sleep; takes
  * mmap_lock for read.
  * Return: pages that moved.
  */
-unsigned int storm_work_step(struct storm_work *work, struct storm_report *report)
+unsigned int storm_work_step(struct storm_work *work, struct storm_report *report,
+			     const int *stopping)
 {
 	struct storm_piece piece;
 	unsigned int moved;
@@ -386,12 +403,15 @@ unsigned int storm_work_step(struct storm_work *work, struct storm_report *repor
 	if (!storm_next_piece(work, report, &piece, &armed))
 		return 0;
 	if ((work->spec->flags & MOCKGPU_STORM_EXCLUSIVE) && !armed && !storm_choose(work, 4))
-		storm_use(work, &piece, false, report);
+		storm_use(work, &piece, false, report, stopping);
+	if (storm_is_wanted(stopping))
+		return 0;
 	moved = storm_move(work, &piece, true, report->to_vram);
 	storm_count(work, piece.npages);
 	if ((work->spec->flags & MOCKGPU_STORM_GPU) && !armed)
-		storm_use(work, &piece, true, report);
-	moved += storm_bring_home(work, report);
+		storm_use(work, &piece, true, report, stopping);
+	if (!storm_is_wanted(stopping))
+		moved += storm_bring_home(work, report);
 	work->piece[work->oldest] = piece;
 	work->oldest = (work->oldest + 1) % STORM_PIECES;
 	return moved;

@@ -11,7 +11,8 @@ struct svm;
 
 struct storm_work *storm_work_create(const struct storm_spec *spec, u64 nth, struct svm *svm);
 void storm_work_destroy(struct storm_work *work);
-unsigned int storm_work_step(struct storm_work *work, struct storm_report *report);
+unsigned int storm_work_step(struct storm_work *work, struct storm_report *report,
+			     const int *stopping);
 void storm_work_finish(struct storm_work *work, struct storm_report *report);
 
 #endif
