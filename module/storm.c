@@ -57,6 +57,7 @@
  * @running: the thread's own report
  * @end_lock: one who ends it at a time; protects @thread
  * @thread: does it, or NULL
+ * @tools: what it works with
  * @family: whom it is about
  * @lock: protects @report
  * @report: as of the last piece
@@ -80,6 +81,7 @@ struct storm {
 
 	struct mutex end_lock; /* for @thread */
 	struct task_struct *thread;
+	struct storm_tools *tools;
 
 	struct storm_family family;
 
@@ -130,7 +132,7 @@ static struct storm_work *storm_begin_work(struct storm *storm, struct storm_mem
 	svm = svm_create(storm->vram, storm->charge, storm->stats, member->mm, member->pid);
 	if (!svm)
 		return NULL;
-	work = storm_work_create(&storm->spec, member->nth, svm);
+	work = storm_work_create(&storm->spec, member->nth, svm, storm->tools);
 	if (!work)
 		svm_destroy(svm);
 	return work;
@@ -276,6 +278,11 @@ static struct storm *storm_create(const struct storm_spec *spec, struct vram *vr
 		storm = kzalloc(sizeof(*storm), GFP_KERNEL_ACCOUNT);
 	if (!storm)
 		return NULL;
+	storm->tools = storm_tools_create(spec);
+	if (!storm->tools) {
+		kfree(storm);
+		return NULL;
+	}
 	storm->spec = *spec;
 	storm->vram = vram;
 	storm->charge = charge;
@@ -301,8 +308,8 @@ static struct storm *storm_create(const struct storm_spec *spec, struct vram *vr
  * All of it is to be there until storm_free(), and nobody is to end it before this returns.
  *
  * Context: may sleep.
- * Return: the storm; or an ERR_PTR: -ENOSPC (as many threads as the user may have), -ENOMEM,
- * -EINTR, -EOPNOTSUPP (the kernel does not tell of forks).
+ * Return: the storm; or an ERR_PTR: -ENOSPC (as many threads as the user may have, or as many
+ * storms as a process may be in), -ENOMEM, -EINTR, -EOPNOTSUPP (the kernel does not tell of forks).
  */
 struct storm *storm_begin(const struct storm_spec *spec, struct vram *vram,
 			  struct vram_charge *charge, struct mockgpu_stats *stats,
@@ -333,7 +340,7 @@ err_finish:
 	storm_finish(storm);
 	storm_family_fini(&storm->family);
 err_free:
-	kfree(storm);
+	storm_free(storm);
 err_quota:
 	quota_give(quota, QUOTA_QUEUES, 1);
 	return ERR_PTR(ret);
@@ -384,6 +391,7 @@ void storm_end(struct storm *storm)
 void storm_free(struct storm *storm)
 {
 	mutex_destroy(&storm->end_lock);
+	storm_tools_destroy(storm->tools);
 	kfree(storm);
 }
 

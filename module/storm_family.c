@@ -255,13 +255,34 @@ static void storm_unwatch(void)
 	mutex_unlock(&storm_watch_lock);
 }
 
+/*
+ * Begin with a process, which may be in so many storms: each of its forks has to tell all of them.
+ * 0, -ENOSPC or -ENOMEM.
+ */
+static int storm_follow_first(struct storm_family *family, struct pid *pid, struct mm_struct *mm)
+{
+	struct storm_member *member;
+	unsigned int storms = 0;
+	int ret = -ENOSPC;
+
+	spin_lock(&storm_lock);
+	hlist_for_each_entry(member, storm_bucket(pid), node)
+		storms += member->pid == pid;
+	if (storms < MOCKGPU_PROCESS_STORMS_MAX) {
+		storm_follow(family, pid, mm, false);
+		ret = family->missed ? -ENOMEM : 0;
+	}
+	spin_unlock(&storm_lock);
+	return ret;
+}
+
 /**
  * storm_family_begin() - follow the calling process
  * @family: family, all 0
  *
  * Context: may sleep.
  * Return: 0, and then storm_family_end() and storm_family_fini() are to follow; -EOPNOTSUPP
- * (the kernel does not tell of forks), -ENOMEM.
+ * (the kernel does not tell of forks), -ENOSPC (it is in too many storms), -ENOMEM.
  */
 int storm_family_begin(struct storm_family *family)
 {
@@ -273,10 +294,7 @@ int storm_family_begin(struct storm_family *family)
 	INIT_LIST_HEAD(&family->members);
 	INIT_LIST_HEAD(&family->guests);
 	INIT_LIST_HEAD(&family->gone);
-	spin_lock(&storm_lock);
-	storm_follow(family, task_tgid(current), current->mm, false);
-	ret = family->missed ? -ENOMEM : 0;
-	spin_unlock(&storm_lock);
+	ret = storm_follow_first(family, task_tgid(current), current->mm);
 	if (ret)
 		storm_family_fini(family);
 	return ret;

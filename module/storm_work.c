@@ -66,8 +66,23 @@ struct storm_piece {
 };
 
 /**
+ * struct storm_tools - what a step needs room for; the same for all processes of a storm
+ * @mig: for pages that move
+ * @status: of the pages of a piece
+ * @res: likewise
+ * @page: room for a page that the device reads
+ */
+struct storm_tools {
+	struct svm_migration *mig;
+	u8 status[SVM_WINDOW_PAGES];
+	u32 res[SVM_WINDOW_PAGES];
+	u8 page[PAGE_SIZE];
+};
+
+/**
  * struct storm_work - a process's memory in a storm
  * @spec: of the storm; fixed
+ * @tools: of its thread; fixed
  * @svm: the memory; fixed
  * @random: for the next choice
  * @cursor: where to look for further stretches
@@ -83,12 +98,10 @@ struct storm_piece {
  * @told_resident: what the report has of this process
  * @told_covered: likewise
  * @whole: the report has a whole round
- * @status: of the pages of a piece
- * @res: likewise
- * @page: room for a page that the device reads
  */
 struct storm_work {
 	const struct storm_spec *spec;
+	struct storm_tools *tools;
 	struct svm *svm;
 	struct rnd_state random;
 	unsigned long cursor;
@@ -104,21 +117,58 @@ struct storm_work {
 	u64 told_resident;
 	u64 told_covered;
 	bool whole;
-	u8 status[SVM_WINDOW_PAGES];
-	u32 res[SVM_WINDOW_PAGES];
-	u8 page[PAGE_SIZE];
 };
+
+/**
+ * storm_tools_create() - get ready for storm_work_step()
+ * @spec: of the storm
+ *
+ * Context: may sleep.
+ * Return: what one thread works with, or NULL where there is no memory.
+ */
+struct storm_tools *storm_tools_create(const struct storm_spec *spec)
+{
+	struct storm_tools *tools = NULL;
+
+	if (!control_no_memory())
+		tools = kvzalloc(sizeof(*tools), GFP_KERNEL_ACCOUNT);
+	if (!tools)
+		return NULL;
+	tools->mig = svm_migration_create(NULL, true, MOCKGPU_CAUSE_STORM);
+	if (!tools->mig) {
+		kvfree(tools);
+		return NULL;
+	}
+	tools->mig->hasty = true;
+	tools->mig->leave_holes = true;
+	tools->mig->no_evict = !(spec->flags & MOCKGPU_STORM_PRESSURE);
+	return tools;
+}
+
+/**
+ * storm_tools_destroy() - undo storm_tools_create()
+ * @tools: what it returned
+ *
+ * Context: may sleep.
+ */
+void storm_tools_destroy(struct storm_tools *tools)
+{
+	svm_migration_destroy(tools->mig);
+	kvfree(tools);
+}
 
 /**
  * storm_work_create() - begin with a process's memory
  * @spec: of the storm; there for as long as the object
  * @nth: the process's number in the storm
  * @svm: the memory; the object's if this succeeds
+ * @tools: of the storm; there for as long as the object
  *
  * Context: may sleep.
  * Return: the object, or NULL where there is no memory.
  */
-struct storm_work *storm_work_create(const struct storm_spec *spec, u64 nth, struct svm *svm)
+struct storm_work *storm_work_create(const struct storm_spec *spec, u64 nth, struct svm *svm,
+				     struct storm_tools *tools)
 {
 	struct storm_work *work = NULL;
 
@@ -127,6 +177,7 @@ struct storm_work *storm_work_create(const struct storm_spec *spec, u64 nth, str
 	if (!work)
 		return NULL;
 	work->spec = spec;
+	work->tools = tools;
 	work->svm = svm;
 	prandom_seed_state(&work->random, spec->seed ^ hash_64(nth, 64));
 	return work;
@@ -255,24 +306,22 @@ static bool storm_next_piece(struct storm_work *work, struct storm_report *repor
 	return true;
 }
 
-/* Move a piece.  Returns how many pages moved; what became of each is in @work->status. */
+/* Move a piece.  Returns how many pages moved; what became of each is in the tools' status. */
 static unsigned int storm_move(struct storm_work *work, const struct storm_piece *piece,
 			       bool to_vram, u64 *count)
 {
-	struct svm_migration *mig;
+	struct svm_migration *mig = work->tools->mig;
+	u8 *status = work->tools->status;
 	unsigned int i, moved = 0;
 
-	mig = svm_migration_create(work->svm, to_vram, MOCKGPU_CAUSE_STORM);
-	if (!mig)
-		return 0;
-	mig->hasty = true;
-	mig->leave_holes = true;
-	mig->no_evict = !(work->spec->flags & MOCKGPU_STORM_PRESSURE);
-	svm_migrate_window(mig, piece->start, piece->npages, work->status);
-	svm_migration_destroy(mig);
+	mig->svm = work->svm;
+	mig->to_vram = to_vram;
+	mig->waited = 0;
+	mig->no_room = 0;
+	svm_migrate_window(mig, piece->start, piece->npages, status);
 	for (i = 0; i < piece->npages; i++) {
-		count[work->status[i]]++;
-		moved += work->status[i] == MOCKGPU_PAGE_MOVED;
+		count[status[i]]++;
+		moved += status[i] == MOCKGPU_PAGE_MOVED;
 	}
 	return moved;
 }
@@ -283,7 +332,7 @@ static void storm_count(struct storm_work *work, unsigned int npages)
 	unsigned int i;
 
 	for (i = 0; i < npages; i++) {
-		switch (work->status[i]) {
+		switch (work->tools->status[i]) {
 		case MOCKGPU_PAGE_MOVED:
 		case MOCKGPU_PAGE_ALREADY:
 			work->covered++;
@@ -324,7 +373,7 @@ static void storm_read(struct storm_work *work, unsigned long addr, struct storm
 {
 	struct mirror_access access = {
 		.addr = addr,
-		.buf = work->page,
+		.buf = work->tools->page,
 		.len = PAGE_SIZE,
 	};
 
@@ -351,11 +400,11 @@ static void storm_use(struct storm_work *work, const struct storm_piece *piece, 
 	ktime_t until = ktime_add(ktime_get(), STORM_USE);
 	unsigned int i;
 
-	if (svm_residency(work->svm, piece->start, piece->npages, work->res))
+	if (svm_residency(work->svm, piece->start, piece->npages, work->tools->res))
 		return;
 	for (i = 0; i < piece->npages; i++) {
 		unsigned long addr = piece->start + i * PAGE_SIZE;
-		u32 res = work->res[i];
+		u32 res = work->tools->res[i];
 
 		if (storm_is_wanted(stopping) || ktime_after(ktime_get(), until))
 			break;

@@ -36,7 +36,7 @@
 
 /**
  * svm_migration_create() - get ready to migrate
- * @svm: memory of the calling process
+ * @svm: memory of the calling process; or NULL, and then it is set later
  * @to_vram: which way
  * @cause: MOCKGPU_CAUSE_*
  *

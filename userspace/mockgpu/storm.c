@@ -250,7 +250,7 @@ static void explain_begin(void *arg, int err)
 	else if (err == -EINVAL)
 		complain("the driver is too old, and has no storms");
 	else if (err == -ENOSPC)
-		complain("you have too many storms and queues already");
+		complain("you have too many storms and queues already, or the process is in too many");
 	else
 		complain("cannot begin the storm: %s", strerror(-err));
 }

@@ -1252,6 +1252,8 @@ struct drm_mockgpu_log_open {
 
 /* Processes that a storm follows at once. */
 #define MOCKGPU_STORM_PROCESSES_MAX	2048U
+/* Storms that a process is in at once. */
+#define MOCKGPU_PROCESS_STORMS_MAX	16U
 
 /**
  * struct drm_mockgpu_storm_begin - begin a storm on the calling process
@@ -1274,8 +1276,9 @@ struct drm_mockgpu_log_open {
  *
  * Errors: -EINVAL (also: @share above 65536, @rate above 2^32, @min_pages or @max_pages no power
  * of 2, above 512, or the one above the other), -EOPNOTSUPP (MOCKGPU_STORM_EXCLUSIVE without
- * MOCKGPU_CAP_EXCLUSIVE; or the kernel does not tell of forks), -EBUSY (there is a storm of this file, or was one), -ENOSPC (the user's queues),
- * -ENOMEM, -EINTR, -ENODEV.
+ * MOCKGPU_CAP_EXCLUSIVE; or the kernel does not tell of forks), -EBUSY (there is a storm of this
+ * file, or was one), -ENOSPC (the user's queues, or MOCKGPU_PROCESS_STORMS_MAX), -ENOMEM, -EINTR,
+ * -ENODEV.
  */
 struct drm_mockgpu_storm_begin {
 	/** @flags: in: MOCKGPU_STORM_* */
