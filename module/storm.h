@@ -40,7 +40,8 @@ struct storm_spec {
  * @missed: that it did not, for want of memory, or as there were too many
  * @left: that it let go as their credentials changed
  * @rounds: how often it went through a process's memory, all processes together
- * @resident: pages that were there when each process was gone through last
+ * @resident: pages that were there when each process was gone through last, or at the end of one
+ *	that never was
  * @covered: those of them that moved, or were in VRAM
  * @cpu_faults: on the device's VRAM since the storm began
  * @pages_cpu_fault: pages that came home by them

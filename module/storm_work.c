@@ -95,6 +95,7 @@ struct storm_tools {
  * @piece: what has gone to VRAM
  * @resident: pages that were there so far in this round
  * @covered: those of them that moved, or were in VRAM
+ * @anon: pages that the process had when it was last looked at, in the share
  * @told_resident: what the report has of this process
  * @told_covered: likewise
  * @whole: the report has a whole round
@@ -114,6 +115,7 @@ struct storm_work {
 	struct storm_piece piece[STORM_PIECES];
 	u64 resident;
 	u64 covered;
+	u64 anon;
 	u64 told_resident;
 	u64 told_covered;
 	bool whole;
@@ -216,6 +218,14 @@ static bool storm_has_share(const struct storm_work *work, unsigned long start)
 
 	return !work->spec->share ||
 	       hash_64(work->spec->seed ^ hash_64(stretch, 64), 16) < work->spec->share;
+}
+
+/* How much there is to go through, as the memory manager counts it. */
+static u64 storm_anon(const struct storm_work *work)
+{
+	u64 pages = get_mm_counter(svm_mm(work->svm), MM_ANONPAGES);
+
+	return work->spec->share ? pages * work->spec->share >> 16 : pages;
 }
 
 static void storm_shuffle(struct storm_work *work)
@@ -449,6 +459,7 @@ unsigned int storm_work_step(struct storm_work *work, struct storm_report *repor
 	unsigned int moved;
 	bool armed;
 
+	work->anon = storm_anon(work);
 	if (!storm_next_piece(work, report, &piece, &armed))
 		return 0;
 	if ((work->spec->flags & MOCKGPU_STORM_EXCLUSIVE) && !armed && !storm_choose(work, 4))
@@ -469,12 +480,15 @@ unsigned int storm_work_step(struct storm_work *work, struct storm_report *repor
 /**
  * storm_work_finish() - a process has gone, or the storm is over
  * @work: object
- * @report: what was not a whole round goes there, if there was none
+ * @report: what was not a whole round goes there, if there was none, along with what it did not
+ *	come to
  *
  * Context: any.
  */
 void storm_work_finish(struct storm_work *work, struct storm_report *report)
 {
-	if (!work->whole)
-		storm_tell(work, report);
+	if (work->whole)
+		return;
+	work->resident = max(work->resident, work->anon);
+	storm_tell(work, report);
 }

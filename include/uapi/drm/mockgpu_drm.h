@@ -1302,8 +1302,8 @@ struct drm_mockgpu_storm_begin {
  *
  * A storm goes through a process's memory again and again, which is a round each time.
  * @resident_pages and @covered_pages are about the last whole round of each process, those that
- * have ended included, or what there was of the first.  Counts of the device are about
- * everybody.
+ * have ended included; of one that had none they are about all that was there at the end, and
+ * what there was of the first.  Counts of the device are about everybody.
  *
  * Errors: -EINVAL, -ENOENT (none was begun), -ENODEV.
  */
