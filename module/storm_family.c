@@ -82,22 +82,36 @@ static void storm_follow(struct storm_family *family, struct pid *pid, struct mm
 	member->nth = family->nth++;
 	member->mm = mm;
 	mmgrab(mm);
+	member->guest = guest;
 	hlist_add_head(&member->node, storm_bucket(pid));
 	list_add(&member->list, guest ? &family->guests : &family->members);
 	family->followed++;
 	family->len++;
 }
 
-/* A process is not what it was any more: the family's owner clears up what that had. */
+/*
+ * A process is not what it was any more: the family's owner clears up what that had.  Memory that
+ * it shared is another's from now on.
+ */
 static void storm_leave(struct storm_member *member)
 {
 	struct storm_family *family = member->family;
+	struct storm_member *guest;
 
 	lockdep_assert_held(&storm_lock);
 
 	hlist_del_init(&member->node);
 	list_move_tail(&member->list, &family->gone);
 	family->followed--;
+	if (member->guest)
+		return;
+	list_for_each_entry(guest, &family->guests, list) {
+		if (guest->mm == member->mm) {
+			guest->guest = false;
+			list_move(&guest->list, &family->members);
+			break;
+		}
+	}
 }
 
 /* Somebody forks: the child of one who is followed is followed. */

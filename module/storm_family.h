@@ -43,6 +43,7 @@ struct storm_family {
  * @family: family; fixed
  * @pid: the process; fixed, and held
  * @nth: its number in the family; fixed
+ * @guest: that is another member's
  * @mm: its address space, whose structure is held; fixed
  * @work: what is done to it, or NULL; the family's owner's
  */
@@ -52,6 +53,7 @@ struct storm_member {
 	struct storm_family *family;
 	struct pid *pid;
 	u64 nth;
+	bool guest;
 	struct mm_struct *mm;
 	struct storm_work *work;
 };
