@@ -132,9 +132,16 @@ static void storm_on_fork(void *unused, struct task_struct *parent, struct task_
 	spin_unlock(&storm_lock);
 }
 
+/* Supplementary groups are kept sorted. */
+static bool storm_same_groups(const struct group_info *a, const struct group_info *b)
+{
+	return a == b || (a->ngroups == b->ngroups &&
+			  !memcmp(a->gid, b->gid, a->ngroups * sizeof(*a->gid)));
+}
+
 /*
- * Whether who executes a program stays who it was when it began: the same user, and with
- * no more capabilities.
+ * Whether who executes a program stays who it was when it began: the same user, in the same
+ * groups, and with no more capabilities.
  */
 static bool storm_may_stay(const struct storm_family *family,
 			   const struct linux_binprm *bprm)
@@ -146,6 +153,7 @@ static bool storm_may_stay(const struct storm_family *family,
 	       uid_eq(is->suid, was->suid) && uid_eq(is->fsuid, was->fsuid) &&
 	       gid_eq(is->gid, was->gid) && gid_eq(is->egid, was->egid) &&
 	       gid_eq(is->sgid, was->sgid) && gid_eq(is->fsgid, was->fsgid) &&
+	       storm_same_groups(is->group_info, was->group_info) &&
 	       is->user_ns == was->user_ns &&
 	       cap_issubset(is->cap_permitted, was->cap_permitted);
 }
