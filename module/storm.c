@@ -332,6 +332,8 @@ struct storm *storm_begin(const struct storm_spec *spec, struct vram *vram,
 	ret = PTR_ERR_OR_ZERO(thread);
 	if (ret)
 		goto err_finish;
+	/* It works for the process, which may have made itself nice. */
+	set_user_nice(thread, task_nice(current));
 	/* Held: who stops it may meet it when it has ended. */
 	storm->thread = get_task_struct(thread);
 	return storm;
