@@ -255,8 +255,29 @@ static void explain_begin(void *arg, int err)
 		complain("cannot begin the storm: %s", strerror(-err));
 }
 
-/* Until the program ends.  Returns 0 or an exit code. */
-static int follow(struct storm *t)
+static void disarm(struct storm *t)
+{
+	t->result.arms += storm_points_count(t->armed);
+	storm_points_free(t->armed);
+	t->armed = NULL;
+}
+
+/* Has the next point armed.  The program goes on whatever comes of it. */
+static void arm_next(struct storm *t)
+{
+	int ret = storm_points_turn(t->armed);
+
+	if (!ret)
+		return;
+	if (ret == -ENODEV)
+		complain("the device has left; there is no storm any more");
+	else
+		complain("no further control points: %s", strerror(-ret));
+	disarm(t);
+}
+
+/* Until the program ends. */
+static void follow(struct storm *t)
 {
 	struct pollfd fd = { .fd = t->program.signals, .events = POLLIN };
 
@@ -265,12 +286,9 @@ static int follow(struct storm *t)
 
 		if (n > 0)
 			program_signals(&t->program);
-		if (t->armed && storm_points_turn(t->armed) == -ENODEV) {
-			complain("the device has left; there is no storm any more");
-			return EXIT_WATCH;
-		}
+		if (t->armed)
+			arm_next(t);
 	}
-	return EXIT_FINE;
 }
 
 static int run(struct storm *t, uint64_t *ns, int *status)
@@ -279,7 +297,7 @@ static int run(struct storm *t, uint64_t *ns, int *status)
 	int code = program_start(&t->program);
 
 	if (!code)
-		code = follow(t);
+		follow(t);
 	*ns = now_ns() - start;
 	if (!code)
 		*status = program_status(&t->program);
@@ -308,8 +326,7 @@ static int run_in_storm(struct storm *t)
 			return EXIT_WATCH;
 	}
 	code = run(t, &t->result.ns, &t->result.status);
-	t->result.arms = storm_points_count(t->armed);
-	storm_points_free(t->armed);
+	disarm(t);
 	return code;
 }
 
