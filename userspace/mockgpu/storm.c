@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "program.h"
@@ -304,11 +305,27 @@ static int run(struct storm *t, uint64_t *ns, int *status)
 	return code;
 }
 
-/* The run without a storm.  Returns 0 or an exit code. */
+/*
+ * The run without a storm.  What it reads, the other is to read as well: a terminal has more of it,
+ * and all else is read anew.  Returns 0 or an exit code.
+ */
 static int run_alone(struct storm *t)
 {
+	off_t input = lseek(STDIN_FILENO, 0, SEEK_CUR);
+	int code;
+
+	/* Without any, errno is EBADF. */
+	if (input < 0 && errno == ESPIPE && !isatty(STDIN_FILENO)) {
+		complain("--compare: the program's input cannot be read twice; give it a file, or </dev/null");
+		return EXIT_WATCH;
+	}
 	t->program.prepare = NULL;
-	return run(t, &t->result.alone_ns, &t->result.alone_status);
+	code = run(t, &t->result.alone_ns, &t->result.alone_status);
+	if (!code && input >= 0 && lseek(STDIN_FILENO, input, SEEK_SET) < 0) {
+		complain("--compare: cannot go back in the program's input: %s", strerror(errno));
+		return EXIT_WATCH;
+	}
+	return code;
 }
 
 static int run_in_storm(struct storm *t)
