@@ -127,7 +127,13 @@ void program_signals(struct program *p)
 
 bool program_left_some(void)
 {
-	return waitpid(-1, NULL, WNOHANG) == 0;
+	pid_t pid;
+
+	/* Those that have ended, and wait for somebody to hear of it, are none. */
+	do
+		pid = waitpid(-1, NULL, WNOHANG);
+	while (pid > 0);
+	return !pid;
 }
 
 int program_status(const struct program *p)
