@@ -25,7 +25,9 @@ struct report {
 
 int program_watch(struct program *p)
 {
-	static const int wanted[] = { SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	static const int wanted[] = {
+		SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM,
+	};
 	sigset_t set;
 	size_t i;
 
@@ -111,13 +113,18 @@ static void reap(struct program *p)
 	}
 }
 
+/* Whether who sends it wants all of it to end, not to tell the program something. */
+static bool is_stop(int signo)
+{
+	return signo == SIGINT || signo == SIGTERM || signo == SIGHUP || signo == SIGQUIT;
+}
+
 void program_signals(struct program *p)
 {
 	struct signalfd_siginfo info;
 
 	while (read(p->signals, &info, sizeof(info)) == sizeof(info)) {
-		if (info.ssi_signo != SIGCHLD)
-			p->stopped = true;
+		p->stopped |= is_stop((int)info.ssi_signo);
 		/* What a terminal sends, the program gets as well. */
 		if (info.ssi_signo != SIGCHLD && info.ssi_code != SI_KERNEL && !p->ended)
 			kill(p->child, (int)info.ssi_signo);
