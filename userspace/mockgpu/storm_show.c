@@ -81,8 +81,10 @@ static void show_stays(FILE *out, const struct drm_mockgpu_storm_look *l)
 
 static void show_runs(FILE *out, const struct storm_result *r)
 {
-	if (!r->alone_ns)
+	if (!r->alone_ns) {
+		fputs("  without a storm   not measured: --compare\n", out);
 		return;
+	}
 	fprintf(out, "  without a storm   %12.1f s, so it was %.1f times as slow\n",
 		(double)r->alone_ns / 1e9, (double)r->ns / (double)r->alone_ns);
 	if (r->status == r->alone_status)
