@@ -98,9 +98,13 @@ void tidy(void)
 	struct mockgpu_device *dev = gpu_open(0);
 	uint64_t end = now_ns() + BOUND_NS;
 
+	uint64_t used;
+
 	do {
 		CHECK_EQ(mockgpu_evict_all(dev, NULL), 0);
-	} while (gpu_counters(dev).vram_used_bytes && now_ns() < end);
+		used = gpu_counters(dev).vram_used_bytes;
+	} while (used && now_ns() < end);
+	CHECK_EQ(used, 0);
 	mockgpu_close(dev);
 }
 
