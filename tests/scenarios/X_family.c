@@ -1,24 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
- * Whom a storm follows, row X2, and how it ends, row X3.
+ * Whom a storm follows: row X2.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
-#include "events.h"
-#include "module.h"
-#include "pair.h"
-#include "queue.h"
 #include "storms.h"
 
 /* Becomes cat, which has nothing to read until the scenario closes the pipe. */
@@ -169,14 +166,19 @@ static void become_cat_as_nobody(struct target *t)
 	become(t, CAT);
 }
 
-/* A storm that nobody's process began, on a copy of cat with this mode. */
-static pid_t storm_by_nobody(struct target *t, mode_t mode)
+/* A copy of cat, of this group and with this mode. */
+static void new_cat(gid_t group, mode_t mode)
 {
-	pid_t pid;
-
 	CHECK_EQ(system("cp /bin/cat " CAT), 0);
+	CHECK_SYS(chown(CAT, 0, group));
 	CHECK_SYS(chmod(CAT, mode));
-	pid = (pid_t)CHECK_SYS(fork());
+}
+
+/* A storm that nobody's process began, which becomes that. */
+static pid_t storm_by_nobody(struct target *t)
+{
+	pid_t pid = (pid_t)CHECK_SYS(fork());
+
 	if (pid)
 		return pid;
 	CHECK_SYS(setgid(65534));
@@ -185,17 +187,49 @@ static pid_t storm_by_nobody(struct target *t, mode_t mode)
 	_exit(1);
 }
 
+/* What it executes is not in the storm, which is over as there is nobody else. */
+static void leaves_the_storm(struct target *t, pid_t pid)
+{
+	struct drm_mockgpu_storm_look l;
+
+	AWAIT(t->dev, l, l.over);
+	CHECK_EQ(l.left, 1);
+	CHECK_EQ(l.followed, 1);
+	CHECK_EQ(l.processes, 0);
+	is_calm(t->dev);
+	end_cat(t, pid);
+}
+
 static void X2_not_a_program_with_set_user_id(void)
 {
 	struct mockgpu_device *dev = gpu_open(0);
 	struct target t = target_new(dev, become_cat_as_nobody);
-	struct drm_mockgpu_storm_look l;
-	pid_t pid = storm_by_nobody(&t, 04755);
 
-	AWAIT(dev, l, l.left == 1 && !l.processes);
-	CHECK_EQ(l.followed, 1);
-	is_calm(dev);
-	end_cat(&t, pid);
+	new_cat(0, 04755);
+	leaves_the_storm(&t, storm_by_nobody(&t));
+	CHECK_SYS(unlink(CAT));
+}
+
+static void X2_not_a_program_with_set_group_id(void)
+{
+	struct mockgpu_device *dev = gpu_open(0);
+	struct target t = target_new(dev, become_cat_as_nobody);
+
+	new_cat(4, 02755);
+	leaves_the_storm(&t, storm_by_nobody(&t));
+	CHECK_SYS(unlink(CAT));
+}
+
+static void X2_not_a_program_with_file_capabilities(void)
+{
+	/* CAP_NET_RAW, permitted and effective: a struct vfs_cap_data of version 2. */
+	static const uint32_t cap[5] = { 0x02000001, 1U << 13 };
+	struct mockgpu_device *dev = gpu_open(0);
+	struct target t = target_new(dev, become_cat_as_nobody);
+
+	new_cat(0, 0755);
+	CHECK_SYS(setxattr(CAT, "security.capability", cap, sizeof(cap), 0));
+	leaves_the_storm(&t, storm_by_nobody(&t));
 	CHECK_SYS(unlink(CAT));
 }
 
@@ -205,8 +239,10 @@ static void X2_a_program_of_the_same_user(void)
 	struct mockgpu_device *dev = gpu_open(0);
 	struct target t = target_new(dev, become_cat_as_nobody);
 	struct drm_mockgpu_storm_look l;
-	pid_t pid = storm_by_nobody(&t, 0755);
+	pid_t pid;
 
+	new_cat(0, 0755);
+	pid = storm_by_nobody(&t);
 	AWAIT(dev, l, l.followed == 2 && l.processes == 1);
 	CHECK_EQ(l.left, 0);
 	storms_on(dev, 100);
@@ -225,125 +261,109 @@ static void X2_not_a_program_of_another_user(void)
 {
 	struct mockgpu_device *dev = gpu_open(0);
 	struct target t = target_new(dev, become_nobody_and_cat);
+
+	leaves_the_storm(&t, spawn(run_target, &t));
+}
+
+static void join_group_and_become_cat(struct target *t)
+{
+	const gid_t group = 4;
+
+	CHECK_SYS(setgroups(1, &group));
+	become(t, "/bin/cat");
+}
+
+static void X2_not_a_program_in_other_groups(void)
+{
+	struct mockgpu_device *dev = gpu_open(0);
+	struct target t = target_new(dev, join_group_and_become_cat);
+
+	leaves_the_storm(&t, spawn(run_target, &t));
+}
+
+static void leave_namespace_and_become_cat(struct target *t)
+{
+	CHECK_SYS(unshare(CLONE_NEWUSER));
+	become(t, "/bin/cat");
+}
+
+static void X2_not_a_program_in_another_user_namespace(void)
+{
+	struct mockgpu_device *dev = gpu_open(0);
+	struct target t = target_new(dev, leave_namespace_and_become_cat);
+
+	leaves_the_storm(&t, spawn(run_target, &t));
+}
+
+/* A thread that is not the first one executes a program, and the process is that thread then. */
+static void *become_cat_here(void *arg)
+{
+	become_cat(arg);
+	return NULL;
+}
+
+static void become_cat_by_thread(struct target *t)
+{
+	thread_start(become_cat_here, t);
+	for (;;)
+		pause();
+}
+
+static void X2_a_program_that_a_thread_executes(void)
+{
+	struct mockgpu_device *dev = gpu_open(0);
+	struct target t = target_new(dev, become_cat_by_thread);
 	pid_t pid = spawn(run_target, &t);
 	struct drm_mockgpu_storm_look l;
 
-	AWAIT(dev, l, l.left == 1 && !l.processes);
-	is_calm(dev);
+	AWAIT(dev, l, l.followed == 2 && l.processes == 1);
+	storms_on(dev, 100);
 	end_cat(&t, pid);
+	AWAIT(dev, l, l.over);
+	CHECK_EQ(l.missed, 0);
 }
 
-static void X3_a_target_that_is_killed(void)
+/* Memory of two processes, of which the one whose it is in the storm becomes another program. */
+static struct {
+	struct target *t;
+	uint16_t tag;
+	void *p;
+	char stack[65536] __attribute__((aligned(16)));
+} shared;
+
+static int stay_with_it(void *unused)
+{
+	CHECK_SYS(close(shared.t->pipe[0]));
+	gate_open(shared.t->ready, 1);
+	while (!atomic_load(shared.t->stop))
+		CHECK_FILL(shared.p, MANY, shared.tag, 0);
+	return 0;
+}
+
+static void share_and_become_cat(struct target *t)
+{
+	shared.t = t;
+	shared.tag = new_tag();
+	shared.p = map_filled(MANY, shared.tag);
+	CHECK_SYS(clone(stay_with_it, shared.stack + sizeof(shared.stack), CLONE_VM | SIGCHLD, NULL));
+	become_cat(t);
+}
+
+static void X2_memory_that_another_process_shares(void)
 {
 	struct mockgpu_device *dev = gpu_open(0);
-	struct target t = target_new(dev, target_idles);
+	struct target t = target_new(dev, share_and_become_cat);
 	pid_t pid = spawn(run_target, &t);
 	struct drm_mockgpu_storm_look l;
-	uint64_t start;
 
 	gate_wait(t.ready);
-	storms_on(dev, MANY);
-	start = now_ns();
-	CHECK_SYS(kill(pid, SIGKILL));
-	join_killed(pid, SIGKILL);
-	AWAIT(dev, l, !l.processes);
-	CHECK_LE(now_ns() - start, NS_PER_S * slowness());
-}
-
-static void leave_file_and_idle(struct target *t)
-{
-	mockgpu_close(t->dev);
-	target_idles(t);
-}
-
-/* The storm goes with the file; its target stays, and another file can have another storm. */
-static void X3_the_file_is_closed(void)
-{
-	struct mockgpu_device *dev = gpu_open(0), *other = gpu_open(0);
-	struct target t = target_new(dev, leave_file_and_idle);
-	pid_t pid = spawn(run_target, &t);
-	uint64_t start, moved;
-
-	gate_wait(t.ready);
-	storms_on(dev, MANY);
-	start = now_ns();
-	mockgpu_close(dev);
-	CHECK_LE(now_ns() - start, NS_PER_S * slowness());
-	moved = gpu_counters(other).pages_to_vram;
-	sleep_ms(100);
-	CHECK_EQ(gpu_counters(other).pages_to_vram, moved);
-	gate_open(t.go, 1);
-	join(pid);
-
-	t = target_new(other, target_idles);
-	pid = spawn(run_target, &t);
-	gate_wait(t.ready);
-	storms_on(other, MANY);
-	gate_open(t.go, 1);
-	join(pid);
-}
-
-static void X3_the_device_leaves(void)
-{
-	struct mockgpu_device *dev = gpu_open(0);
-	struct target t = target_new(dev, target_idles);
-	pid_t pid = spawn(run_target, &t);
-	struct drm_mockgpu_storm_look l;
-	uint64_t start;
-
-	gate_wait(t.ready);
-	storms_on(dev, MANY);
-	start = now_ns();
-	CHECK_EQ(device_unbind(0), 0);
-	CHECK_LE(now_ns() - start, BOUND_NS);
-	CHECK_EQ(mockgpu_storm_look(dev, &l), -ENODEV);
-	CHECK_EQ(mockgpu_storm_begin(dev, &t.begin), -ENODEV);
-	gate_open(t.go, 1);
-	join(pid);
-	mockgpu_close(dev);
-	CHECK_EQ(device_bind(0), 0);
-}
-
-/* Forks and execs all over while it ends. */
-static void start_many(struct target *t)
-{
-	unsigned int n = 0;
-
-	mockgpu_close(t->dev);
-	gate_open(t->ready, 1);
-	while (!atomic_load(t->stop)) {
-		pid_t pid = (pid_t)CHECK_SYS(n++ % 2 ? fork() : vfork());
-
-		if (!pid) {
-			execl("/bin/true", "true", NULL);
-			_exit(1);
-		}
-		CHECK_EQ(waitpid(pid, NULL, 0), pid);
-	}
-}
-
-static void X3_it_ends_amid_forks(void)
-{
-	for (unsigned int i = 0; i < 9; i++) {
-		struct mockgpu_device *dev = gpu_open(0);
-		struct target t = target_new(dev, start_many);
-		pid_t pid = spawn(run_target, &t);
-
-		gate_wait(t.ready);
-		storms_on(dev, 50);
-		/* In turn: the target is killed, it is told to end, the file goes first. */
-		if (i % 3 == 0) {
-			CHECK_SYS(kill(pid, SIGKILL));
-			join_killed(pid, SIGKILL);
-		} else if (i % 3 == 1) {
-			stop_and_join(&t, pid);
-		}
-		mockgpu_close(dev);
-		if (i % 3 == 2)
-			stop_and_join(&t, pid);
-		CHECK_SYS(close(t.pipe[0]));
-		CHECK_SYS(close(t.pipe[1]));
-	}
+	AWAIT(dev, l, l.followed == 3 && l.processes == 2);
+	/* Once as of the process that has gone, and once as of the one that stays. */
+	AWAIT(dev, l, l.resident_pages >= 2 * MANY);
+	CHECK_EQ(l.missed, 0);
+	end_cat(&t, pid);
+	atomic_store(t.stop, 1);
+	AWAIT(dev, l, l.over);
 }
 
 STORM(X2_a_program_that_is_executed)
@@ -351,12 +371,14 @@ STORM(X2_children_and_their_children)
 STORM(X2_a_child_by_vfork)
 STORM(X2_not_the_parent_after_vfork)
 STORM(X2_not_a_program_with_set_user_id)
+STORM(X2_not_a_program_with_set_group_id)
+STORM(X2_not_a_program_with_file_capabilities)
 STORM(X2_a_program_of_the_same_user)
 STORM(X2_not_a_program_of_another_user)
-STORM(X3_a_target_that_is_killed)
-STORM(X3_the_file_is_closed)
-STORM(X3_the_device_leaves)
-STORM(X3_it_ends_amid_forks)
+STORM(X2_not_a_program_in_other_groups)
+STORM(X2_not_a_program_in_another_user_namespace)
+STORM(X2_a_program_that_a_thread_executes)
+STORM(X2_memory_that_another_process_shares)
 
 const struct scenario scenarios[] = {
 	SCENARIO(X2_a_program_that_is_executed),
@@ -364,11 +386,13 @@ const struct scenario scenarios[] = {
 	SCENARIO(X2_a_child_by_vfork),
 	SCENARIO(X2_not_the_parent_after_vfork),
 	SCENARIO(X2_not_a_program_with_set_user_id),
+	SCENARIO(X2_not_a_program_with_set_group_id),
+	SCENARIO(X2_not_a_program_with_file_capabilities),
 	SCENARIO(X2_a_program_of_the_same_user),
 	SCENARIO(X2_not_a_program_of_another_user),
-	SCENARIO(X3_a_target_that_is_killed),
-	SCENARIO(X3_the_file_is_closed),
-	SCENARIO(X3_the_device_leaves),
-	SCENARIO(X3_it_ends_amid_forks),
+	SCENARIO(X2_not_a_program_in_other_groups),
+	SCENARIO(X2_not_a_program_in_another_user_namespace),
+	SCENARIO(X2_a_program_that_a_thread_executes),
+	SCENARIO(X2_memory_that_another_process_shares),
 	{ 0 }
 };
