@@ -121,7 +121,7 @@ static void storm_on_fork(void *unused, struct task_struct *parent, struct task_
 	struct storm_member *member;
 	struct hlist_node *next;
 
-	if (!thread_group_leader(child) || storm_is_stranger(pid))
+	if (!thread_group_leader(child) || !child->mm || storm_is_stranger(pid))
 		return;
 	spin_lock(&storm_lock);
 	hlist_for_each_entry_safe(member, next, storm_bucket(pid), node) {
