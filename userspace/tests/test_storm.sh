@@ -8,6 +8,7 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 n=0
 failed=0
+input=/dev/null
 
 ok() { # STATUS WORDS
 	n=$((n + 1))
@@ -24,7 +25,7 @@ ok() { # STATUS WORDS
 run() {
 	want=$1 pattern=$2 words=$3
 	shift 3
-	"$cmd" storm "$@" >"$dir/out" 2>"$dir/err"
+	"$cmd" storm "$@" <"$input" >"$dir/out" 2>"$dir/err"
 	got=$?
 	[ "$got" -eq "$want" ] && cat "$dir/out" "$dir/err" | grep -Eq -- "$pattern"
 	ok $? "$words: exit $want and '$pattern' (exit $got)"
@@ -64,6 +65,17 @@ grep -q 'both runs ended with status 0' "$dir/err"
 ok $? 'compared: the same'
 run 125 'THE RUNS DIFFER: status 1 in the storm, 0 without' 'compared: not the same' --compare \
 	sh -c '[ ! -e "$0" ] && : >"$0"' "$dir/once"
+grep -q 'not measured' "$dir/err"
+[ $? = 1 ]
+ok $? 'compared: so it is measured'
+printf 'what it reads\n' >"$dir/input"
+input=$dir/input
+run 0 '^2 what it reads$' 'compared: both read the same' --compare sh -c \
+	'cat >>"$0"; sort "$0" | uniq -c | tr -s " " | sed "s/^ //"' "$dir/read"
+input=/dev/null
+: | "$cmd" storm --compare true >"$dir/out" 2>"$dir/err"
+[ $? = 125 ] && grep -q 'cannot be read twice' "$dir/err"
+ok $? 'compared: a pipe is not read twice'
 run 0 '^own$' 'for programs, in a file' -j -o "$dir/json" --seed 9 echo own
 [ ! -s "$dir/err" ] && perl -MJSON::PP -0777 -e 'my $j = decode_json(<STDIN>);
 	exit !($j->{pages_to_vram} == 262144 && $j->{pages_home} == 5200 && $j->{seed} == 9 &&
@@ -80,6 +92,18 @@ kill -TERM $pid
 wait $pid
 [ $? = 9 ] && grep -q 'went to VRAM' "$dir/err"
 ok $? 'SIGTERM goes to the program, and the summary is printed'
+
+"$cmd" storm sh -c 'trap "exit 9" USR1; sleep 10 & wait' >"$dir/out" 2>"$dir/err" &
+pid=$!
+sleep 1
+kill -USR1 $pid
+wait $pid
+[ $? = 9 ]
+ok $? 'SIGUSR1 goes to the program'
+run 0 'not measured: --compare' 'a child that has ended is not left running' sh -c '(exit 0) & sleep 0.2'
+grep -q 'left running' "$dir/err"
+[ $? = 1 ]
+ok $? 'so nothing is said of it'
 
 echo "1..$n"
 exit $failed
