@@ -182,7 +182,7 @@ static void storm_on_exec(void *unused, struct task_struct *task, pid_t old_pid,
 }
 
 /* A thread ends, and its process if it is the last: that executes nothing any more. */
-static void storm_on_exit(COMPAT_EXIT_PROBE_ARGS(unused, task))
+static void storm_on_exit COMPAT_EXIT_PROBE_ARGS
 {
 	struct pid *pid = task_tgid(task);
 	struct storm_member *member;

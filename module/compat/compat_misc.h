@@ -58,9 +58,9 @@ static inline void compat_eventfd_signal(struct eventfd_ctx *eventfd)
  * is the last of its process, and comes before the thread lets go of its memory, not after.
  */
 #if HAVE_EXIT_GROUP_DEAD
-#define COMPAT_EXIT_PROBE_ARGS(data, task) void *data, struct task_struct *task, bool group_dead
+#define COMPAT_EXIT_PROBE_ARGS (void *unused, struct task_struct *task, bool group_dead)
 #else
-#define COMPAT_EXIT_PROBE_ARGS(data, task) void *data, struct task_struct *task
+#define COMPAT_EXIT_PROBE_ARGS (void *unused, struct task_struct *task)
 #endif
 
 #endif
