@@ -1261,7 +1261,8 @@ struct drm_mockgpu_log_open {
  * From now on the process's anonymous memory goes to this device's VRAM and comes home, all the
  * time, a piece after the other, and the process does not notice but for the time.  What it
  * executes and what it starts is in the storm as well, whether it knows of that or not, up to an
- * exec after which it is another user or group, or has capabilities that who began had not.
+ * exec after which it is another user or in other groups, supplementary ones included, or has
+ * capabilities that who began had not.
  *
  * Only pages move that are there; nothing is made or swapped in.  Whoever holds the file may
  * begin: the storm is about the caller, not the memory that is attached to the file.  So a
