@@ -265,7 +265,7 @@ static int storm_thread(void *data)
 
 static u64 storm_count_of(const struct storm *storm, enum mockgpu_stat stat)
 {
-	return atomic64_read(&storm->stats->value[stat]);
+	return stats_get(storm->stats, stat);
 }
 
 static struct storm *storm_create(const struct storm_spec *spec, struct vram *vram,
