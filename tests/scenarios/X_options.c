@@ -378,6 +378,7 @@ static void X5_two_devices(void)
 	CHECK_GE(gpu_counters(pair[0]).pages_from_peer + gpu_counters(pair[1]).pages_from_peer, 1);
 	mockgpu_close(pair[0]);
 	mockgpu_close(pair[1]);
+	tidy();
 }
 
 STORM(X4_bad_arguments)

@@ -95,16 +95,15 @@ void target_idles(struct target *t)
  */
 void tidy(void)
 {
-	struct mockgpu_device *dev = gpu_open(0);
-	uint64_t end = now_ns() + BOUND_NS;
+	for (unsigned int i = 0; i < (unsigned int)mockgpu_count(); i++) {
+		struct mockgpu_device *dev = gpu_open(i);
+		uint64_t end = now_ns() + BOUND_NS, used;
 
-	uint64_t used;
-
-	do {
-		CHECK_EQ(mockgpu_evict_all(dev, NULL), 0);
-		used = gpu_counters(dev).vram_used_bytes;
-	} while (used && now_ns() < end);
-	CHECK_EQ(used, 0);
-	mockgpu_close(dev);
+		do {
+			CHECK_EQ(mockgpu_evict_all(dev, NULL), 0);
+			used = gpu_counters(dev).vram_used_bytes;
+		} while (used && now_ns() < end);
+		CHECK_EQ(used, 0);
+		mockgpu_close(dev);
+	}
 }
-
