@@ -4,6 +4,8 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -138,20 +140,27 @@ static void X4_no_memory_to_begin(void)
 }
 
 #define BEYOND 40
+#define STACK 4	/* pages of each */
 
-/* Each waits until the pipe is closed. */
-static void start_too_many(struct target *t)
+static int wait_for_end(void *arg)
 {
+	struct target *t = arg;
 	char end;
 
-	for (unsigned int i = 1; i < MOCKGPU_STORM_PROCESSES_MAX + BEYOND; i++) {
-		if (CHECK_SYS(fork()))
-			continue;
-		CHECK_EQ(read(t->pipe[0], &end, 1), 0);
-		_exit(0);
-	}
+	CHECK_EQ(read(t->pipe[0], &end, 1), 0);
+	return 0;
+}
+
+/* Each waits until the pipe is closed.  They share their memory, which takes less time. */
+static void start_too_many(struct target *t)
+{
+	const unsigned int children = MOCKGPU_STORM_PROCESSES_MAX + BEYOND - 1;
+	char *stacks = map_hole(children * STACK);
+
+	for (unsigned int i = 0; i < children; i++)
+		CHECK_SYS(clone(wait_for_end, AT(stacks, (i + 1) * STACK), CLONE_VM | SIGCHLD, t));
 	gate_open(t->ready, 1);
-	for (unsigned int i = 1; i < MOCKGPU_STORM_PROCESSES_MAX + BEYOND; i++)
+	for (unsigned int i = 0; i < children; i++)
 		CHECK_SYS(waitpid(-1, NULL, 0));
 }
 
