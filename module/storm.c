@@ -157,9 +157,24 @@ static unsigned int storm_step_member(struct storm *storm, struct storm_member *
 	return moved;
 }
 
+/* Who is next, and may be gone through again: not all are asked at once. */
+static struct storm_member *storm_next(struct storm *storm)
+{
+	struct storm_member *member;
+	unsigned int i;
+
+	for (i = 0; i < STORM_IDLE_PIECES; i++) {
+		member = storm_family_next(&storm->family);
+		if (!member || !member->work || !storm_work_rests(member->work))
+			return member;
+	}
+	storm->idle = STORM_IDLE_PIECES;
+	return NULL;
+}
+
 static unsigned int storm_step(struct storm *storm)
 {
-	struct storm_member *member = storm_family_next(&storm->family);
+	struct storm_member *member = storm_next(storm);
 	unsigned int moved;
 
 	/* One who is ending is told of at once, if it has not been. */

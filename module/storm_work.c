@@ -38,6 +38,12 @@
 /* For how long the device uses a piece at once, at the most. */
 #define STORM_USE		ms_to_ktime(50)
 
+/*
+ * What a round takes at the least: a small process whose pages all go again before it has what it
+ * needs for its next instruction would not get on.
+ */
+#define STORM_ROUND		ms_to_ktime(100)
+
 /* Pieces that are in VRAM before the first of them comes home. */
 #define STORM_PIECES		16U
 
@@ -86,6 +92,7 @@ struct storm_tools {
  * @svm: the memory; fixed
  * @random: for the next choice
  * @cursor: where to look for further stretches
+ * @again: when the next round may begin
  * @last: there are none behind those below
  * @count: how many stretches there are
  * @next: which of them is next
@@ -106,6 +113,7 @@ struct storm_work {
 	struct svm *svm;
 	struct rnd_state random;
 	unsigned long cursor;
+	ktime_t again;
 	bool last;
 	unsigned int count;
 	unsigned int next;
@@ -247,6 +255,8 @@ static int storm_look_up(struct storm_work *work)
 	work->count = 0;
 	work->next = 0;
 	work->done = 0;
+	if (!work->cursor)
+		work->again = ktime_add(ktime_get(), STORM_ROUND);
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
 	for (looks = 0; looks < STORM_LOOKS && work->count < STORM_STRETCHES; looks++) {
@@ -284,6 +294,30 @@ static void storm_tell(struct storm_work *work, struct storm_report *report)
 	work->covered = 0;
 }
 
+static void storm_end_round(struct storm_work *work, struct storm_report *report)
+{
+	if (work->resident || work->whole) {
+		storm_tell(work, report);
+		work->whole = true;
+		report->rounds++;
+	}
+	work->cursor = 0;
+	work->last = false;
+}
+
+/**
+ * storm_work_rests() - is it too early for the next round?
+ * @work: object
+ *
+ * Context: any.
+ * Return: whether storm_work_step() would do nothing now.
+ */
+bool storm_work_rests(const struct storm_work *work)
+{
+	return work->next == work->count && !work->last && !work->cursor &&
+	       ktime_before(ktime_get(), work->again);
+}
+
 /* The next piece.  Returns whether there is one now. */
 static bool storm_next_piece(struct storm_work *work, struct storm_report *report,
 			     struct storm_piece *piece, bool *armed)
@@ -292,15 +326,9 @@ static bool storm_next_piece(struct storm_work *work, struct storm_report *repor
 	struct storm_stretch *stretch;
 
 	if (work->next == work->count) {
-		if (work->last && (work->resident || work->whole)) {
-			storm_tell(work, report);
-			work->whole = true;
-			report->rounds++;
-		}
 		if (work->last)
-			work->cursor = 0;
-		work->last = false;
-		if (storm_look_up(work) || !work->count)
+			storm_end_round(work, report);
+		if (storm_work_rests(work) || storm_look_up(work) || !work->count)
 			return false;
 	}
 	stretch = &work->stretch[work->next];
