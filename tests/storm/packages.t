@@ -52,8 +52,8 @@ ordinary_user()
 	row "$1" user all "${@:2}"
 }
 
-short=test_dict,test_set,test_heapq
-modules=$short,test_list,test_sort,test_bytes,test_array,test_json,test_struct,test_zlib,test_re,test_deque
+short=test_heapq
+modules=$short,test_dict,test_set,test_list,test_sort,test_bytes,test_array,test_json,test_struct,test_zlib,test_re,test_deque
 [ -z "${MOCKGPU_STORM_SETS-}" ] || modules=$short
 
 stress Z1_stress_vm --vm 2 --vm-bytes 48M --vm-method all
