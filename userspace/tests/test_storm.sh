@@ -2,34 +2,9 @@
 # SPDX-License-Identifier: MIT
 # mockgpu storm against the model of the driver: mockgpu-fake is the first argument.
 # shellcheck disable=SC2016 # the dollars are for the programs that run
-set -u
-cmd=$1
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
-failed=0
-input=/dev/null
-
-ok() { # STATUS WORDS
-	n=$((n + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		failed=1
-		sed 's/^/# /' "$dir/out" "$dir/err"
-	fi
-}
-
-# run STATUS PATTERN WORDS ARGUMENT...: the pattern is for what it says
-run() {
-	want=$1 pattern=$2 words=$3
-	shift 3
-	"$cmd" storm "$@" <"$input" >"$dir/out" 2>"$dir/err"
-	got=$?
-	[ "$got" -eq "$want" ] && cat "$dir/out" "$dir/err" | grep -Eq -- "$pattern"
-	ok $? "$words: exit $want and '$pattern' (exit $got)"
-}
+under=storm
+# shellcheck source=userspace/tests/cmd.sh
+. "$(dirname "$0")/cmd.sh"
 
 run 0 'Usage: mockgpu storm' 'help' --help
 run 125 'no program' 'no program'
@@ -105,5 +80,4 @@ grep -q 'left running' "$dir/err"
 [ $? = 1 ]
 ok $? 'so nothing is said of it'
 
-echo "1..$n"
-exit $failed
+ended
