@@ -346,6 +346,7 @@ static void share_and_become_cat(struct target *t)
 	shared.tag = new_tag();
 	shared.p = map_filled(MANY, shared.tag);
 	CHECK_SYS(clone(stay_with_it, shared.stack + sizeof(shared.stack), CLONE_VM | SIGCHLD, NULL));
+	gate_wait(t->go);
 	become_cat(t);
 }
 
@@ -357,6 +358,9 @@ static void X2_memory_that_another_process_shares(void)
 	struct drm_mockgpu_storm_look l;
 
 	gate_wait(t.ready);
+	/* What nobody has come to is not counted. */
+	storms_on(dev, MANY);
+	gate_open(t.go, 1);
 	AWAIT(dev, l, l.followed == 3 && l.processes == 2);
 	/* Once as of the process that has gone, and once as of the one that stays. */
 	AWAIT(dev, l, l.resident_pages >= 2 * MANY);
