@@ -86,7 +86,8 @@ static void V4_rate(void)
 	note("%llu events in %llu ms: %llu a second", (unsigned long long)count,
 	     (unsigned long long)(last - first) / 1000000, (unsigned long long)rate);
 	CHECK_GE(last - first, NS_PER_S);
-	CHECK_GE(rate, RATE / slowness());
+	/* A kernel that checks itself is slow at all of it, and slower beside others. */
+	CHECK_GE(rate, slowness() > 1 ? RATE / slowness() / 2 : RATE);
 }
 
 static uint64_t time_nops(struct queue q)
