@@ -37,9 +37,10 @@
  * 1.3: control points
  * 1.4: event log
  * 1.5: eviction to make room, control points of one device
+ * 1.6: storms
  */
 #define DRIVER_MAJOR	1
-#define DRIVER_MINOR	5
+#define DRIVER_MINOR	6
 
 static unsigned int devices = 1;
 module_param(devices, uint, 0444);
@@ -100,6 +101,8 @@ static const struct drm_ioctl_desc mockgpu_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(MOCKGPU_POINT_WAIT, ioctl_point_wait, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(MOCKGPU_POINT_RELEASE, ioctl_point_release, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(MOCKGPU_LOG_OPEN, ioctl_log_open, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_STORM_BEGIN, ioctl_storm_begin, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(MOCKGPU_STORM_LOOK, ioctl_storm_look, DRM_RENDER_ALLOW),
 };
 
 /*

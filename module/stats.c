@@ -70,6 +70,23 @@ void stats_fini(struct mockgpu_stats *stats)
 }
 
 /**
+ * stats_get() - read a counter
+ * @stats: counters
+ * @stat: which
+ *
+ * Context: any.
+ */
+u64 stats_get(const struct mockgpu_stats *stats, enum mockgpu_stat stat)
+{
+	unsigned int cpu;
+	u64 sum = 0;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(stats->value, cpu)[stat]);
+	return sum;
+}
+
+/**
  * stats_read() - fill in the counting part of a query's answer
  * @stats: counters of the device
  * @out: answer; its gauges are left as they are
@@ -78,13 +95,8 @@ void stats_fini(struct mockgpu_stats *stats)
  */
 void stats_read(struct mockgpu_stats *stats, struct drm_mockgpu_counters *out)
 {
-	unsigned int i, cpu;
+	unsigned int i;
 
-	for (i = 0; i < STAT_COUNT; i++) {
-		u64 sum = 0;
-
-		for_each_possible_cpu(cpu)
-			sum += READ_ONCE(per_cpu_ptr(stats->value, cpu)[i]);
-		*(__u64 *)((char *)out + stats_offset[i]) = sum;
-	}
+	for (i = 0; i < STAT_COUNT; i++)
+		*(__u64 *)((char *)out + stats_offset[i]) = stats_get(stats, i);
 }

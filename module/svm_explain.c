@@ -89,7 +89,7 @@ static int svm_explain_page(struct svm_migration *mig, unsigned long addr, u32 r
 			svm_explain_vram_page(addr, guess);
 		else if (*status == MIGRATE_PENDING)
 			*status = svm_explain_system_page(addr, guess);
-	} else if (*guess == MOCKGPU_PAGE_BUSY && mig->to_vram) {
+	} else if (*guess == MOCKGPU_PAGE_BUSY && mig->to_vram && !mig->leave_holes) {
 		ret = svm_swap_in(mig->svm, addr);
 	} else {
 		*guess = MOCKGPU_PAGE_ABSENT;

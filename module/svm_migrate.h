@@ -25,6 +25,7 @@ struct migrate_pool;
  * @hasty: do not wait for pages that are busy
  * @no_evict: nobody's pages make room for these, or not any more
  * @leave_peers: what lies in the VRAM of another device does not move to VRAM
+ * @leave_holes: pages move that are there; none is made, nor swapped in
  * @fail_once: the first attempt to have memory fails: of 2 MiB at once where it is that,
  *	else of a page, or on the way home of all that are asked for; cleared by then
  * @since: when the attempts at a window began to fail
@@ -46,6 +47,7 @@ struct svm_migration {
 	bool hasty;
 	bool no_evict;
 	bool leave_peers;
+	bool leave_holes;
 	bool fail_once;
 	ktime_t since;
 	ktime_t waited;
