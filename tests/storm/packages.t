@@ -7,7 +7,7 @@
 # shellcheck source=tests/storm/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-t=${MOCKGPU_STORM_RUN:-20}	# seconds of those that go by time
+t=${MOCKGPU_STORM_RUN:-10}	# seconds of those that go by time
 disk=/dev/nullb0
 
 stress() { row "$1" all none stress-ng --quiet --timeout "$t" --verify "${@:2}"; }
