@@ -226,8 +226,8 @@ void gpu_pt_stash_drop(struct gpu_pt_stash *stash)
  *
  * Takes the place of whatever was there.
  *
- * Return: 0, -ENOMEM (the stash had too few tables; no entry was set), or
- * -EFAULT (an address that the device cannot translate).
+ * Return: 0, -EBUSY (the stash has too few tables, as there are less of them than when it was
+ * filled; no entry was set), or -EFAULT (an address that the device cannot translate).
  */
 int gpu_pt_set(struct gpu_pt *pt, struct gpu_pt_stash *stash, u64 addr, u64 pte)
 {
@@ -239,7 +239,7 @@ int gpu_pt_set(struct gpu_pt *pt, struct gpu_pt_stash *stash, u64 addr, u64 pte)
 	for (;; level--) {
 		if (!*table) {
 			if (!stash->count)
-				return -ENOMEM;
+				return -EBUSY;
 			*table = stash->table[--stash->count];
 		}
 		slot = &(*table)[slot_index(addr, level)];
@@ -247,7 +247,7 @@ int gpu_pt_set(struct gpu_pt *pt, struct gpu_pt_stash *stash, u64 addr, u64 pte)
 			break;
 		if (slot_is_huge(slot, level)) {
 			if (!stash->count)
-				return -ENOMEM;
+				return -EBUSY;
 			slot->pte = 0;
 		}
 		table = &slot->table;

@@ -175,6 +175,7 @@ int mirror_atomic(struct mirror *mirror, struct mirror_atomic *atomic)
 		.atomic = true,
 		.again = atomic->again,
 		.queue = atomic->queue,
+		.there = atomic->there,
 	};
 	bool done, counted;
 	int ret;
@@ -259,9 +260,6 @@ int mirror_claim_finish(struct mirror *mirror, struct mirror_claim *claim, struc
 	made = !(gpu_pt_get(&mirror->pt, claim->addr) & GPU_PTE_WRITE);
 	if (!claim->changed)
 		ret = gpu_pt_set(&mirror->pt, &claim->stash, claim->addr, pte);
-	/* Another fault put one entry in the place of a table that was there before. */
-	if (ret == -ENOMEM)
-		ret = -EBUSY;
 	if (!ret)
 		mirror_atomic_mapped(mirror, atomic, &counted);
 	up_write(&mirror->lock);

@@ -49,6 +49,7 @@
  * @end: end of those; all are in one table of the lowest level
  * @write: whether for writing
  * @counted: whether touches of @start were counted to the end
+ * @there: whether nothing is to be faulted in
  * @huge: whether one entry may map all of that table though it is not local
  * @counts: count of touches for pages that are not local
  * @atomics_here: no atomic operation just happens on what is not local
@@ -72,6 +73,7 @@ struct mirror_fault {
 	unsigned long end;
 	bool write;
 	bool counted;
+	bool there;
 	bool huge;
 	u64 counts;
 	bool atomics_here;
@@ -248,7 +250,6 @@ static int mirror_set_entry(struct mirror *mirror, struct mirror_fault *fault,
 			    unsigned long addr, u64 pte)
 {
 	u64 old = gpu_pt_get(&mirror->pt, addr);
-	int ret;
 
 	if ((old & GPU_PTE_VALID) && gpu_pte_pfn(old) == gpu_pte_pfn(pte) && !fault->counted)
 		pte = (pte & ~GPU_PTE_COUNTS) | (old & GPU_PTE_COUNTS);
@@ -256,9 +257,7 @@ static int mirror_set_entry(struct mirror *mirror, struct mirror_fault *fault,
 		return 0;
 	if ((pte ^ old) & ~GPU_PTE_COUNTS)
 		fault->installed++;
-	ret = gpu_pt_set(&mirror->pt, &fault->stash, addr, pte);
-	/* Another fault put one entry in the place of a table that was there before. */
-	return ret == -ENOMEM ? -EBUSY : ret;
+	return gpu_pt_set(&mirror->pt, &fault->stash, addr, pte);
 }
 
 /*
@@ -379,6 +378,8 @@ static int mirror_fault_once(struct mirror *mirror, struct mirror_fault *fault)
 	up_read(&mirror->windows_sem);
 	if (ret != -EAGAIN)
 		return ret;
+	if (fault->there)
+		return -ENODATA;
 
 	ret = mirror_fault_pages(mirror, fault->start, fault->missing, fault->write);
 	if (ret)
@@ -493,7 +494,11 @@ static int mirror_fault_attempt(struct mirror *mirror, struct mirror_touch *touc
 {
 	int ret;
 
-	*fault = (struct mirror_fault) { .write = touch->write, .counted = touch->counted };
+	*fault = (struct mirror_fault) {
+		.write = touch->write,
+		.counted = touch->counted,
+		.there = touch->there,
+	};
 	/* One table of the lowest level at a time: see mirror_fill_stash(). */
 	touch->first = round_down(touch->addr, GPU_PT_LEAF_BYTES);
 	touch->end = min(touch->first + GPU_PT_LEAF_BYTES, TASK_SIZE_MAX);
@@ -561,7 +566,8 @@ static void mirror_fault_tell(struct mirror *mirror, const struct mirror_touch *
  *	caller.
  * Return: 0 with &mirror.lock held and an entry for the page; an error of the owner's;
  * -EFAULT, -EPERM (not writable), -ENOMEM, -EIO (memory error), -EBUSY (the mapping, or
- * what the owner wants, kept changing), -EINTR (a signal); for an atomic operation also -EREMOTE:
+ * what the owner wants, kept changing), -EINTR (a signal), -ENODATA (it is not there, with
+ * @touch->there); for an atomic operation also -EREMOTE:
  * the page is in system memory, and it is the caller who makes an entry, and counts it.
  */
 int mirror_fault_in(struct mirror *mirror, struct mirror_touch *touch, unsigned long stop,

@@ -77,7 +77,7 @@ static void a_page_without_a_table_changes_nothing(struct kunit *test)
 
 	set(test, 0, HUGE_PTE(512));
 	gpu_pt_stash_drop(&f->stash);
-	KUNIT_EXPECT_EQ(test, gpu_pt_set(&f->pt, &f->stash, PAGE_BYTES, entry(1, 0)), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, gpu_pt_set(&f->pt, &f->stash, PAGE_BYTES, entry(1, 0)), -EBUSY);
 	KUNIT_EXPECT_EQ(test, gpu_pt_get(&f->pt, PAGE_BYTES), HUGE_PTE(513));
 	KUNIT_EXPECT_EQ(test, gpu_pt_get(&f->pt, 0), HUGE_PTE(512));
 }

@@ -135,7 +135,7 @@ static void too_few_tables_set_nothing(struct kunit *test)
 
 	for (had = 0; had < GPU_PT_LEVELS; had++) {
 		KUNIT_ASSERT_EQ(test, gpu_pt_stash_fill(&f->stash, had), 0);
-		KUNIT_EXPECT_EQ(test, gpu_pt_set(&f->pt, &f->stash, LEAF, entry(1, 0)), -ENOMEM);
+		KUNIT_EXPECT_EQ(test, gpu_pt_set(&f->pt, &f->stash, LEAF, entry(1, 0)), -EBUSY);
 		KUNIT_EXPECT_EQ(test, gpu_pt_get(&f->pt, LEAF), 0);
 		KUNIT_EXPECT_EQ(test, f->stash.count, 0);
 		/* What was put in stays of use. */
@@ -154,7 +154,7 @@ static void tables_may_come_one_by_one(struct kunit *test)
 
 	for (turn = 1; turn < GPU_PT_LEVELS; turn++) {
 		KUNIT_ASSERT_EQ(test, gpu_pt_stash_fill(&f->stash, 1), 0);
-		KUNIT_EXPECT_EQ(test, gpu_pt_set(&f->pt, &f->stash, 0, entry(1, 0)), -ENOMEM);
+		KUNIT_EXPECT_EQ(test, gpu_pt_set(&f->pt, &f->stash, 0, entry(1, 0)), -EBUSY);
 	}
 	KUNIT_ASSERT_EQ(test, gpu_pt_stash_fill(&f->stash, 1), 0);
 	KUNIT_EXPECT_EQ(test, gpu_pt_set(&f->pt, &f->stash, 0, entry(1, 0)), 0);
