@@ -25,6 +25,7 @@
 #include "mockgpu_drm.h"
 #include "power.h"
 #include "quota.h"
+#include "storm_family.h"
 #include "vram.h"
 #include "vram_coherent.h"
 
@@ -456,6 +457,7 @@ static void __exit mockgpu_exit(void)
 		devices_release(i);
 	}
 	platform_driver_unregister(&mockgpu_platform_driver);
+	storm_family_exit();
 	dmirror_exit();
 	coherent_close(pool);
 	power_exit();

@@ -55,8 +55,9 @@
  * @idle: pieces since one of which something moved; the thread's
  * @due: when the next piece may be moved; the thread's
  * @running: the thread's own report
- * @end_lock: one who ends it at a time; protects @thread
- * @thread: does it, or NULL
+ * @end_lock: one who ends it at a time
+ * @ended: it has been; under @end_lock
+ * @thread: does it; held
  * @tools: what it works with
  * @family: whom it is about
  * @lock: protects @report
@@ -79,7 +80,8 @@ struct storm {
 	ktime_t due;
 	struct storm_report running;
 
-	struct mutex end_lock; /* for @thread */
+	struct mutex end_lock; /* for @ended */
+	bool ended;
 	struct task_struct *thread;
 	struct storm_tools *tools;
 
@@ -132,7 +134,8 @@ static struct storm_work *storm_begin_work(struct storm *storm, struct storm_mem
 	svm = svm_create(storm->vram, storm->charge, storm->stats, member->mm, member->pid);
 	if (!svm)
 		return NULL;
-	work = storm_work_create(&storm->spec, member->nth, svm, storm->tools);
+	work = storm_work_create(&storm->spec, member->nth, member->inherited, svm,
+				 storm->tools);
 	if (!work)
 		svm_destroy(svm);
 	return work;
@@ -367,15 +370,13 @@ err_quota:
  * storm_stop() - have a storm move nothing any more
  * @storm: storm
  *
- * Context: may sleep; storm_end() waits until it has stopped.
+ * Context: any; storm_end() waits until it has stopped.
  */
 void storm_stop(struct storm *storm)
 {
-	mutex_lock(&storm->end_lock);
 	WRITE_ONCE(storm->stopping, 1);
-	if (storm->thread)
-		send_sig(SIGKILL, storm->thread, 1);
-	mutex_unlock(&storm->end_lock);
+	/* Held until storm_free(); one that has ended takes no signals. */
+	send_sig(SIGKILL, storm->thread, 1);
 }
 
 /**
@@ -390,10 +391,9 @@ void storm_end(struct storm *storm)
 {
 	storm_stop(storm);
 	mutex_lock(&storm->end_lock);
-	if (storm->thread) {
+	if (!storm->ended) {
+		storm->ended = true;
 		kthread_stop(storm->thread);
-		put_task_struct(storm->thread);
-		storm->thread = NULL;
 		storm_finish(storm);
 		storm_family_fini(&storm->family);
 		quota_give(storm->quota, QUOTA_QUEUES, 1);
@@ -408,6 +408,8 @@ void storm_end(struct storm *storm)
 void storm_free(struct storm *storm)
 {
 	mutex_destroy(&storm->end_lock);
+	if (storm->thread)
+		put_task_struct(storm->thread);
 	storm_tools_destroy(storm->tools);
 	kfree(storm);
 }

@@ -38,10 +38,10 @@
 #define STORM_MEMBERS	(2 * MOCKGPU_STORM_PROCESSES_MAX)
 
 static DEFINE_SPINLOCK(storm_lock);
-static DEFINE_HASHTABLE(storm_table, 8);
+static DEFINE_HASHTABLE(storm_table, 12);
 
 static DEFINE_MUTEX(storm_watch_lock);
-static unsigned int storm_watchers;
+static bool storm_watches;
 
 static struct hlist_head *storm_bucket(const struct pid *pid)
 {
@@ -58,11 +58,11 @@ static bool storm_is_stranger(const struct pid *pid)
 }
 
 /*
- * Follow a process, whose address space is another member's already if it is a guest.  Where that
- * cannot be it is counted.
+ * Follow a process, whose address space is another member's already if it is a guest, and which may
+ * have pages from its parent.  Where that cannot be it is counted.
  */
 static void storm_follow(struct storm_family *family, struct pid *pid, struct mm_struct *mm,
-			 bool guest)
+			 bool guest, u64 inherited)
 {
 	struct storm_member *member = NULL;
 
@@ -83,6 +83,7 @@ static void storm_follow(struct storm_family *family, struct pid *pid, struct mm
 	member->mm = mm;
 	mmgrab(mm);
 	member->guest = guest;
+	member->inherited = inherited;
 	hlist_add_head(&member->node, storm_bucket(pid));
 	list_add(&member->list, guest ? &family->guests : &family->members);
 	family->followed++;
@@ -120,14 +121,17 @@ static void storm_on_fork(void *unused, struct task_struct *parent, struct task_
 	struct pid *pid = task_tgid(parent);
 	struct storm_member *member;
 	struct hlist_node *next;
+	u64 inherited;
+	bool guest;
 
 	if (!thread_group_leader(child) || !child->mm || storm_is_stranger(pid))
 		return;
+	guest = child->mm == parent->mm;
+	inherited = guest ? 0 : get_mm_counter(child->mm, MM_ANONPAGES);
 	spin_lock(&storm_lock);
 	hlist_for_each_entry_safe(member, next, storm_bucket(pid), node) {
 		if (member->pid == pid)
-			storm_follow(member->family, task_tgid(child), child->mm,
-				     child->mm == parent->mm);
+			storm_follow(member->family, task_tgid(child), child->mm, guest, inherited);
 	}
 	spin_unlock(&storm_lock);
 }
@@ -174,7 +178,7 @@ static void storm_on_exec(void *unused, struct task_struct *task, pid_t old_pid,
 			continue;
 		storm_leave(member);
 		if (storm_may_stay(member->family, bprm))
-			storm_follow(member->family, pid, task->mm, false);
+			storm_follow(member->family, pid, task->mm, false, 0);
 		else
 			member->family->left++;
 	}
@@ -256,25 +260,28 @@ static int storm_register(void)
 	return 0;
 }
 
+/* To begin and to end stops all CPUs for a moment: who has begun goes on. */
 static int storm_watch(void)
 {
 	int ret = 0;
 
 	mutex_lock(&storm_watch_lock);
-	if (!storm_watchers)
+	if (!storm_watches)
 		ret = storm_register();
-	if (!ret)
-		storm_watchers++;
+	storm_watches = !ret;
 	mutex_unlock(&storm_watch_lock);
 	return ret;
 }
 
-static void storm_unwatch(void)
+/**
+ * storm_family_exit() - the module goes, and there is no family any more
+ *
+ * Context: may sleep; waits for forks that are under way.
+ */
+void storm_family_exit(void)
 {
-	mutex_lock(&storm_watch_lock);
-	if (!--storm_watchers)
+	if (storm_watches)
 		storm_unregister(ARRAY_SIZE(storm_tracepoints));
-	mutex_unlock(&storm_watch_lock);
 }
 
 /*
@@ -291,7 +298,7 @@ static int storm_follow_first(struct storm_family *family, struct pid *pid, stru
 	hlist_for_each_entry(member, storm_bucket(pid), node)
 		storms += member->pid == pid;
 	if (storms < MOCKGPU_PROCESS_STORMS_MAX) {
-		storm_follow(family, pid, mm, false);
+		storm_follow(family, pid, mm, false, 0);
 		ret = family->missed ? -ENOMEM : 0;
 	}
 	spin_unlock(&storm_lock);
@@ -346,12 +353,11 @@ void storm_family_end(struct storm_family *family)
  * storm_family_fini() - undo storm_family_begin()
  * @family: family without members, that ended
  *
- * Context: may sleep; waits for tracepoints that are under way.
+ * Context: any.
  */
 void storm_family_fini(struct storm_family *family)
 {
 	put_cred(family->cred);
-	storm_unwatch();
 }
 
 /**

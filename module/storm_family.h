@@ -45,6 +45,7 @@ struct storm_family {
  * @nth: its number in the family; fixed
  * @guest: that is another member's
  * @mm: its address space, whose structure is held; fixed
+ * @inherited: anonymous pages that it had from its parent to begin with; fixed
  * @work: what is done to it, or NULL; the family's owner's
  */
 struct storm_member {
@@ -55,6 +56,7 @@ struct storm_member {
 	u64 nth;
 	bool guest;
 	struct mm_struct *mm;
+	u64 inherited;
 	struct storm_work *work;
 };
 
@@ -64,6 +66,7 @@ void storm_family_fini(struct storm_family *family);
 struct storm_member *storm_family_next(struct storm_family *family);
 struct storm_member *storm_family_gone(struct storm_family *family);
 bool storm_family_is_over(struct storm_family *family);
+void storm_family_exit(void);
 void storm_member_free(struct storm_member *member);
 void storm_family_look(struct storm_family *family, struct storm_family *copy);
 

@@ -36,7 +36,7 @@
 #define STORM_LOOKS		1024U
 
 /* For how long the device uses a piece at once, at the most. */
-#define STORM_USE		ms_to_ktime(50)
+#define STORM_USE		ms_to_ktime(10)
 
 /*
  * What a round takes at the least: a small process whose pages all go again before it has what it
@@ -47,18 +47,19 @@
 /* Pieces that are in VRAM before the first of them comes home. */
 #define STORM_PIECES		16U
 
+/* log2 of the words of a page. */
+#define STORM_WORD_BITS		(PAGE_SHIFT - 3)
+
 #define STORM_STRETCH_BYTES	(SVM_WINDOW_PAGES * PAGE_SIZE)
 
 /**
  * struct storm_stretch - part of a mapping
  * @start: first address
  * @end: end of it
- * @armed: a userfaultfd looks after it
  */
 struct storm_stretch {
 	unsigned long start;
 	unsigned long end;
-	bool armed;
 };
 
 /**
@@ -102,6 +103,7 @@ struct storm_tools {
  * @piece: what has gone to VRAM
  * @resident: pages that were there so far in this round
  * @covered: those of them that moved, or were in VRAM
+ * @inherited: pages that it had from its parent, in the share; fixed
  * @anon: pages that the process had when it was last looked at, in the share
  * @told_resident: what the report has of this process
  * @told_covered: likewise
@@ -123,6 +125,7 @@ struct storm_work {
 	struct storm_piece piece[STORM_PIECES];
 	u64 resident;
 	u64 covered;
+	u64 inherited;
 	u64 anon;
 	u64 told_resident;
 	u64 told_covered;
@@ -151,7 +154,6 @@ struct storm_tools *storm_tools_create(const struct storm_spec *spec)
 	}
 	tools->mig->hasty = true;
 	tools->mig->leave_holes = true;
-	tools->mig->no_evict = !(spec->flags & MOCKGPU_STORM_PRESSURE);
 	return tools;
 }
 
@@ -167,18 +169,25 @@ void storm_tools_destroy(struct storm_tools *tools)
 	kvfree(tools);
 }
 
+/* How many of so many pages are in the share of memory that is asked for, more or less. */
+static u64 storm_share_of(const struct storm_spec *spec, u64 pages)
+{
+	return spec->share ? pages * spec->share >> 16 : pages;
+}
+
 /**
  * storm_work_create() - begin with a process's memory
  * @spec: of the storm; there for as long as the object
  * @nth: the process's number in the storm
+ * @inherited: anonymous pages that it had from its parent, in whose rounds they are counted
  * @svm: the memory; the object's if this succeeds
  * @tools: of the storm; there for as long as the object
  *
  * Context: may sleep.
  * Return: the object, or NULL where there is no memory.
  */
-struct storm_work *storm_work_create(const struct storm_spec *spec, u64 nth, struct svm *svm,
-				     struct storm_tools *tools)
+struct storm_work *storm_work_create(const struct storm_spec *spec, u64 nth, u64 inherited,
+				     struct svm *svm, struct storm_tools *tools)
 {
 	struct storm_work *work = NULL;
 
@@ -189,6 +198,7 @@ struct storm_work *storm_work_create(const struct storm_spec *spec, u64 nth, str
 	work->spec = spec;
 	work->tools = tools;
 	work->svm = svm;
+	work->inherited = storm_share_of(spec, inherited);
 	prandom_seed_state(&work->random, spec->seed ^ hash_64(nth, 64));
 	return work;
 }
@@ -228,14 +238,6 @@ static bool storm_has_share(const struct storm_work *work, unsigned long start)
 	       hash_64(work->spec->seed ^ hash_64(stretch, 64), 16) < work->spec->share;
 }
 
-/* How much there is to go through, as the memory manager counts it. */
-static u64 storm_anon(const struct storm_work *work)
-{
-	u64 pages = get_mm_counter(svm_mm(work->svm), MM_ANONPAGES);
-
-	return work->spec->share ? pages * work->spec->share >> 16 : pages;
-}
-
 static void storm_shuffle(struct storm_work *work)
 {
 	unsigned int i;
@@ -272,7 +274,6 @@ static int storm_look_up(struct storm_work *work)
 		new.start = max(vma->vm_start, work->cursor);
 		new.end = min(vma->vm_end, round_down(new.start, STORM_STRETCH_BYTES) +
 					   STORM_STRETCH_BYTES);
-		new.armed = userfaultfd_armed(vma);
 		work->cursor = new.end;
 		if (storm_has_share(work, new.start))
 			work->stretch[work->count++] = new;
@@ -320,7 +321,7 @@ bool storm_work_rests(const struct storm_work *work)
 
 /* The next piece.  Returns whether there is one now. */
 static bool storm_next_piece(struct storm_work *work, struct storm_report *report,
-			     struct storm_piece *piece, bool *armed)
+			     struct storm_piece *piece)
 {
 	unsigned int order = work->spec->min_order;
 	struct storm_stretch *stretch;
@@ -335,7 +336,6 @@ static bool storm_next_piece(struct storm_work *work, struct storm_report *repor
 	order += storm_choose(work, work->spec->max_order - order + 1);
 	piece->start = stretch->start + work->done;
 	piece->npages = min_t(unsigned long, BIT(order), (stretch->end - piece->start) / PAGE_SIZE);
-	*armed = stretch->armed;
 	work->done += piece->npages * PAGE_SIZE;
 	if (stretch->start + work->done == stretch->end) {
 		work->next++;
@@ -356,6 +356,8 @@ static unsigned int storm_move(struct storm_work *work, const struct storm_piece
 	mig->to_vram = to_vram;
 	mig->waited = 0;
 	mig->no_room = 0;
+	/* A piece that there was no room for says nothing of the next. */
+	mig->no_evict = !(work->spec->flags & MOCKGPU_STORM_PRESSURE);
 	svm_migrate_window(mig, piece->start, piece->npages, status);
 	for (i = 0; i < piece->npages; i++) {
 		count[status[i]]++;
@@ -390,14 +392,18 @@ static void storm_count(struct storm_work *work, unsigned int npages)
 	}
 }
 
-/* The device adds 0 to a word of a page, which is nothing that anybody sees. */
+/*
+ * The device adds 0 to a word of a page, which is nothing that anybody sees.  It is no choice of the
+ * storm's which word, as how often that comes is a matter of time.
+ */
 static void storm_write(struct storm_work *work, unsigned long addr, struct storm_report *report)
 {
 	struct mirror_atomic atomic = {
 		.op = MOCKGPU_ATOMIC_ADD,
 		.size = sizeof(u64),
-		.addr = addr + storm_choose(work, PAGE_SIZE / sizeof(u64)) * sizeof(u64),
+		.addr = addr + hash_64(work->spec->seed ^ addr, STORM_WORD_BITS) * sizeof(u64),
 		.count = 1,
+		.there = true,
 	};
 
 	if (exclusive_atomic(work->svm, &atomic))
@@ -413,6 +419,7 @@ static void storm_read(struct storm_work *work, unsigned long addr, struct storm
 		.addr = addr,
 		.buf = work->tools->page,
 		.len = PAGE_SIZE,
+		.there = true,
 	};
 
 	if (svm_access(work->svm, &access))
@@ -427,8 +434,23 @@ static bool storm_is_wanted(const int *stopping)
 	return READ_ONCE(*stopping) || signal_pending(current) || engine_gate_is_closed();
 }
 
+/* Whether a userfaultfd looks after a piece, which would hear of what the device does. */
+static bool storm_is_watched(struct storm_work *work, const struct storm_piece *piece)
+{
+	struct mm_struct *mm = svm_mm(work->svm);
+	struct vm_area_struct *vma;
+	bool watched;
+
+	if (mmap_read_lock_killable(mm))
+		return true;
+	vma = find_vma(mm, piece->start);
+	watched = vma && userfaultfd_armed(vma);
+	mmap_read_unlock(mm);
+	return watched;
+}
+
 /*
- * The device uses pages of a piece: those in its VRAM, or those that are not, which it makes
+ * The device uses pages of a piece: those in its VRAM, or those that are in nobody's, which it makes
  * exclusive.  A page that is not there, or may not be written, is left in peace, as the fault
  * would change something.
  */
@@ -436,9 +458,11 @@ static void storm_use(struct storm_work *work, const struct storm_piece *piece, 
 		      struct storm_report *report, const int *stopping)
 {
 	ktime_t until = ktime_add(ktime_get(), STORM_USE);
+	u32 place = local ? MOCKGPU_RES_LOCAL : MOCKGPU_RES_VRAM;
 	unsigned int i;
 
-	if (svm_residency(work->svm, piece->start, piece->npages, work->tools->res))
+	if (!piece->npages || storm_is_watched(work, piece) ||
+	    svm_residency(work->svm, piece->start, piece->npages, work->tools->res))
 		return;
 	for (i = 0; i < piece->npages; i++) {
 		unsigned long addr = piece->start + i * PAGE_SIZE;
@@ -447,13 +471,32 @@ static void storm_use(struct storm_work *work, const struct storm_piece *piece, 
 		if (storm_is_wanted(stopping) || ktime_after(ktime_get(), until))
 			break;
 		if (!(res & MOCKGPU_RES_PRESENT) || (res & MOCKGPU_RES_ZERO) ||
-		    !(res & MOCKGPU_RES_VRAM) == local)
+		    !(res & place) == local)
 			continue;
 		if (local && (res & MOCKGPU_RES_READ))
 			storm_read(work, addr, report);
 		if (res & MOCKGPU_RES_WRITE)
 			storm_write(work, addr, report);
 		cond_resched();
+	}
+}
+
+/*
+ * What the device has had exclusive, and no CPU has touched since: it is given back as if one had, as
+ * it cannot move otherwise.
+ */
+static void storm_give_back(struct storm_work *work, const struct storm_piece *piece)
+{
+	unsigned int i;
+
+	if (svm_residency(work->svm, piece->start, piece->npages, work->tools->res))
+		return;
+	for (i = 0; i < piece->npages; i++) {
+		u32 res = work->tools->res[i];
+
+		if ((res & MOCKGPU_RES_GPU) && !(res & MOCKGPU_RES_PRESENT) &&
+		    svm_swap_in(work->svm, piece->start + i * PAGE_SIZE))
+			break;
 	}
 }
 
@@ -483,23 +526,26 @@ static unsigned int storm_bring_home(struct storm_work *work, struct storm_repor
 unsigned int storm_work_step(struct storm_work *work, struct storm_report *report,
 			     const int *stopping)
 {
+	bool exclusive = work->spec->flags & MOCKGPU_STORM_EXCLUSIVE;
 	struct storm_piece piece;
 	unsigned int moved;
-	bool armed;
 
-	work->anon = storm_anon(work);
-	if (!storm_next_piece(work, report, &piece, &armed))
+	work->anon = storm_share_of(work->spec,
+				    get_mm_counter(svm_mm(work->svm), MM_ANONPAGES));
+	if (!storm_next_piece(work, report, &piece))
 		return 0;
-	if ((work->spec->flags & MOCKGPU_STORM_EXCLUSIVE) && !armed && !storm_choose(work, 4))
-		storm_use(work, &piece, false, report, stopping);
+	if (exclusive)
+		storm_give_back(work, &piece);
 	if (storm_is_wanted(stopping))
 		return 0;
 	moved = storm_move(work, &piece, true, report->to_vram);
 	storm_count(work, piece.npages);
-	if ((work->spec->flags & MOCKGPU_STORM_GPU) && !armed)
+	if (work->spec->flags & MOCKGPU_STORM_GPU)
 		storm_use(work, &piece, true, report, stopping);
 	if (!storm_is_wanted(stopping))
 		moved += storm_bring_home(work, report);
+	if (exclusive && !storm_choose(work, 4))
+		storm_use(work, &work->piece[work->oldest], false, report, stopping);
 	work->piece[work->oldest] = piece;
 	work->oldest = (work->oldest + 1) % STORM_PIECES;
 	return moved;
@@ -508,15 +554,22 @@ unsigned int storm_work_step(struct storm_work *work, struct storm_report *repor
 /**
  * storm_work_finish() - a process has gone, or the storm is over
  * @work: object
- * @report: what was not a whole round goes there, if there was none, along with what it did not
- *	come to
+ * @report: what was not a whole round goes there, if there was none or the process has grown since,
+ *	along with what it did not come to of the process's own
  *
  * Context: any.
  */
 void storm_work_finish(struct storm_work *work, struct storm_report *report)
 {
-	if (work->whole)
+	u64 own = work->anon;
+
+	/* The pages of a whole round were its own, wherever it had them from. */
+	if (!work->whole)
+		own -= min(own, work->inherited);
+	/* What it had in the last round it may have given up since; what came later counts. */
+	if (work->whole && own <= work->told_resident)
 		return;
-	work->resident = max(work->resident, work->anon);
+	work->resident = max3(work->resident, own, work->told_resident);
+	work->covered = max(work->covered, work->told_covered);
 	storm_tell(work, report);
 }

@@ -12,8 +12,8 @@ struct svm;
 
 struct storm_tools *storm_tools_create(const struct storm_spec *spec);
 void storm_tools_destroy(struct storm_tools *tools);
-struct storm_work *storm_work_create(const struct storm_spec *spec, u64 nth, struct svm *svm,
-				     struct storm_tools *tools);
+struct storm_work *storm_work_create(const struct storm_spec *spec, u64 nth, u64 inherited,
+				     struct svm *svm, struct storm_tools *tools);
 void storm_work_destroy(struct storm_work *work);
 bool storm_work_rests(const struct storm_work *work);
 unsigned int storm_work_step(struct storm_work *work, struct storm_report *report,

@@ -88,6 +88,7 @@ unsigned int svm_pending(const u8 *status, unsigned int npages);
 void svm_settle(u8 *status, unsigned int npages, u8 answer);
 int svm_explain(struct svm_migration *mig, unsigned long start, unsigned int npages,
 		u8 *status, u8 *guess);
+int svm_swap_in(struct svm *svm, unsigned long addr);
 int svm_pause(struct svm_migration *mig, unsigned int attempt, const u8 *status,
 	      const u8 *guess, unsigned int npages);
 int svm_move_pending(struct svm_migration *mig, unsigned long start, unsigned int npages,

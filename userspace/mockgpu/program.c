@@ -37,7 +37,7 @@ int program_watch(struct program *p)
 	for (i = 0; i < ARRAY_SIZE(wanted); i++)
 		sigaddset(&set, wanted[i]);
 	/* Where its parent ignores SIGCHLD, nobody would hear how the program ended. */
-	signal(SIGCHLD, SIG_DFL);
+	p->old_child = signal(SIGCHLD, SIG_DFL);
 	p->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (p->signals < 0 || sigprocmask(SIG_BLOCK, &set, &p->old_mask) ||
 	    prctl(PR_SET_CHILD_SUBREAPER, 1)) {
@@ -54,6 +54,7 @@ static void __attribute__((noreturn)) become(const struct program *p, int fd)
 
 	sigprocmask(SIG_SETMASK, &p->old_mask, NULL);
 	signal(SIGPIPE, p->old_pipe);
+	signal(SIGCHLD, p->old_child);
 	if (p->prepare)
 		report.err = -p->prepare(p->arg);
 	if (!report.err) {

@@ -25,7 +25,7 @@ struct program {
 
 	int signals;		/* readable when there is something for program_signals() */
 	sigset_t old_mask;
-	void (*old_pipe)(int sig);
+	void (*old_pipe)(int sig), (*old_child)(int sig);
 	pid_t child;
 	bool ended;
 	bool stopped;		/* a signal came that ends programs */

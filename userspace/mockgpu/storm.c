@@ -56,6 +56,7 @@ struct storm {
 	struct drm_mockgpu_storm_begin begin;
 
 	struct mockgpu_device *devs[DEVICES_MAX];
+	unsigned int index[DEVICES_MAX];	/* of each of them */
 	unsigned int devs_len;
 	unsigned int failed;	/* device whose storm did not begin */
 	struct program program;
@@ -94,7 +95,7 @@ static bool parse_duration(struct storm *t)
 	char *end;
 	double seconds = strtod(t->duration, &end);
 
-	if (*end || end == t->duration || !(seconds > 0 && seconds <= 1e6))
+	if (*end || end == t->duration || !(seconds * 1e9 >= 1 && seconds <= 1e6))
 		return false;
 	t->begin.duration_ns = (uint64_t)(seconds * 1e9);
 	return true;
@@ -166,23 +167,27 @@ static int parse(int argc, char **argv, struct storm *t)
 	return parse_values(t);
 }
 
-/* Keeps a device that is wanted; others are closed.  Returns an exit code. */
+/* Keeps a device that is wanted, once; others are closed.  Returns an exit code. */
 static int take_device(struct storm *t, struct mockgpu_device *dev)
 {
 	struct drm_mockgpu_device_info info;
 	int ret = mockgpu_info(dev, &info);
+	unsigned int i;
 
 	if (ret) {
 		mockgpu_close(dev);
 		complain("cannot look at a device: %s", strerror(-ret));
 		return EXIT_WATCH;
 	}
-	if ((t->type && strcmp(t->type, vram_type_key(info.vram_type))) ||
+	for (i = 0; i < t->devs_len && t->index[i] != info.index; i++)
+		;
+	if (i < t->devs_len || (t->type && strcmp(t->type, vram_type_key(info.vram_type))) ||
 	    t->devs_len == DEVICES_MAX) {
 		mockgpu_close(dev);
 		return EXIT_FINE;
 	}
 	t->result.private |= info.vram_type == MOCKGPU_VRAM_PRIVATE;
+	t->index[t->devs_len] = info.index;
 	t->devs[t->devs_len++] = dev;
 	return EXIT_FINE;
 }
@@ -430,9 +435,15 @@ static int storm(struct storm *t)
 		code = program_watch(&t->program);
 	if (!code && t->compare)
 		code = run_alone(t);
+	if (!code && t->compare && program_left_some()) {
+		complain("what the program left running would be in the storm, too");
+		code = EXIT_WATCH;
+	}
 	/* Who has interrupted the first run does not want the second. */
-	if (!code && t->program.stopped)
+	if (!code && t->compare && t->program.stopped) {
+		complain("interrupted before the storm began; there is nothing to compare");
 		return program_status(&t->program);
+	}
 	if (!code)
 		code = run_in_storm(t);
 	if (!code)

@@ -103,13 +103,13 @@ void storm_show(FILE *out, const struct storm_result *r)
 		r->devices, s(r->devices), r->seed);
 	show_moves(out, r);
 	if (l->resident_pages)
-		fprintf(out, "  of its memory     %12.1f %%      had moved when it was last gone through"
+		fprintf(out, "  of its memory     %12.1f %%      moved in the last round of each process"
 			" (%" PRIu64 " of %" PRIu64 " pages)\n",
 			percent(l->covered_pages, l->resident_pages), (uint64_t)l->covered_pages,
 			(uint64_t)l->resident_pages);
 	show_stays(out, l);
 	if (r->arms)
-		fprintf(out, "  held up, or made to fail, at %" PRIu64 " steps of the driver\n",
+		fprintf(out, "  %" PRIu64 " control points were armed, to hold the driver up or have it fail\n",
 			r->arms);
 	if (l->left)
 		fprintf(out, "  %" PRIu64 " process%s became another user, and left the storm\n",

@@ -1303,8 +1303,10 @@ struct drm_mockgpu_storm_begin {
  *
  * A storm goes through a process's memory again and again, which is a round each time.
  * @resident_pages and @covered_pages are about the last whole round of each process, those that
- * have ended included; of one that had none they are about all that was there at the end, and
- * what there was of the first.  Counts of the device are about everybody.
+ * have ended included; of one that had none, or has grown since, they are about all that was there
+ * at the end, and the most that a round has had of it, without pages that it had from its parent by fork and did not live
+ * to see moved, as they are its parent's; of one that the storm did not come to before it ended they
+ * are nothing.  Counts of the device are about everybody.
  *
  * Errors: -EINVAL, -ENOENT (none was begun), -ENODEV.
  */
@@ -1313,7 +1315,7 @@ struct drm_mockgpu_storm_look {
 	__u32 flags;
 	/** @over: out: 1 if it has ended for good */
 	__u32 over;
-	/** @processes: out: that are in the storm now */
+	/** @processes: out: that are in the storm now, or have ended and are not counted up yet */
 	__u32 processes;
 	/** @pad: out: 0 */
 	__u32 pad;
