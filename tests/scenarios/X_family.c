@@ -370,6 +370,50 @@ static void X2_memory_that_another_process_shares(void)
 	AWAIT(dev, l, l.over);
 }
 
+static void share_and_wait(struct target *t)
+{
+	void *p = map_filled(MANY, new_tag());
+	pid_t pid = (pid_t)CHECK_SYS(fork());
+
+	if (!pid) {
+		CHECK_SYS(close(t->pipe[0]));
+		gate_wait(t->go);
+		_exit(0);
+	}
+	gate_open(t->ready, 1);
+	join(pid);
+	gate_open(t->ready, 1);
+	gate_wait(t->go);
+	unmap(p, MANY);
+}
+
+/* A child that does not live to see a round has its parent's memory, which counts once. */
+static void X2_memory_of_a_parent_counts_once(void)
+{
+	struct mockgpu_device *dev = gpu_open(0);
+	struct target t = target_new(dev, share_and_wait);
+	struct drm_mockgpu_storm_look l;
+	pid_t pid;
+
+	t.begin.rate = 20;
+	t.begin.max_pages = 1;
+	pid = spawn(run_target, &t);
+	gate_wait(t.ready);
+	/* Both have been come to, and neither was gone through. */
+	AWAIT(dev, l, l.to_vram[MOCKGPU_PAGE_MOVED] >= 8);
+	CHECK_EQ(l.processes, 2);
+	gate_open(t.go, 1);
+	gate_wait(t.ready);
+	AWAIT(dev, l, l.processes == 1);
+	CHECK_GE(l.resident_pages, 1);
+	CHECK_LE(l.resident_pages, MANY - 1);
+	gate_open(t.go, 1);
+	join(pid);
+	AWAIT(dev, l, l.over);
+	CHECK_GE(l.resident_pages, MANY);
+	CHECK_LE(l.resident_pages, 2 * MANY - 1);
+}
+
 STORM(X2_a_program_that_is_executed)
 STORM(X2_children_and_their_children)
 STORM(X2_a_child_by_vfork)
@@ -383,6 +427,7 @@ STORM(X2_not_a_program_in_other_groups)
 STORM(X2_not_a_program_in_another_user_namespace)
 STORM(X2_a_program_that_a_thread_executes)
 STORM(X2_memory_that_another_process_shares)
+STORM(X2_memory_of_a_parent_counts_once)
 
 const struct scenario scenarios[] = {
 	SCENARIO(X2_a_program_that_is_executed),
@@ -398,5 +443,6 @@ const struct scenario scenarios[] = {
 	SCENARIO(X2_not_a_program_in_another_user_namespace),
 	SCENARIO(X2_a_program_that_a_thread_executes),
 	SCENARIO(X2_memory_that_another_process_shares),
+	SCENARIO(X2_memory_of_a_parent_counts_once),
 	{ 0 }
 };

@@ -190,7 +190,29 @@ static void X1_without_memory_now_and_then(void)
 	stop_and_join(&t, pid);
 }
 
+/* Nor does what no CPU touches stay where it is when the device has had it exclusive. */
+static void X1_what_was_exclusive_moves_again(void)
+{
+	struct mockgpu_device *dev = gpu_open(0);
+	struct target t = target_new(dev, target_idles);
+	struct drm_mockgpu_storm_look l;
+	pid_t pid;
+
+	gpu_needs(dev, MOCKGPU_CAP_EXCLUSIVE);
+	t.begin.flags = MOCKGPU_STORM_EXCLUSIVE;
+	pid = spawn(run_target, &t);
+	gate_wait(t.ready);
+	/* A quarter of it in each round, or it would have been hard to see. */
+	AWAIT(dev, l, l.rounds >= 20);
+	CHECK_GE(l.gpu_writes, MANY);
+	CHECK_GE(l.resident_pages, MANY);
+	storms_on(dev, MANY);
+	gate_open(t.go, 1);
+	join(pid);
+}
+
 STORM(X1_pages_go_and_come_home_unnoticed)
+STORM(X1_what_was_exclusive_moves_again)
 STORM(X1_a_round_covers_all_memory)
 STORM(X1_holes_stay_holes)
 STORM(X1_the_device_reads_and_writes_what_is_there)
@@ -200,6 +222,7 @@ const struct scenario scenarios[] = {
 	SCENARIO(X1_pages_go_and_come_home_unnoticed),
 	SCENARIO(X1_a_round_covers_all_memory),
 	SCENARIO(X1_holes_stay_holes),
+	SCENARIO(X1_what_was_exclusive_moves_again),
 	SCENARIO(X1_the_device_reads_and_writes_what_is_there),
 	SCENARIO(X1_without_memory_now_and_then),
 	{ "X1_under_pressure_others_make_room", X1_under_pressure_others_make_room, 120, RELOADS },
