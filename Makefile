@@ -53,7 +53,8 @@ check-upstream: guest-needs ## the kernel's own HMM tests, on every kernel or KE
 		$(if $(REPEAT),-r '$(REPEAT)') $(if $(VRAM),-v '$(VRAM)') $(T)
 
 check-storm: guest-needs ## Debian's programs, and the kernel's own tests, while their memory moves; DEBUG=1; SHORT=1
-	@tests/vm/check $(if $(SHORT),-q,-s) $(if $(DEBUG),-d) $(if $(REPEAT),-r '$(REPEAT)') $(if $(VRAM),-v '$(VRAM)') $(T)
+	$(call refuse,REPEAT)
+	@tests/vm/check $(if $(SHORT),-q,-s) $(if $(DEBUG),-d) $(if $(VRAM),-v '$(VRAM)') $(T)
 
 check-storms: guest-needs ## check-storm on the kernels and types of VRAM that it is for: ten million pages
 	$(call refuse,MOCKGPU_KERNEL VRAM REPEAT)
