@@ -372,9 +372,10 @@ static void X2_memory_that_another_process_shares(void)
 
 static void share_and_wait(struct target *t)
 {
-	void *p = map_filled(MANY, new_tag());
-	pid_t pid = (pid_t)CHECK_SYS(fork());
+	pid_t pid;
 
+	map_filled(MANY, new_tag());
+	pid = (pid_t)CHECK_SYS(fork());
 	if (!pid) {
 		CHECK_SYS(close(t->pipe[0]));
 		gate_wait(t->go);
@@ -384,7 +385,6 @@ static void share_and_wait(struct target *t)
 	join(pid);
 	gate_open(t->ready, 1);
 	gate_wait(t->go);
-	unmap(p, MANY);
 }
 
 /* A child that does not live to see a round has its parent's memory, which counts once. */
