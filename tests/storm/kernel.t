@@ -10,7 +10,7 @@
 # Tests that came later than a kernel whose source they are built from.
 later_6_1='cow gup_longterm ksm_functional_tests uffd-unit-tests pagemap_ioctl'
 
-# upstream NAME ARGUMENT...
+# upstream NAME [COMMAND...]
 upstream()
 {
 	local name=$1 row=Z20_${1//-/_} source
@@ -20,7 +20,8 @@ upstream()
 		say_result ok "$row" 'the kernel has no gup_test'
 		return 0
 	elif [ -x "$selftests/$name" ]; then
-		row "$row" plain tap "$selftests/$name" "$@"
+		[ $# != 0 ] || set -- "$selftests/$name"
+		row "$row" plain tap "$@"
 		return 0
 	fi
 	source=$(cat "$selftests/source" 2>/dev/null)
@@ -37,7 +38,7 @@ upstream gup_longterm
 # What is merged does not move, which is what it is about.
 least=5 upstream ksm_functional_tests
 upstream mremap_test
-upstream uffd-unit-tests
+upstream uffd-unit-tests "$programs/uffd"
 upstream madv_populate
 upstream khugepaged
 upstream pagemap_ioctl

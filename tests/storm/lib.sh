@@ -73,7 +73,7 @@ begin_second()
 }
 
 info=$(mockgpu info --device 0 --json)
-[[ $info = *'"vram_type": "private"'* ]] && private=yes || private=no
+[[ $info = *'"vram_type": "private"'* ]] && type=private || type=coherent
 exclusive=
 ! grep -q '"capabilities": .*"exclusive"' <<<"$info" || exclusive=--exclusive
 begin_all
@@ -166,7 +166,7 @@ exceptions_of()
 	local row kernel program place line
 	while IFS='|' read -r row kernel program place line; do
 		# shellcheck disable=SC2053 # a pattern
-		[[ $row = "$1" && $(uname -r) = $kernel ]] && echo "$line"
+		[[ $row = "$1" && "$(uname -r) $type" = $kernel ]] && echo "$line"
 	done < <(grep -v '^#' "$here/exceptions/list")
 	return 0
 }
@@ -309,7 +309,7 @@ row()
 	total_to=$((total_to + to)) total_home=$((total_home + home))
 	echo "# $runs runs, $to pages to VRAM, $home home, $faults of them by CPU faults," \
 		"$pins_seen pinned"
-	if [ -z "$why" ] && [ "$private" = yes ] && [ $((faults * 100)) -lt "$home" ]; then
+	if [ -z "$why" ] && [ $type = private ] && [ $((faults * 100)) -lt "$home" ]; then
 		why="it touched $faults pages of $home in VRAM, less than 1 %"
 	elif [ -z "$why" ] && [ "$pins" = yes ] && [ $pins_seen = 0 ]; then
 		why='no page was pinned'
