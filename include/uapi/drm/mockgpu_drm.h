@@ -1245,7 +1245,7 @@ struct drm_mockgpu_log_open {
  * Otherwise a storm sends nobody away: what VRAM has no room for stays, as NO_VRAM.
  */
 #define MOCKGPU_STORM_PRESSURE	(1U << 1)
-/* Before a piece goes, now and then, the device makes its pages exclusive and adds 0. */
+/* When a piece has come home, now and then, the device makes its pages exclusive and adds 0. */
 #define MOCKGPU_STORM_EXCLUSIVE	(1U << 2)
 /* The device reads each page that is in its VRAM, and adds 0 to a word of those it may write. */
 #define MOCKGPU_STORM_GPU	(1U << 3)
@@ -1286,7 +1286,10 @@ struct drm_mockgpu_storm_begin {
 	__u32 flags;
 	/** @share: in: how much of the memory, by 2 MiB of addresses, in 65536ths; 0: all */
 	__u32 share;
-	/** @rate: in: pages a second that move at the most, both ways together; 0: any number */
+	/**
+	 * @rate: in: pages a second that move at the most, both ways together; 0: any number.  However
+	 * many, a process is gone through ten times a second at the most, so that it gets on
+	 */
 	__u64 rate;
 	/** @seed: in: for its choices, which are the same if what is mapped is the same */
 	__u64 seed;
