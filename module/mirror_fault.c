@@ -376,10 +376,8 @@ static int mirror_fault_once(struct mirror *mirror, struct mirror_fault *fault)
 		return ret;
 	ret = mirror_look_up(mirror, window, fault);
 	up_read(&mirror->windows_sem);
-	if (ret != -EAGAIN)
-		return ret;
-	if (fault->there)
-		return -ENODATA;
+	if (ret != -EAGAIN || fault->there)
+		return ret == -EAGAIN ? -ENODATA : ret;
 
 	ret = mirror_fault_pages(mirror, fault->start, fault->missing, fault->write);
 	if (ret)
@@ -476,6 +474,7 @@ static int mirror_fault_as_told(struct mirror *mirror, struct mirror_touch *touc
 	if (ret)
 		return ret;
 	mirror_fault_extent(touch, stop, fault);
+	fault->there = touch->there;
 	fault->huge = touch->huge;
 	fault->atomics_here = touch->atomics_here;
 	fault->counts = mirror_counts(touch);
@@ -494,11 +493,7 @@ static int mirror_fault_attempt(struct mirror *mirror, struct mirror_touch *touc
 {
 	int ret;
 
-	*fault = (struct mirror_fault) {
-		.write = touch->write,
-		.counted = touch->counted,
-		.there = touch->there,
-	};
+	*fault = (struct mirror_fault) { .write = touch->write, .counted = touch->counted };
 	/* One table of the lowest level at a time: see mirror_fill_stash(). */
 	touch->first = round_down(touch->addr, GPU_PT_LEAF_BYTES);
 	touch->end = min(touch->first + GPU_PT_LEAF_BYTES, TASK_SIZE_MAX);
@@ -565,10 +560,9 @@ static void mirror_fault_tell(struct mirror *mirror, const struct mirror_touch *
  * Context: may sleep; takes mmap_lock for read.  The address space is in use by the
  *	caller.
  * Return: 0 with &mirror.lock held and an entry for the page; an error of the owner's;
- * -EFAULT, -EPERM (not writable), -ENOMEM, -EIO (memory error), -EBUSY (the mapping, or
- * what the owner wants, kept changing), -EINTR (a signal), -ENODATA (it is not there, with
- * @touch->there); for an atomic operation also -EREMOTE:
- * the page is in system memory, and it is the caller who makes an entry, and counts it.
+ * -EFAULT, -EPERM (not writable), -ENOMEM, -EIO (memory error), -EBUSY (the mapping, or what the
+ * owner wants, kept changing), -EINTR (a signal), -ENODATA (with @touch->there); for an atomic
+ * operation also -EREMOTE: it is in system memory; the caller makes an entry, and counts it.
  */
 int mirror_fault_in(struct mirror *mirror, struct mirror_touch *touch, unsigned long stop,
 		    u64 *faults)

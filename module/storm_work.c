@@ -393,8 +393,8 @@ static void storm_count(struct storm_work *work, unsigned int npages)
 }
 
 /*
- * The device adds 0 to a word of a page, which is nothing that anybody sees.  It is no choice of the
- * storm's which word, as how often that comes is a matter of time.
+ * The device adds 0 to a word of a page, which is nothing that anybody sees.  It is no choice of
+ * the storm's which word, as how often that comes is a matter of time.
  */
 static void storm_write(struct storm_work *work, unsigned long addr, struct storm_report *report)
 {
@@ -450,9 +450,9 @@ static bool storm_is_watched(struct storm_work *work, const struct storm_piece *
 }
 
 /*
- * The device uses pages of a piece: those in its VRAM, or those that are in nobody's, which it makes
- * exclusive.  A page that is not there, or may not be written, is left in peace, as the fault
- * would change something.
+ * The device uses pages of a piece: those in its VRAM, or those that are in nobody's, which it
+ * makes exclusive.  A page that is not there, or may not be written, is left in peace, as the
+ * fault would change something.
  */
 static void storm_use(struct storm_work *work, const struct storm_piece *piece, bool local,
 		      struct storm_report *report, const int *stopping)
@@ -482,8 +482,8 @@ static void storm_use(struct storm_work *work, const struct storm_piece *piece, 
 }
 
 /*
- * What the device has had exclusive, and no CPU has touched since: it is given back as if one had, as
- * it cannot move otherwise.
+ * What the device has had exclusive, and no CPU has touched since: it is given back as if one had,
+ * as it cannot move otherwise.
  */
 static void storm_give_back(struct storm_work *work, const struct storm_piece *piece)
 {

@@ -436,12 +436,12 @@ static int storm(struct storm *t)
 	if (!code && t->compare)
 		code = run_alone(t);
 	if (!code && t->compare && program_left_some()) {
-		complain("what the program left running would be in the storm, too");
+		complain("what the program left running would be there the next time, too");
 		code = EXIT_WATCH;
 	}
 	/* Who has interrupted the first run does not want the second. */
 	if (!code && t->compare && t->program.stopped) {
-		complain("interrupted before the storm began; there is nothing to compare");
+		complain("interrupted in the run without; there is nothing to compare");
 		return program_status(&t->program);
 	}
 	if (!code)

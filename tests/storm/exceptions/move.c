@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* UFFDIO_MOVE does not move a page that is in a device's own memory, as it does one in swap space. */
+/* UFFDIO_MOVE moves a page that is in swap space, but none that is in a device's memory. */
 #include <errno.h>
 #include <linux/userfaultfd.h>
 #include <mockgpu.h>

@@ -18,6 +18,7 @@ static void compact_between_holes_for_ever(void)
 {
 	for (int fd = open("/proc/sys/vm/compact_memory", O_WRONLY); write(fd, "1", 1) == 1;) {
 		char *p = mmap(NULL, SIZE, PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
 		for (size_t i = 0; i < SIZE; i += 8192)
 			madvise(p + i, 4096, MADV_DONTNEED);
 		munmap(p, SIZE);
@@ -40,11 +41,10 @@ int main(void)
 		return 2;
 	if (!fork() && !prctl(PR_SET_PDEATHSIG, 9))
 		compact_between_holes_for_ever();
-	for (time_t end = time(NULL) + 50; time(NULL) < end; madvise(p, SIZE, MADV_DONTNEED)) {
-		memset(p, 1, SIZE);
-		for (int i = ioctl(fd, PAGEMAP_SCAN, &scan) < 0 ? 0 : 20, n; i; i--)
-			if ((n = ioctl(fd, PAGEMAP_SCAN, &scan)))
-				return printf("scanned again: %d written by nobody\n", n), 1;
-	}
+	for (time_t end = time(NULL) + 50; time(NULL) < end && memset(p, 1, SIZE);
+	     madvise(p, SIZE, MADV_DONTNEED))
+		for (int i = ioctl(fd, PAGEMAP_SCAN, &scan) < 0 ? 0 : 20; i; i--)
+			if (ioctl(fd, PAGEMAP_SCAN, &scan) > 0)
+				return puts("scanned again: pages were written, by nobody"), 1;
 	return puts("nothing was written that nobody wrote"), 0;
 }
