@@ -1287,8 +1287,9 @@ struct drm_mockgpu_storm_begin {
 	/** @share: in: how much of the memory, by 2 MiB of addresses, in 65536ths; 0: all */
 	__u32 share;
 	/**
-	 * @rate: in: pages a second that move at the most, both ways together; 0: any number.  However
-	 * many, a process is gone through ten times a second at the most, so that it gets on
+	 * @rate: in: pages a second that move at the most, both ways together; 0: any number.
+	 * However many, a process is gone through ten times a second at the most, so that it
+	 * gets on
 	 */
 	__u64 rate;
 	/** @seed: in: for its choices, which are the same if what is mapped is the same */
@@ -1306,10 +1307,10 @@ struct drm_mockgpu_storm_begin {
  *
  * A storm goes through a process's memory again and again, which is a round each time.
  * @resident_pages and @covered_pages are about the last whole round of each process, those that
- * have ended included; of one that had none, or has grown since, they are about all that was there
- * at the end, and the most that a round has had of it, without pages that it had from its parent by fork and did not live
- * to see moved, as they are its parent's; of one that the storm did not come to before it ended they
- * are nothing.  Counts of the device are about everybody.
+ * have ended included.  Of one that had none, or has grown since, they are about all that was
+ * there at the end, and the most that a round has had of it; pages that it had from its parent by
+ * fork and did not live to see moved are its parent's.  Of one that the storm did not come to
+ * before it ended they are nothing.  Counts of the device are about everybody.
  *
  * Errors: -EINVAL, -ENOENT (none was begun), -ENODEV.
  */
