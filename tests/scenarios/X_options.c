@@ -51,6 +51,8 @@ static void X4_bad_arguments(void)
 	CHECK_EQ(mockgpu_storm_begin(dev, &good), -EBUSY);
 	l = storm_look(dev);
 	CHECK_EQ(l.processes, 1);
+	/* Or it would go on while what it moved is brought home. */
+	mockgpu_close(dev);
 }
 
 #define FILES 16
@@ -88,6 +90,9 @@ static void X4_so_many_storms_of_a_process(void)
 	CHECK_EQ(mockgpu_storm_begin(dev, &begin), -ENOSPC);
 	mockgpu_close(devs[0]);
 	CHECK_EQ(mockgpu_storm_begin(dev, &begin), 0);
+	mockgpu_close(dev);
+	for (unsigned int i = 1; i < ARRAY_SIZE(devs); i++)
+		mockgpu_close(devs[i]);
 }
 
 static void X4_two_storms_of_a_user(void)
@@ -137,6 +142,7 @@ static void X4_no_memory_to_begin(void)
 	l = storm_look(dev);
 	CHECK_EQ(l.processes, 1);
 	CHECK_EQ(l.missed, 0);
+	mockgpu_close(dev);
 }
 
 #define BEYOND 40
