@@ -52,18 +52,6 @@ check-upstream: guest-needs ## the kernel's own HMM tests, on every kernel or KE
 	@tests/vm/$(if $(MOCKGPU_KERNEL)$(DEBUG),check,check-matrix) -u $(if $(DEBUG),-d) \
 		$(if $(REPEAT),-r '$(REPEAT)') $(if $(VRAM),-v '$(VRAM)') $(T)
 
-check-storm: guest-needs ## Debian's programs, and the kernel's own tests, while their memory moves; DEBUG=1; SHORT=1
-	$(call refuse,REPEAT)
-	@tests/vm/check $(if $(SHORT),-q,-s) $(if $(DEBUG),-d) $(if $(VRAM),-v '$(VRAM)') $(T)
-
-check-storms: guest-needs ## check-storm on the kernels and types of VRAM that it is for: ten million pages
-	$(call refuse,MOCKGPU_KERNEL VRAM REPEAT)
-	@tests/vm/check-storms
-
-check-laws: guest-needs ## break three laws of the driver on purpose: check-storm has to see each
-	$(call refuse,REPEAT)
-	@tests/storm/broken-laws/run
-
 check-hibernate: guest-needs ## hibernate a guest, switch it off, boot it again: VRAM is as it was
 	$(call refuse,REPEAT)
 	@tests/vm/check -H $(if $(VRAM),-v '$(VRAM)') $(T)
@@ -82,12 +70,12 @@ bench: guest-needs ## speed, beside the kernel's own test driver; BENCH=icount: 
 vm: ## a root shell in the guest; SHARE=folder is /host there, read-only
 	@[ -t 0 ] || { echo "make vm needs a terminal; use make vm-run CMD='...'" >&2; exit 2; }
 	@tests/vm/needs guest
-	@tests/vm/run -i -y -s "$$SHARE" 'exec bash -l'
+	@tests/vm/run -i -s "$$SHARE" 'exec bash -l'
 
 vm-run: ## run CMD='...' in the guest, fails where it fails; SHARE= as well
 	@[ -n "$$CMD" ] || { echo "usage: make vm-run CMD='mockgpu info'" >&2; exit 2; }
 	@tests/vm/needs guest
-	@tests/vm/run -y -s "$$SHARE" "$$CMD"
+	@tests/vm/run -s "$$SHARE" "$$CMD"
 
 lint: guest-needs ## checkpatch, sparse, W=1, gcc -fanalyzer, shellcheck, man pages
 	@tests/lint/lint
@@ -159,5 +147,5 @@ guest-needs:
 	@tests/vm/needs guest
 
 .PHONY: all module userspace install demo check check-long check-matrix kernels \
-	check-debug check-upstream check-storm check-storms check-laws check-hibernate coverage \
-	bench vm vm-run lint dkms-install dkms-remove dkms-tree deb check-deb clean distclean help guest-needs
+	check-debug check-upstream check-hibernate coverage bench vm vm-run lint \
+	dkms-install dkms-remove dkms-tree deb check-deb clean distclean help guest-needs

@@ -9,7 +9,7 @@
  * Closing takes nothing home: pages in VRAM belong to whoever maps them.
  *
  * When the device leaves, the file stays with those who hold it, and nothing else: what was
- * armed by way of it is gone, and so are its queues, and its storm has ended.
+ * armed by way of it is gone, and so are its queues.
  *
  * Locking: &client.attach_lock, around the one change that there is.
  * &mockgpu_device.clients_lock for which files there are; outside &engine.lock.  It is not
@@ -27,7 +27,6 @@
 #include "control.h"
 #include "device.h"
 #include "quota.h"
-#include "storm.h"
 #include "svm.h"
 #include "vram.h"
 
@@ -96,15 +95,11 @@ void client_destroy(struct client *client)
 	struct mockgpu_device *device = client->device;
 
 	control_hit(CONTROL_CLOSE, &device->vram.present, NULL, 0);
-	if (client->storm)
-		storm_end(client->storm);
 	/* On the list until then: a device that leaves waits for the queues of all who are. */
 	engine_fini(&client->engine);
 	client_unlist(client);
 	if (client->svm)
 		svm_destroy(client->svm);
-	if (client->storm)
-		storm_free(client->storm);
 	vram_charge_close(&device->vram, client->charge);
 	quota_put(client->quota);
 	mutex_destroy(&client->attach_lock);
@@ -157,8 +152,7 @@ int client_attach(struct client *client)
 			ret = -EPERM;
 		goto out;
 	}
-	svm = svm_create(&client->device->vram, client->charge, &client->device->stats,
-			 current->mm, task_tgid(current));
+	svm = svm_create(&client->device->vram, client->charge, &client->device->stats);
 	if (!svm)
 		ret = -ENOMEM;
 	else
@@ -229,39 +223,6 @@ int client_arm(struct client *client, const struct control_spec *spec, u64 *id)
 }
 
 /**
- * client_storm() - begin a storm on the calling process
- * @client: file, which it belongs to
- * @spec: what it does; checked by the caller
- *
- * Context: may sleep.
- * Return: 0; -EBUSY (there is or was one of this file), -ENODEV, or an errno of storm_begin().
- */
-int client_storm(struct client *client, const struct storm_spec *spec)
-{
-	struct mockgpu_device *device = client->device;
-	struct storm *storm;
-	int ret = 0;
-
-	if (mutex_lock_interruptible(&device->clients_lock))
-		return -EINTR;
-	if (device->leaves) {
-		ret = -ENODEV;
-	} else if (client->storm) {
-		ret = -EBUSY;
-	} else {
-		storm = storm_begin(spec, &device->vram, client->charge, &device->stats,
-				    client->quota);
-		if (IS_ERR(storm))
-			ret = PTR_ERR(storm);
-		else
-			/* Pairs with ioctl_storm_look(), which reads it without the lock. */
-			smp_store_release(&client->storm, storm);
-	}
-	mutex_unlock(&device->clients_lock);
-	return ret;
-}
-
-/**
  * client_errno() - what to answer where something of a file's was not found
  * @client: file
  * @ret: what the search said
@@ -279,9 +240,9 @@ int client_errno(const struct client *client, int ret)
  * @device: device
  *
  * Whoever waits for it is told that, and commands that are being executed stop with -ENODEV.
- * Nobody begins anything of this kind any more.  No thread of a queue or storm is left.
+ * Nobody begins anything of this kind any more.  No thread of a queue is left.
  *
- * Context: sleeps until what each queue and storm does can be left.
+ * Context: sleeps until the command that each queue executes can be left.
  */
 void clients_leave(struct mockgpu_device *device)
 {
@@ -293,18 +254,14 @@ void clients_leave(struct mockgpu_device *device)
 	list_for_each_entry(client, &device->clients, node) {
 		control_disarm(client);
 		engine_leave(&client->engine);
-		if (client->storm)
-			storm_stop(client->storm);
 	}
 	/* Who comes now has no queues, and who is pinned stays on the list. */
 	list_for_each_entry(client, &device->clients, node) {
-		if (engine_is_empty(&client->engine) && !client->storm)
+		if (engine_is_empty(&client->engine))
 			continue;
 		client->pinned = true;
 		mutex_unlock(&device->clients_lock);
 		engine_fini(&client->engine);
-		if (client->storm)
-			storm_end(client->storm);
 		mutex_lock(&device->clients_lock);
 		WRITE_ONCE(client->pinned, false);
 		wake_up_all(&device->clients_unpinned);

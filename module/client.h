@@ -12,8 +12,6 @@ struct control_spec;
 struct drm_file;
 struct mockgpu_device;
 struct quota;
-struct storm;
-struct storm_spec;
 struct svm;
 struct vram_charge;
 
@@ -27,8 +25,6 @@ struct vram_charge;
  * @attach_lock: one attach at a time
  * @svm: the memory that is attached, or NULL; set once, under @attach_lock, and
  *	read without it
- * @storm: the storm that was begun with it, or NULL; set once, under
- *	&mockgpu_device.clients_lock, and read without it
  * @engine: its queues
  */
 struct client {
@@ -39,7 +35,6 @@ struct client {
 	struct vram_charge *charge;
 	struct mutex attach_lock; /* for @svm */
 	struct svm *svm;
-	struct storm *storm;
 	struct engine engine;
 };
 
@@ -51,7 +46,6 @@ int client_attach(struct client *client);
 struct svm *client_svm(struct client *client);
 void client_flush(struct client *client);
 int client_arm(struct client *client, const struct control_spec *spec, u64 *id);
-int client_storm(struct client *client, const struct storm_spec *spec);
 int client_errno(const struct client *client, int ret);
 void clients_leave(struct mockgpu_device *device);
 u64 client_vram_bytes(struct client *client);

@@ -25,7 +25,6 @@
 #include "mockgpu_drm.h"
 #include "power.h"
 #include "quota.h"
-#include "storm_family.h"
 #include "vram.h"
 #include "vram_coherent.h"
 
@@ -38,10 +37,9 @@
  * 1.3: control points
  * 1.4: event log
  * 1.5: eviction to make room, control points of one device
- * 1.6: storms
  */
 #define DRIVER_MAJOR	1
-#define DRIVER_MINOR	6
+#define DRIVER_MINOR	5
 
 static unsigned int devices = 1;
 module_param(devices, uint, 0444);
@@ -102,8 +100,6 @@ static const struct drm_ioctl_desc mockgpu_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(MOCKGPU_POINT_WAIT, ioctl_point_wait, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(MOCKGPU_POINT_RELEASE, ioctl_point_release, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(MOCKGPU_LOG_OPEN, ioctl_log_open, DRM_RENDER_ALLOW),
-	DRM_IOCTL_DEF_DRV(MOCKGPU_STORM_BEGIN, ioctl_storm_begin, DRM_RENDER_ALLOW),
-	DRM_IOCTL_DEF_DRV(MOCKGPU_STORM_LOOK, ioctl_storm_look, DRM_RENDER_ALLOW),
 };
 
 /*
@@ -457,7 +453,6 @@ static void __exit mockgpu_exit(void)
 		devices_release(i);
 	}
 	platform_driver_unregister(&mockgpu_platform_driver);
-	storm_family_exit();
 	dmirror_exit();
 	coherent_close(pool);
 	power_exit();

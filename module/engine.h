@@ -79,7 +79,6 @@ void engine_job_free(struct engine_job *job);
 /* What the commands need of the queue that executes them. */
 int engine_stopping(const struct engine_queue *queue);
 u32 engine_queue_id(const struct engine_queue *queue);
-void engine_pass(const struct engine_queue *queue);
 int engine_sleep(struct engine_queue *queue, ktime_t duration);
 int engine_barrier(struct engine_queue *queue, u64 order);
 

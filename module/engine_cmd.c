@@ -24,6 +24,7 @@
 #include "event.h"
 #include "engine.h"
 #include "engine_cmd.h"
+#include "engine_gate.h"
 #include "exclusive.h"
 #include "mockgpu_drm.h"
 #include "stats.h"
@@ -112,7 +113,7 @@ static int exec_enter(struct engine_exec *exec)
 	int ret;
 
 	/* Nothing is held here. */
-	engine_pass(exec->queue);
+	engine_gate_pass(exec->queue);
 	try_to_freeze();
 	cond_resched();
 	ret = engine_stopping(exec->queue);

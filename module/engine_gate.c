@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * The gate that the threads of all devices pass, those of queues before each submission, and
- * again and again while they execute one, where they hold nothing, and those of storms.
+ * The gate that the queues of all devices pass before each submission, and again and again
+ * while they execute one, where they hold nothing.
  *
  * It is closed before the machine goes to sleep.  The kernel then freezes processes first and
  * threads like ours later: in between, a queue could wait for a process that is frozen, which
@@ -16,14 +16,15 @@
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 
+#include "engine.h"
 #include "engine_gate.h"
 
 /*
  * How long queues are waited for.  What one does between two looks at the gate is a page's worth,
- * or with a storm a piece's, and no link or control point holds it then.  That takes as long as it
- * is tried to make room for what goes with the page (three seconds: see svm_room.c and evict.c), to
- * map it while others change the mapping, or to have it exclusively (a second each).  Only a page
- * that others are to bring may take longer.
+ * and no link or control point holds it then.  That takes as long as it is tried to make room for
+ * what goes with the page (three seconds: see svm_room.c and evict.c), to map it while others
+ * change the mapping, or to have it exclusively (a second each).  Only a page that others are to
+ * bring may take longer.
  */
 #define GATE_TIMEOUT	(5 * HZ)
 
@@ -46,12 +47,12 @@ static struct {
 };
 
 /* A queue that is to end does nothing any more but that. */
-static bool gate_try_enter(const int *stopping)
+static bool gate_try_enter(const struct engine_queue *queue)
 {
 	bool entered;
 
 	spin_lock(&gate.lock);
-	entered = !gate.closed || READ_ONCE(*stopping);
+	entered = !gate.closed || engine_stopping(queue);
 	gate.inside += entered;
 	spin_unlock(&gate.lock);
 	return entered;
@@ -59,15 +60,15 @@ static bool gate_try_enter(const int *stopping)
 
 /**
  * engine_gate_enter() - begin to work, as soon as queues may
- * @stopping: what is not 0 if the thread is to end
+ * @queue: queue
  *
- * Context: a thread of the module's, which holds nothing; may sleep.
+ * Context: the queue's thread, which holds nothing; may sleep.
  */
-void engine_gate_enter(const int *stopping)
+void engine_gate_enter(const struct engine_queue *queue)
 {
-	while (!gate_try_enter(stopping))
+	while (!gate_try_enter(queue))
 		wait_event_freezable(gate.opened, !READ_ONCE(gate.closed) ||
-				     READ_ONCE(*stopping));
+				     engine_stopping(queue));
 }
 
 /**
@@ -88,29 +89,16 @@ void engine_gate_leave(void)
 
 /**
  * engine_gate_pass() - between two pieces of work: let the machine sleep, if it wants to
- * @stopping: what is not 0 if the thread is to end
+ * @queue: queue, which has entered
  *
- * Context: a thread that has entered, and holds nothing; may sleep.
+ * Context: the queue's thread, which holds nothing; may sleep.
  */
-void engine_gate_pass(const int *stopping)
+void engine_gate_pass(const struct engine_queue *queue)
 {
 	if (likely(!READ_ONCE(gate.closed)))
 		return;
 	engine_gate_leave();
-	engine_gate_enter(stopping);
-}
-
-/**
- * engine_gate_is_closed() - between two pieces of work: is the machine to sleep?
- *
- * For who cannot wait where it is, and ends its work early.
- *
- * Context: any.
- * Return: whether engine_gate_enter() would wait.
- */
-bool engine_gate_is_closed(void)
-{
-	return READ_ONCE(gate.closed);
+	engine_gate_enter(queue);
 }
 
 /**

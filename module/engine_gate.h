@@ -2,12 +2,11 @@
 #ifndef MOCKGPU_ENGINE_GATE_H
 #define MOCKGPU_ENGINE_GATE_H
 
-#include <linux/types.h>
+struct engine_queue;
 
-void engine_gate_enter(const int *stopping);
+void engine_gate_enter(const struct engine_queue *queue);
 void engine_gate_leave(void);
-void engine_gate_pass(const int *stopping);
-bool engine_gate_is_closed(void);
+void engine_gate_pass(const struct engine_queue *queue);
 int engine_gate_close(void);
 void engine_gate_open(void);
 

@@ -43,17 +43,6 @@ u32 engine_queue_id(const struct engine_queue *queue)
 }
 
 /**
- * engine_pass() - between two pieces of work: let the machine sleep, if it wants to
- * @queue: queue
- *
- * Context: the queue's thread, which executes a submission and holds nothing; may sleep.
- */
-void engine_pass(const struct engine_queue *queue)
-{
-	engine_gate_pass(&queue->stopping);
-}
-
-/**
  * engine_sleep() - let time pass
  * @queue: queue
  * @duration: how long
@@ -67,7 +56,7 @@ int engine_sleep(struct engine_queue *queue, ktime_t duration)
 	if (!engine_stopping(queue))
 		schedule_hrtimeout(&duration, HRTIMER_MODE_REL);
 	__set_current_state(TASK_RUNNING);
-	engine_pass(queue);
+	engine_gate_pass(queue);
 	return engine_stopping(queue);
 }
 
@@ -210,7 +199,7 @@ int engine_thread(void *data)
 				schedule();
 			__set_current_state(TASK_RUNNING);
 		} else if (job) {
-			engine_gate_enter(&queue->stopping);
+			engine_gate_enter(queue);
 			engine_set_busy(queue, true);
 			error = engine_exec_job(queue->exec, job);
 			engine_set_busy(queue, false);

@@ -29,8 +29,6 @@ int ioctl_point_arm(struct drm_device *drm, void *data, struct drm_file *file);
 int ioctl_point_wait(struct drm_device *drm, void *data, struct drm_file *file);
 int ioctl_point_release(struct drm_device *drm, void *data, struct drm_file *file);
 int ioctl_log_open(struct drm_device *drm, void *data, struct drm_file *file);
-int ioctl_storm_begin(struct drm_device *drm, void *data, struct drm_file *file);
-int ioctl_storm_look(struct drm_device *drm, void *data, struct drm_file *file);
 void ioctl_point_info(unsigned int point, struct drm_mockgpu_point_info *out);
 
 #endif

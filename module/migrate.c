@@ -217,6 +217,7 @@ static __always_inline bool migrate_screen_entry(struct migrate_run *run, unsign
 	struct page *page = migrate_pfn_to_page(run->args.src[i]);
 	u8 answer = MIGRATE_PENDING;
 
+	/* The owner of a hole may want to fill it; the memory manager would refuse. */
 	if (page)
 		answer = migrate_refuse_vram(run, page);
 	else if (no_holes)
@@ -232,12 +233,6 @@ static __always_inline bool migrate_screen_entry(struct migrate_run *run, unsign
 	return false;
 }
 
-/* The owner of a hole may want to fill it himself, and who moves pages may want none to be made. */
-static bool migrate_leaves_holes(const struct migrate_run *run)
-{
-	return run->leave_holes || userfaultfd_missing(run->args.vma);
-}
-
 /**
  * migrate_run_screen() - find the pages of a run that must not go to VRAM, or are there
  * @run: run that was started
@@ -249,7 +244,7 @@ static bool migrate_leaves_holes(const struct migrate_run *run)
  */
 void migrate_run_screen(struct migrate_run *run)
 {
-	bool no_holes = migrate_leaves_holes(run);
+	bool no_holes = userfaultfd_missing(run->args.vma);
 	unsigned long i;
 
 	for (i = 0; i < run->args.npages; i++) {
@@ -271,7 +266,7 @@ void migrate_run_screen(struct migrate_run *run)
  */
 void migrate_run_fill_vram(struct migrate_run *run, struct migrate_pool *pool, bool screened)
 {
-	bool no_holes = !screened && migrate_leaves_holes(run);
+	bool no_holes = !screened && userfaultfd_missing(run->args.vma);
 	u64 note = vram_note_make(&run->stay);
 	struct vram_place place = {};
 	bool plain, swapcache = false;

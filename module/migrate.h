@@ -47,7 +47,6 @@ void migrate_pool_drain(struct migrate_pool *pool);
  *	has moved, which device it was in, or MIGRATE_NO_PEER
  * @huge: if it is the run, move a huge folio whole; towards VRAM, only with a pool for it
  * @leave_peers: towards VRAM: what lies in that of another device stays there
- * @leave_holes: towards VRAM: where there is no page none is made
  * @vram: that of the device that asked
  * @stay: how they are to stay in VRAM
  * @from: where they are there, if they are
@@ -63,7 +62,6 @@ struct migrate_run {
 	u8 *guess;
 	bool huge;
 	bool leave_peers;
-	bool leave_holes;
 	struct vram *vram;
 	struct vram_stay stay;
 	struct vram_place from;

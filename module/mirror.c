@@ -259,16 +259,12 @@ static int mirror_access_mapped(struct mirror *mirror, struct mirror_access *acc
  *	the caller.
  * Return: 0 when all is done, or a part; else why the byte at @access->addr could not be
  * accessed: -EFAULT, -EPERM (not writable), -ENOMEM, -EIO (memory error), -EBUSY
- * (the mapping kept changing), -EINTR (a signal), -EAGAIN (@access->user would fault), -ENODATA
- * (with @access->there), or an errno of the owner's.
+ * (the mapping kept changing), -EINTR (a signal), -EAGAIN (@access->user would fault), or an
+ * errno of the owner's.
  */
 int mirror_access(struct mirror *mirror, struct mirror_access *access)
 {
-	struct mirror_touch touch = {
-		.write = access->write,
-		.queue = access->queue,
-		.there = access->there,
-	};
+	struct mirror_touch touch = { .write = access->write, .queue = access->queue };
 	unsigned long page, start = access->addr;
 	int ret;
 

@@ -40,7 +40,6 @@ struct vram;
  * @counted: in: the touches that were asked for are used up
  * @tries: in: how often this was asked for the same page, without success
  * @again: in: the log knows already that the page is in system memory
- * @there: in: nothing is to be faulted in for it
  * @first: in, out: lowest address that may be mapped together with it
  * @end: in, out: end of those
  * @left: out: which touch of a page that is not in VRAM is to ask again; 0 none
@@ -60,7 +59,6 @@ struct mirror_touch {
 	bool look;
 	bool counted;
 	bool again;
-	bool there;
 	unsigned int tries;
 	unsigned long first;
 	unsigned long end;
@@ -135,7 +133,6 @@ struct mirror {
  * @migrations: pages that moved for it; added to
  * @queue: in: number of the queue that does it, or 0
  * @part: in: it may end with a part done, where the machine is going to sleep
- * @there: in: only what is there: -ENODATA where the process would have to fault a page in
  */
 struct mirror_access {
 	unsigned long addr;
@@ -148,7 +145,6 @@ struct mirror_access {
 	u64 migrations;
 	u32 queue;
 	bool part;
-	bool there;
 };
 
 void mirror_init(struct mirror *mirror, struct mm_struct *mm, struct pid *process, void *owner,
@@ -171,7 +167,6 @@ void mirror_forget(struct mirror *mirror, unsigned long start, unsigned long end
  * @counts: count of touches for an entry that is exclusive, as GPU_PTE_LEFT
  * @again: in: -EREMOTE was said of this page before, and it could not be had
  * @queue: in: number of the queue that does it, or 0
- * @there: in: as of struct mirror_access
  */
 struct mirror_atomic {
 	unsigned int op;
@@ -187,7 +182,6 @@ struct mirror_atomic {
 	u64 counts;
 	bool again;
 	u32 queue;
-	bool there;
 };
 
 struct mirror_window;

@@ -175,7 +175,6 @@ int mirror_atomic(struct mirror *mirror, struct mirror_atomic *atomic)
 		.atomic = true,
 		.again = atomic->again,
 		.queue = atomic->queue,
-		.there = atomic->there,
 	};
 	bool done, counted;
 	int ret;

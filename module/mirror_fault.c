@@ -49,7 +49,6 @@
  * @end: end of those; all are in one table of the lowest level
  * @write: whether for writing
  * @counted: whether touches of @start were counted to the end
- * @there: whether nothing is to be faulted in
  * @huge: whether one entry may map all of that table though it is not local
  * @counts: count of touches for pages that are not local
  * @atomics_here: no atomic operation just happens on what is not local
@@ -73,7 +72,6 @@ struct mirror_fault {
 	unsigned long end;
 	bool write;
 	bool counted;
-	bool there;
 	bool huge;
 	u64 counts;
 	bool atomics_here;
@@ -376,8 +374,8 @@ static int mirror_fault_once(struct mirror *mirror, struct mirror_fault *fault)
 		return ret;
 	ret = mirror_look_up(mirror, window, fault);
 	up_read(&mirror->windows_sem);
-	if (ret != -EAGAIN || fault->there)
-		return ret == -EAGAIN ? -ENODATA : ret;
+	if (ret != -EAGAIN)
+		return ret;
 
 	ret = mirror_fault_pages(mirror, fault->start, fault->missing, fault->write);
 	if (ret)
@@ -474,7 +472,6 @@ static int mirror_fault_as_told(struct mirror *mirror, struct mirror_touch *touc
 	if (ret)
 		return ret;
 	mirror_fault_extent(touch, stop, fault);
-	fault->there = touch->there;
 	fault->huge = touch->huge;
 	fault->atomics_here = touch->atomics_here;
 	fault->counts = mirror_counts(touch);
@@ -560,9 +557,9 @@ static void mirror_fault_tell(struct mirror *mirror, const struct mirror_touch *
  * Context: may sleep; takes mmap_lock for read.  The address space is in use by the
  *	caller.
  * Return: 0 with &mirror.lock held and an entry for the page; an error of the owner's;
- * -EFAULT, -EPERM (not writable), -ENOMEM, -EIO (memory error), -EBUSY (the mapping, or what the
- * owner wants, kept changing), -EINTR (a signal), -ENODATA (with @touch->there); for an atomic
- * operation also -EREMOTE: it is in system memory; the caller makes an entry, and counts it.
+ * -EFAULT, -EPERM (not writable), -ENOMEM, -EIO (memory error), -EBUSY (the mapping, or
+ * what the owner wants, kept changing), -EINTR (a signal); for an atomic operation also -EREMOTE:
+ * the page is in system memory, and it is the caller who makes an entry, and counts it.
  */
 int mirror_fault_in(struct mirror *mirror, struct mirror_touch *touch, unsigned long stop,
 		    u64 *faults)

@@ -70,23 +70,6 @@ void stats_fini(struct mockgpu_stats *stats)
 }
 
 /**
- * stats_get() - read a counter
- * @stats: counters
- * @stat: which
- *
- * Context: any.
- */
-u64 stats_get(const struct mockgpu_stats *stats, enum mockgpu_stat stat)
-{
-	unsigned int cpu;
-	u64 sum = 0;
-
-	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(per_cpu_ptr(stats->value, cpu)[stat]);
-	return sum;
-}
-
-/**
  * stats_read() - fill in the counting part of a query's answer
  * @stats: counters of the device
  * @out: answer; its gauges are left as they are
@@ -95,8 +78,13 @@ u64 stats_get(const struct mockgpu_stats *stats, enum mockgpu_stat stat)
  */
 void stats_read(struct mockgpu_stats *stats, struct drm_mockgpu_counters *out)
 {
-	unsigned int i;
+	unsigned int i, cpu;
 
-	for (i = 0; i < STAT_COUNT; i++)
-		*(__u64 *)((char *)out + stats_offset[i]) = stats_get(stats, i);
+	for (i = 0; i < STAT_COUNT; i++) {
+		u64 sum = 0;
+
+		for_each_possible_cpu(cpu)
+			sum += READ_ONCE(per_cpu_ptr(stats->value, cpu)[i]);
+		*(__u64 *)((char *)out + stats_offset[i]) = sum;
+	}
 }

@@ -67,7 +67,6 @@ static inline void stats_add(struct mockgpu_stats *stats, enum mockgpu_stat stat
 		this_cpu_add(stats->value[stat], n);
 }
 
-u64 stats_get(const struct mockgpu_stats *stats, enum mockgpu_stat stat);
 void stats_read(struct mockgpu_stats *stats, struct drm_mockgpu_counters *out);
 
 #endif

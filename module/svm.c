@@ -4,10 +4,9 @@
  * to an open file, gone when the file is closed.
  *
  * The address space is not kept alive by it.  It is used only by calls that the
- * process itself makes, or by a thread that holds it for that time (queues, storm.c), so
- * it is there while they run; in between, the process may exit, and the notifier then
- * empties the device's page table.  Pages that are in VRAM belong to the process, not to
- * this object, and outlive it.
+ * process itself makes, so it is there while they run; in between, the process
+ * may exit, and the notifier then empties the device's page table.  Pages that
+ * are in VRAM belong to the process, not to this object, and outlive it.
  *
  * Moving pages is in svm_migrate.c, advice in svm_advice.c and svm_policy.c.
  *
@@ -27,18 +26,15 @@
 #include "vram.h"
 
 /**
- * svm_create() - share a process's memory
+ * svm_create() - share the calling process's memory
  * @vram: memory of the device
  * @charge: account of the file
  * @stats: counters of the device
- * @mm: the memory, in use by the caller
- * @owner: the process
  *
  * Context: may sleep.
  * Return: the object, or NULL where there is no memory.
  */
-struct svm *svm_create(struct vram *vram, struct vram_charge *charge, struct mockgpu_stats *stats,
-		       struct mm_struct *mm, struct pid *owner)
+struct svm *svm_create(struct vram *vram, struct vram_charge *charge, struct mockgpu_stats *stats)
 {
 	struct svm *svm = NULL;
 
@@ -49,9 +45,9 @@ struct svm *svm_create(struct vram *vram, struct vram_charge *charge, struct moc
 	svm->vram = vram;
 	svm->charge = charge;
 	svm->stats = stats;
-	svm->owner = get_pid(owner);
+	svm->owner = get_pid(task_tgid(current));
 	svm_advice_init(&svm->advice);
-	mirror_init(&svm->mirror, mm, svm->owner, svm, &svm_mirror_ops, vram, stats);
+	mirror_init(&svm->mirror, current->mm, svm->owner, svm, &svm_mirror_ops, vram, stats);
 	return svm;
 }
 

@@ -45,8 +45,7 @@ static inline struct mm_struct *svm_mm(const struct svm *svm)
 	return svm->mirror.mm;
 }
 
-struct svm *svm_create(struct vram *vram, struct vram_charge *charge, struct mockgpu_stats *stats,
-		       struct mm_struct *mm, struct pid *owner);
+struct svm *svm_create(struct vram *vram, struct vram_charge *charge, struct mockgpu_stats *stats);
 void svm_destroy(struct svm *svm);
 bool svm_is_of(const struct svm *svm, const struct mm_struct *mm);
 unsigned int svm_window(unsigned long start, unsigned long end);

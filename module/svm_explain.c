@@ -51,20 +51,13 @@ static void svm_explain_vram_page(unsigned long addr, u8 *guess)
 	put_page(page);
 }
 
-/**
- * svm_swap_in() - have the process touch a page, if it is not mapped
- * @svm: the process's memory
- * @addr: address of the page
- *
- * A page of an anonymous mapping that is neither there nor a hole is swapped out, exclusive to a
- * device, or somebody else is moving it.  Waits for no more than that: should the page turn out
- * to be wanted by a userfaultfd, the fault fails; and if it has come to VRAM while another was
- * waited for, a fault would bring it home.
- *
- * Context: may sleep; takes mmap_lock for read.
- * Return: 0, -EINTR or -ENOMEM.
+/*
+ * A page of an anonymous mapping that is neither there nor a hole is swapped out, or
+ * somebody else is moving it.  Waits for no more than that: should the page turn out to
+ * be wanted by a userfaultfd, the fault fails; and if it has come to VRAM while another
+ * was waited for, a fault would bring it home.
  */
-int svm_swap_in(struct svm *svm, unsigned long addr)
+static int svm_swap_in(struct svm *svm, unsigned long addr)
 {
 	struct mm_struct *mm = svm->mirror.mm;
 	u32 res;
@@ -96,7 +89,7 @@ static int svm_explain_page(struct svm_migration *mig, unsigned long addr, u32 r
 			svm_explain_vram_page(addr, guess);
 		else if (*status == MIGRATE_PENDING)
 			*status = svm_explain_system_page(addr, guess);
-	} else if (*guess == MOCKGPU_PAGE_BUSY && mig->to_vram && !mig->leave_holes) {
+	} else if (*guess == MOCKGPU_PAGE_BUSY && mig->to_vram) {
 		ret = svm_swap_in(mig->svm, addr);
 	} else {
 		*guess = MOCKGPU_PAGE_ABSENT;

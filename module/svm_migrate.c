@@ -36,7 +36,7 @@
 
 /**
  * svm_migration_create() - get ready to migrate
- * @svm: memory of the calling process; or NULL, and then it is set later
+ * @svm: memory of the calling process
  * @to_vram: which way
  * @cause: MOCKGPU_CAUSE_*
  *
@@ -74,8 +74,6 @@ void svm_migration_destroy(struct svm_migration *mig)
  */
 u8 svm_place_answer(const struct svm_migration *mig, u32 res)
 {
-	if (mig->leave_holes && (!(res & MOCKGPU_RES_PRESENT) || (res & MOCKGPU_RES_ZERO)))
-		return MOCKGPU_PAGE_ABSENT;
 	if (!(res & MOCKGPU_RES_PRESENT))
 		return MIGRATE_PENDING;
 	if (!(res & MOCKGPU_RES_VRAM))
@@ -255,7 +253,6 @@ static void svm_pass_run(struct svm_pass *pass, struct vm_area_struct *vma, unsi
 		.guess = mig->guess + first,
 		.huge = mig->to_vram ? pass->pool->huge : pass->whole,
 		.leave_peers = mig->leave_peers || pass->blind,
-		.leave_holes = mig->leave_holes,
 		.vram = mig->svm->vram,
 		.stay = {
 			.charge = mig->svm->charge,

@@ -25,7 +25,6 @@ struct migrate_pool;
  * @hasty: do not wait for pages that are busy
  * @no_evict: nobody's pages make room for these, or not any more
  * @leave_peers: what lies in the VRAM of another device does not move to VRAM
- * @leave_holes: pages move that are there; none is made, nor swapped in
  * @fail_once: the first attempt to have memory fails: of 2 MiB at once where it is that,
  *	else of a page, or on the way home of all that are asked for; cleared by then
  * @since: when the attempts at a window began to fail
@@ -47,7 +46,6 @@ struct svm_migration {
 	bool hasty;
 	bool no_evict;
 	bool leave_peers;
-	bool leave_holes;
 	bool fail_once;
 	ktime_t since;
 	ktime_t waited;
@@ -88,7 +86,6 @@ unsigned int svm_pending(const u8 *status, unsigned int npages);
 void svm_settle(u8 *status, unsigned int npages, u8 answer);
 int svm_explain(struct svm_migration *mig, unsigned long start, unsigned int npages,
 		u8 *status, u8 *guess);
-int svm_swap_in(struct svm *svm, unsigned long addr);
 int svm_pause(struct svm_migration *mig, unsigned int attempt, const u8 *status,
 	      const u8 *guess, unsigned int npages);
 int svm_move_pending(struct svm_migration *mig, unsigned long start, unsigned int npages,

@@ -68,15 +68,13 @@ MOCKGPU_TRACEPOINT(to_vram,
 		   { MOCKGPU_CAUSE_MIGRATE, "migrate" },
 		   { MOCKGPU_CAUSE_PREFETCH, "prefetch" },
 		   { MOCKGPU_CAUSE_TOUCH, "touch" },
-		   { MOCKGPU_CAUSE_CPU_FAULT, "cpu-fault" },
-		   { MOCKGPU_CAUSE_STORM, "storm" });
+		   { MOCKGPU_CAUSE_CPU_FAULT, "cpu-fault" });
 
 MOCKGPU_TRACEPOINT(to_system,
 		   { MOCKGPU_CAUSE_MIGRATE, "migrate" },
 		   { MOCKGPU_CAUSE_PREFETCH, "prefetch" },
 		   { MOCKGPU_CAUSE_TOUCH, "touch" },
-		   { MOCKGPU_CAUSE_CPU_FAULT, "cpu-fault" },
-		   { MOCKGPU_CAUSE_STORM, "storm" });
+		   { MOCKGPU_CAUSE_CPU_FAULT, "cpu-fault" });
 
 MOCKGPU_TRACEPOINT(evict,
 		   { MOCKGPU_EVICTED_CALL, "call" },

@@ -53,14 +53,4 @@ static inline void compat_eventfd_signal(struct eventfd_ctx *eventfd)
 #endif
 }
 
-/*
- * What a probe of the tracepoint sched_process_exit gets.  Since 6.16 it is told whether the thread
- * is the last of its process, and comes before the thread lets go of its memory, not after.
- */
-#if HAVE_EXIT_GROUP_DEAD
-#define COMPAT_EXIT_PROBE_ARGS (void *unused, struct task_struct *task, bool group_dead)
-#else
-#define COMPAT_EXIT_PROBE_ARGS (void *unused, struct task_struct *task)
-#endif
-
 #endif

@@ -177,8 +177,6 @@ static void sizes(void)
 	SIZE(point_release);
 	SIZE(event);
 	SIZE(log_open);
-	SIZE(storm_begin);
-	SIZE(storm_look);
 }
 
 /* DRM's own, which have pointers and sizes of the program's. */
@@ -411,24 +409,6 @@ static void log_of_events(void)
 	MAKE(EVICT, &e);
 }
 
-static void storm(void)
-{
-	struct drm_mockgpu_storm_begin b = { .share = 65537 };
-	struct drm_mockgpu_storm_look l = { 0 };
-
-	MAKE(STORM_LOOK, &l);
-	MAKE(STORM_BEGIN, &b);
-	b = (struct drm_mockgpu_storm_begin){ .rate = 1, .seed = HIGH, .max_pages = 1 };
-	MAKE(STORM_BEGIN, &b);
-	MAKE(STORM_BEGIN, &b);
-	MAKE(STORM_LOOK, &l);
-	tell("followed", l.followed);
-	tell("processes", l.processes);
-	tell("over", l.over);
-	l.flags = 1;
-	MAKE(STORM_LOOK, &l);
-}
-
 void begin(word *stack);
 void begin(word *stack)
 {
@@ -452,7 +432,6 @@ void begin(word *stack)
 	queues();
 	points();
 	log_of_events();
-	storm();
 	tell_sum("contents", (void *)AREA, N * PAGE);
 	make("no call", DRM_IOWR(DRM_COMMAND_END - 1, struct drm_mockgpu_migrate), &m);
 	tell("end", 0);

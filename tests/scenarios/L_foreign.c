@@ -50,8 +50,6 @@ struct row {
 		struct drm_mockgpu_point_wait point_wait;
 		struct drm_mockgpu_point_release release;
 		struct drm_mockgpu_log_open log;
-		struct drm_mockgpu_storm_begin storm;
-		struct drm_mockgpu_storm_look look;
 	} arg;
 };
 
@@ -96,9 +94,6 @@ static int first_wrong(int fd, void *p, char *why, size_t room)
 		ROW(POINT_WAIT, ENOENT, point_wait, .id = ~0ULL),
 		ROW(POINT_RELEASE, ENOENT, release, .id = ~0ULL),
 		ROW(POINT_ARM, EINVAL, arm, .point = ~0U),
-		/* A storm is about the caller. */
-		ROW(STORM_BEGIN, EINVAL, storm, .flags = ~0U),
-		ROW(STORM_LOOK, ENOENT, look, .flags = 0),
 	};
 	unsigned int seen = 0;
 

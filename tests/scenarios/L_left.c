@@ -62,8 +62,6 @@ static void check_every_call(int fd, void *p)
 	struct drm_mockgpu_point_wait point_wait = { .id = 1, .deadline_ns = UINT64_MAX };
 	struct drm_mockgpu_point_release release = { .id = 1 };
 	struct drm_mockgpu_log_open log = { .event_size = sizeof(struct drm_mockgpu_event) };
-	struct drm_mockgpu_storm_begin storm = { .rate = 1 };
-	struct drm_mockgpu_storm_look look = { 0 };
 	const struct { unsigned long request; void *arg; } calls[] = {
 		{ DRM_IOCTL_MOCKGPU_QUERY, &query },
 		{ DRM_IOCTL_MOCKGPU_ATTACH, &attach },
@@ -82,8 +80,6 @@ static void check_every_call(int fd, void *p)
 		{ DRM_IOCTL_MOCKGPU_POINT_WAIT, &point_wait },
 		{ DRM_IOCTL_MOCKGPU_POINT_RELEASE, &release },
 		{ DRM_IOCTL_MOCKGPU_LOG_OPEN, &log },
-		{ DRM_IOCTL_MOCKGPU_STORM_BEGIN, &storm },
-		{ DRM_IOCTL_MOCKGPU_STORM_LOOK, &look },
 	};
 	uint64_t start = now_ns();
 

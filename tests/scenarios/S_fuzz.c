@@ -404,8 +404,8 @@ static void works_as_ever(unsigned int index)
 }
 
 /*
- * Who migrates all that there is migrates also what it shares with those it was forked off, and that
- * is theirs: it comes home.  What nobody has any more would not.
+ * Who migrates all that there is migrates also what it shares with those it was forked off, and
+ * that is theirs: it comes home.  What nobody has any more would not.
  */
 static bool is_vram_empty(struct mockgpu_device *dev)
 {

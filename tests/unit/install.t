@@ -99,7 +99,7 @@ install_vm_run_hands_the_command_on_as_typed()
 second line'
 	cd "$copy"
 	out=$(make vm-run SHARE="/a b\$c" CMD="$command")
-	[ "$out" = "<-y><-s></a b\$c><$command>" ] || fail "handed on: $out"
+	[ "$out" = "<-s></a b\$c><$command>" ] || fail "handed on: $out"
 
 	out=$(make vm-run 2>&1) || status=$?
 	[ "$status" = 2 ] || fail "without CMD: status $status"

@@ -25,7 +25,6 @@ static const char *const kinds[KINDS] = {
 	[MOCKGPU_CAUSE_PREFETCH] = "prefetch", \
 	[MOCKGPU_CAUSE_TOUCH] = "touch", \
 	[MOCKGPU_CAUSE_CPU_FAULT] = "cpu-fault", \
-	[MOCKGPU_CAUSE_STORM] = "storm", \
 }
 
 /* A kind without any has no causes. */

@@ -378,29 +378,6 @@ int mockgpu_point_wait(struct mockgpu_device *dev, uint64_t id, uint64_t hits,
 int mockgpu_point_release(struct mockgpu_device *dev, uint64_t id, int stay);
 
 /**
- * mockgpu_storm_begin - begin a storm on the calling process
- * @dev: the device, opened by this process or by one that it was forked off
- * @storm: what it does
- *
- * From now on the memory of the process, and of all that it starts, goes to VRAM and comes home
- * all the time.  The storm ends with them, or when every copy of @dev is closed, or when
- * the device leaves; @dev is close-on-exec, so who is to look at the storm has
- * opened it before fork().
- *
- * Returns 0 or a negative errno (drm_mockgpu_storm_begin).
- */
-int mockgpu_storm_begin(struct mockgpu_device *dev, const struct drm_mockgpu_storm_begin *storm);
-
-/**
- * mockgpu_storm_look - how the storm is doing that was begun with a handle
- * @dev: the handle, or a copy of it
- * @look: answer; untouched on error
- *
- * Returns 0, -ENOENT (none was begun), or another negative errno.
- */
-int mockgpu_storm_look(struct mockgpu_device *dev, struct drm_mockgpu_storm_look *look);
-
-/**
  * mockgpu_log_open - open a log of the events of a device
  * @dev: the device
  * @flags: MOCKGPU_LOG_*; 0: what concerns the calling process's memory

@@ -34,7 +34,6 @@ int cmd_map(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
 int cmd_top(int argc, char **argv);
-int cmd_storm(int argc, char **argv);
 
 /* Prints "mockgpu: ..." to stderr. */
 void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

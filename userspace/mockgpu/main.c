@@ -15,7 +15,6 @@ static const char help[] =
 	"  evict   move everything that is in VRAM to system memory, whoever's it is\n"
 	"  map     do things to a range of memory and draw where each page is\n"
 	"  points  the steps of the driver where a test can come in between\n"
-	"  storm   run a program while its memory goes to VRAM and comes home all the time\n"
 	"  top     who uses how much of which device, and what happens there each second\n"
 	"  trace   run a program and record what the devices do for it\n"
 	"\n"
@@ -23,7 +22,7 @@ static const char help[] =
 	"  mockgpu --version\n"
 	"\n"
 	"Exit status: 0 fine, 1 failed, 2 wrong usage, 3 no device, 4 no permission;\n"
-	"of storm and trace that of the program.\n";
+	"of trace that of the program.\n";
 
 static const struct {
 	const char *name;
@@ -36,7 +35,6 @@ static const struct {
 	{ "points", cmd_points, (char []){ "mockgpu points" } },
 	{ "evict", cmd_evict, (char []){ "mockgpu evict" } },
 	{ "map", cmd_map, (char []){ "mockgpu map" } },
-	{ "storm", cmd_storm, (char []){ "mockgpu storm" } },
 	{ "top", cmd_top, (char []){ "mockgpu top" } },
 	{ "trace", cmd_trace, (char []){ "mockgpu trace" } },
 };

@@ -3,17 +3,22 @@
  * mockgpu trace: runs a program and records what the devices do for it and for all that
  * it starts.
  *
- * What is recorded is what the driver's log has of all descendants.  program.c runs the program.
+ * It becomes the one whom orphans among its descendants get for a parent: so they stay
+ * its descendants, which is what the log asks for.  Signals are read like everything else
+ * that it waits for; those that are meant for the program are handed on.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cmd.h"
-#include "program.h"
 #include "trace.h"
 
 static const char help[] =
@@ -35,6 +40,12 @@ static const char help[] =
 
 #define DEFAULT_OUTPUT "mockgpu-trace.json"
 
+enum {
+	EXIT_TRACE = 125,
+	EXIT_CANNOT_RUN = 126,
+	EXIT_NOT_FOUND = 127,
+};
+
 #define LOGS_MAX 64		/* as many as the driver opens */
 #define EVENTS_AT_ONCE 1024
 #define FLUSH_MS 500
@@ -46,6 +57,7 @@ struct trace {
 	bool summarize, all;
 	uint64_t kinds;
 	unsigned int entries;
+	char **words;
 
 	struct trace_points points;
 	struct {
@@ -53,7 +65,13 @@ struct trace {
 		unsigned int device;
 	} logs[LOGS_MAX];
 	unsigned int logs_len;
-	struct program program;
+	int signals;
+	sigset_t old_mask;
+	void (*old_pipe)(int sig);
+
+	pid_t child;
+	bool ended;
+	int status;		/* as of waitpid() */
 	bool failed;
 
 	int out;		/* or -1: no file */
@@ -131,7 +149,7 @@ static int parse_kinds(struct trace *t)
 		for (kind = MOCKGPU_EVENT_LOST + 1; kind < TRACE_KINDS; kind++)
 			fprintf(stderr, " %s", mockgpu_event_name(kind));
 		fputc('\n', stderr);
-		return EXIT_WATCH;
+		return EXIT_TRACE;
 	}
 	return -1;
 }
@@ -144,7 +162,7 @@ static int parse_buffer(struct trace *t)
 	if (t->buffer_arg && (!parse_bytes(t->buffer_arg, &n) || !n ||
 			      n > MOCKGPU_LOG_ENTRIES_MAX)) {
 		complain("--buffer is a number of events, up to %u", MOCKGPU_LOG_ENTRIES_MAX);
-		return EXIT_WATCH;
+		return EXIT_TRACE;
 	}
 	/* The driver wants a power of 2. */
 	for (t->entries = 1; t->entries < n;)
@@ -167,11 +185,11 @@ static int parse(int argc, char **argv, struct trace *t)
 	int rest, code = parse_options_until(argc, argv, opts, t, help, &rest);
 
 	if (code >= 0)
-		return code ? EXIT_WATCH : EXIT_FINE;
-	t->program.words = argv + rest;
-	if (!*t->program.words) {
+		return code ? EXIT_TRACE : EXIT_FINE;
+	t->words = argv + rest;
+	if (!*t->words) {
 		complain("there is no program to run (mockgpu trace --help)");
-		return EXIT_WATCH;
+		return EXIT_TRACE;
 	}
 	if (!t->output && !t->summarize)
 		t->output = DEFAULT_OUTPUT;
@@ -204,7 +222,7 @@ static int explain_log(int err, unsigned int device)
 		complain("no more logs can be open at once");
 	else
 		complain("cannot open the event log of device %u: %s", device, strerror(-err));
-	return EXIT_WATCH;
+	return EXIT_TRACE;
 }
 
 static int add_log(struct mockgpu_device *dev, unsigned int index, void *arg)
@@ -238,9 +256,9 @@ static int open_logs(struct trace *t)
 	int code;
 
 	if (!t->device)
-		return each_device(add_log, t) ? EXIT_WATCH : EXIT_FINE;
+		return each_device(add_log, t) ? EXIT_TRACE : EXIT_FINE;
 	if (open_or_explain(&dev, t->device))
-		return EXIT_WATCH;
+		return EXIT_TRACE;
 	code = mockgpu_info(dev, &info) ? explain_log(-ENODEV, 0) : add_log(dev, info.index, t);
 	mockgpu_close(dev);
 	return code;
@@ -255,7 +273,7 @@ static int open_output(struct trace *t)
 		t->summary = trace_summary_new(&t->points);
 		if (!t->summary) {
 			complain("out of memory");
-			return EXIT_WATCH;
+			return EXIT_TRACE;
 		}
 	}
 	if (!t->output)
@@ -266,32 +284,107 @@ static int open_output(struct trace *t)
 		t->out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 	if (t->out < 0) {
 		complain("cannot write %s: %s", t->output, strerror(errno));
-		return EXIT_WATCH;
+		return EXIT_TRACE;
 	}
-	ret = trace_json_begin(&t->json, t->out, &t->points, t->program.words);
+	ret = trace_json_begin(&t->json, t->out, &t->points, t->words);
 	if (ret) {
 		complain("cannot write %s: %s", t->output, strerror(-ret));
 		close(t->out);
 		t->out = -1;
-		return EXIT_WATCH;
+		return EXIT_TRACE;
 	}
 	return EXIT_FINE;
 }
 
-/* Beside the trace the program's own output would spoil it. */
-static int prepare(void *arg)
+/* What the program is told of, and what tells of its end. */
+static int open_signals(struct trace *t)
 {
-	const struct trace *t = arg;
+	static const int wanted[] = { SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	sigset_t set;
+	size_t i;
 
-	if (t->out >= 0 && !strcmp(t->output, "-") && dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
-		return -errno;
-	return 0;
+	sigemptyset(&set);
+	for (i = 0; i < ARRAY_SIZE(wanted); i++)
+		sigaddset(&set, wanted[i]);
+	/* Where its parent ignores SIGCHLD, nobody would hear how the program ended. */
+	signal(SIGCHLD, SIG_DFL);
+	t->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (t->signals < 0 || sigprocmask(SIG_BLOCK, &set, &t->old_mask) ||
+	    prctl(PR_SET_CHILD_SUBREAPER, 1)) {
+		complain("cannot watch the program: %s", strerror(errno));
+		return EXIT_TRACE;
+	}
+	return EXIT_FINE;
 }
 
-static void explain_prepare(void *arg, int err)
+/* In the child: becomes the program, or says why not. */
+static void __attribute__((noreturn)) become(const struct trace *t, int report)
 {
-	(void)arg;
-	complain("cannot start the program: %s", strerror(-err));
+	int err;
+
+	sigprocmask(SIG_SETMASK, &t->old_mask, NULL);
+	signal(SIGPIPE, t->old_pipe);
+	/* Beside the trace the program's own output would spoil it. */
+	if (t->out < 0 || strcmp(t->output, "-") || dup2(STDERR_FILENO, STDOUT_FILENO) >= 0)
+		execvp(t->words[0], t->words);
+	err = errno;
+	if (write(report, &err, sizeof(err)) != sizeof(err))
+		_exit(EXIT_TRACE);
+	_exit(EXIT_NOT_FOUND);
+}
+
+/* Returns an exit code. */
+static int start_program(struct trace *t)
+{
+	int report[2], err = 0;
+
+	if (pipe2(report, O_CLOEXEC)) {
+		complain("cannot start the program: %s", strerror(errno));
+		return EXIT_TRACE;
+	}
+	fflush(NULL);
+	t->child = fork();
+	if (!t->child)
+		become(t, report[1]);
+	close(report[1]);
+	if (t->child < 0) {
+		complain("cannot start the program: %s", strerror(errno));
+		close(report[0]);
+		return EXIT_TRACE;
+	}
+	/* Closed without a word by execve(). */
+	if (read(report[0], &err, sizeof(err)) != sizeof(err))
+		err = 0;
+	close(report[0]);
+	if (!err)
+		return EXIT_FINE;
+	complain("cannot run '%s': %s", t->words[0], strerror(err));
+	return err == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
+}
+
+static void reap(struct trace *t)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == t->child) {
+			t->ended = true;
+			t->status = status;
+		}
+	}
+}
+
+static void take_signals(struct trace *t)
+{
+	struct signalfd_siginfo info;
+
+	while (read(t->signals, &info, sizeof(info)) == sizeof(info)) {
+		/* What a terminal sends, the program gets as well. */
+		if (info.ssi_signo != SIGCHLD && info.ssi_code != SI_KERNEL && !t->ended)
+			kill(t->child, (int)info.ssi_signo);
+		reap(t);
+	}
 }
 
 static void take_event(struct trace *t, const struct drm_mockgpu_event *e, unsigned int device)
@@ -342,10 +435,10 @@ static void step(struct trace *t)
 
 	for (i = 0; i < t->logs_len; i++)
 		fds[i] = (struct pollfd){ .fd = t->logs[i].fd, .events = POLLIN };
-	fds[i] = (struct pollfd){ .fd = t->program.signals, .events = POLLIN };
+	fds[i] = (struct pollfd){ .fd = t->signals, .events = POLLIN };
 	if (poll(fds, i + 1, FLUSH_MS) < 0)
 		return;
-	program_signals(&t->program);
+	take_signals(t);
 	for (i = 0; i < t->logs_len; i++) {
 		if (fds[i].revents)
 			drain(t, i, UINT64_MAX);
@@ -358,7 +451,7 @@ static void record(struct trace *t)
 	uint64_t flushed = now_ns(), end;
 	unsigned int i;
 
-	while (!t->program.ended) {
+	while (!t->ended) {
 		step(t);
 		if (t->out >= 0 && now_ns() - flushed >= FLUSH_MS * 1000000ULL) {
 			trace_json_flush(&t->json);
@@ -379,7 +472,7 @@ static void report(struct trace *t)
 	uint64_t n = t->json.count;
 	int ret;
 
-	if (program_left_some())
+	if (waitpid(-1, NULL, WNOHANG) == 0)
 		complain("the program has ended; what it started and left running was traced up to here");
 	if (t->out >= 0) {
 		ret = trace_json_end(&t->json);
@@ -401,26 +494,33 @@ static void report(struct trace *t)
 			 (unsigned long long)t->lost, t->entries);
 }
 
+/* As a shell gives the status of a program. */
+static int exit_status(const struct trace *t)
+{
+	if (t->failed)
+		return EXIT_TRACE;
+	return WIFSIGNALED(t->status) ? 128 + WTERMSIG(t->status) : WEXITSTATUS(t->status);
+}
+
 static int trace(struct trace *t)
 {
 	int code;
 
 	t->out = -1;
-	t->program.prepare = prepare;
-	t->program.explain = explain_prepare;
-	t->program.arg = t;
+	/* If nobody reads the trace, the program goes on all the same. */
+	t->old_pipe = signal(SIGPIPE, SIG_IGN);
 	code = open_logs(t);
 
 	if (!code)
 		code = open_output(t);
 	if (!code)
-		code = program_watch(&t->program);
+		code = open_signals(t);
 	if (!code)
-		code = program_start(&t->program);
+		code = start_program(t);
 	if (!code) {
 		record(t);
 		report(t);
-		code = t->failed ? EXIT_WATCH : program_status(&t->program);
+		code = exit_status(t);
 	} else if (t->out >= 0) {
 		trace_json_end(&t->json);
 	}

@@ -3,14 +3,13 @@
 #
 # Tests of the command against the model of the driver, in TAP.  A program sets $under, the
 # command of mockgpu that it is about if it is about one, and sources this file; its first
-# argument is mockgpu-fake, which reads $input.  It ends with ended().
+# argument is mockgpu-fake.  It ends with ended().
 set -u
 cmd=$1
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 n=0
 failed=0
-input=/dev/null
 
 ok() { # STATUS WORDS
 	n=$((n + 1))
@@ -27,7 +26,7 @@ ok() { # STATUS WORDS
 run() { # STATUS PATTERN WORDS ARGUMENT...
 	want=$1 pattern=$2 words=$3
 	shift 3
-	"$cmd" ${under:+"$under"} "$@" <"$input" >"$dir/out" 2>"$dir/err"
+	"$cmd" ${under:+"$under"} "$@" >"$dir/out" 2>"$dir/err"
 	got=$?
 	[ "$got" -eq "$want" ] && cat "$dir/out" "$dir/err" | grep -Eq -- "$pattern"
 	ok $? "$words: exit $want and '$pattern' (exit $got)"

@@ -253,21 +253,6 @@ static int points(struct drm_mockgpu_query *q)
 	return 0;
 }
 
-static int storm_look(struct drm_mockgpu_storm_look *l)
-{
-	l->followed = 3;
-	l->rounds = 2;
-	l->resident_pages = 1000;
-	l->covered_pages = 985;
-	l->cpu_faults = 210;
-	l->pages_cpu_fault = 200;
-	l->to_vram[MOCKGPU_PAGE_MOVED] = 262144;
-	l->to_vram[MOCKGPU_PAGE_BUSY] = 7;
-	l->to_system[MOCKGPU_PAGE_MOVED] = 5000;
-	l->to_system[MOCKGPU_PAGE_BUSY] = 1;
-	return 0;
-}
-
 static int answer(int node, unsigned long request, void *arg)
 {
 	uint32_t what;
@@ -292,10 +277,6 @@ static int answer(int node, unsigned long request, void *arg)
 		return evict(arg);
 	case DRM_IOCTL_MOCKGPU_LOG_OPEN:
 		return fake_log_open(arg);
-	case DRM_IOCTL_MOCKGPU_STORM_BEGIN:
-		return lies("no-storm") ? -ENOSPC : 0;
-	case DRM_IOCTL_MOCKGPU_STORM_LOOK:
-		return storm_look(arg);
 	}
 	return -ENOTTY;
 }

@@ -236,35 +236,6 @@ AT(log_open, kinds, 8);
 AT(log_open, event_size, 16);
 AT(log_open, fd, 20);
 
-SIZE(storm_begin, 40);
-AT(storm_begin, flags, 0);
-AT(storm_begin, share, 4);
-AT(storm_begin, rate, 8);
-AT(storm_begin, seed, 16);
-AT(storm_begin, duration_ns, 24);
-AT(storm_begin, min_pages, 32);
-AT(storm_begin, max_pages, 36);
-
-SIZE(storm_look, 368);
-AT(storm_look, flags, 0);
-AT(storm_look, over, 4);
-AT(storm_look, processes, 8);
-AT(storm_look, pad, 12);
-AT(storm_look, followed, 16);
-AT(storm_look, missed, 24);
-AT(storm_look, left, 32);
-AT(storm_look, rounds, 40);
-AT(storm_look, resident_pages, 48);
-AT(storm_look, covered_pages, 56);
-AT(storm_look, cpu_faults, 64);
-AT(storm_look, pages_cpu_fault, 72);
-AT(storm_look, pages_evicted, 80);
-AT(storm_look, gpu_reads, 88);
-AT(storm_look, gpu_writes, 96);
-AT(storm_look, elapsed_ns, 104);
-AT(storm_look, to_vram, 112);
-AT(storm_look, to_system, 240);
-
 /* An ioctl number carries the structure's size, so this pins both. */
 CHECK(DRM_IOCTL_MOCKGPU_QUERY == 0xc0186440);
 CHECK(DRM_IOCTL_MOCKGPU_ATTACH == 0x40086441);
@@ -283,8 +254,6 @@ CHECK(DRM_IOCTL_MOCKGPU_POINT_ARM == 0xc050644d);
 CHECK(DRM_IOCTL_MOCKGPU_POINT_WAIT == 0xc040644e);
 CHECK(DRM_IOCTL_MOCKGPU_POINT_RELEASE == 0x4010644f);
 CHECK(DRM_IOCTL_MOCKGPU_LOG_OPEN == 0xc0186450);
-CHECK(DRM_IOCTL_MOCKGPU_STORM_BEGIN == 0x40286451);
-CHECK(DRM_IOCTL_MOCKGPU_STORM_LOOK == 0xc1706452);
 
 /* Programs are compiled with these, too. */
 CHECK(MOCKGPU_PLACE_DEVICE(3) == 0x103);

@@ -82,8 +82,6 @@ check: all check-headers check-cxx check-install $(UNIT_TESTS) $(T)/mockgpu-fake
 		{ grep -v '^ok' $(T)/test_cmd.tap; exit 1; }; tail -1 $(T)/test_cmd.tap
 	@echo "== test_trace"; sh $(SRC)/tests/test_trace.sh $(T)/mockgpu-fake >$(T)/test_trace.tap || \
 		{ grep -v '^ok' $(T)/test_trace.tap; exit 1; }; tail -1 $(T)/test_trace.tap
-	@echo "== test_storm"; sh $(SRC)/tests/test_storm.sh $(T)/mockgpu-fake >$(T)/test_storm.tap || \
-		{ grep -v '^ok' $(T)/test_storm.tap; exit 1; }; tail -1 $(T)/test_storm.tap
 	@echo "== test_top"; sh $(SRC)/tests/test_top.sh $(T)/mockgpu-fake >$(T)/test_top.tap || \
 		{ grep -v '^ok' $(T)/test_top.tap; exit 1; }; tail -1 $(T)/test_top.tap
 

@@ -51,9 +51,8 @@
  * - -EPERM: the caller's memory is not the memory that is attached to the
  *   file.  That is what a child has after fork() or a process after execve()
  *   or a process that was handed the file over a socket: it may close the file,
- *   look up what QUERY tells, wait for the file's queues and destroy them, begin
- *   a storm, which is about itself, and look at it, as whoever holds a file may,
- *   but do nothing with it that takes an address.
+ *   look up what QUERY tells, and wait for the file's queues and destroy them,
+ *   as whoever holds a file may, but do nothing with it that takes an address.
  *   It opens the node anew.
  *
  * What happens on fork(): the child inherits the file but not the right to use
@@ -98,8 +97,6 @@ extern "C" {
 #define DRM_MOCKGPU_POINT_WAIT	0x0e
 #define DRM_MOCKGPU_POINT_RELEASE 0x0f
 #define DRM_MOCKGPU_LOG_OPEN	0x10
-#define DRM_MOCKGPU_STORM_BEGIN	0x11
-#define DRM_MOCKGPU_STORM_LOOK	0x12
 
 #define DRM_IOCTL_MOCKGPU_QUERY \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_QUERY, struct drm_mockgpu_query)
@@ -135,10 +132,6 @@ extern "C" {
 	DRM_IOW(DRM_COMMAND_BASE + DRM_MOCKGPU_POINT_RELEASE, struct drm_mockgpu_point_release)
 #define DRM_IOCTL_MOCKGPU_LOG_OPEN \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_LOG_OPEN, struct drm_mockgpu_log_open)
-#define DRM_IOCTL_MOCKGPU_STORM_BEGIN \
-	DRM_IOW(DRM_COMMAND_BASE + DRM_MOCKGPU_STORM_BEGIN, struct drm_mockgpu_storm_begin)
-#define DRM_IOCTL_MOCKGPU_STORM_LOOK \
-	DRM_IOWR(DRM_COMMAND_BASE + DRM_MOCKGPU_STORM_LOOK, struct drm_mockgpu_storm_look)
 
 /* What drm_mockgpu_query can ask for. */
 #define MOCKGPU_QUERY_DEVICE	1	/* struct drm_mockgpu_device_info */
@@ -1134,7 +1127,6 @@ struct drm_mockgpu_point_release {
 #define MOCKGPU_CAUSE_PREFETCH		2	/* PREFETCH */
 #define MOCKGPU_CAUSE_TOUCH		3	/* a touch of the device, as was advised */
 #define MOCKGPU_CAUSE_CPU_FAULT		4	/* a CPU touched one of them */
-#define MOCKGPU_CAUSE_STORM		5	/* a storm */
 
 /* Why pages were evicted (MOCKGPU_EVENT_EVICT). */
 #define MOCKGPU_EVICTED_CALL		1	/* EVICT */
@@ -1236,121 +1228,6 @@ struct drm_mockgpu_log_open {
 	__u32 event_size;
 	/** @fd: out: the log; closed by execve() */
 	__s32 fd;
-};
-
-/* What a storm does (drm_mockgpu_storm_begin.flags). */
-#define MOCKGPU_STORM_RANDOM	(1U << 0)	/* in a random order; otherwise by address */
-/*
- * What went to VRAM stays there until others need the room, and who needs room makes some.
- * Otherwise a storm sends nobody away: what VRAM has no room for stays, as NO_VRAM.
- */
-#define MOCKGPU_STORM_PRESSURE	(1U << 1)
-/* When a piece has come home, now and then, the device makes its pages exclusive and adds 0. */
-#define MOCKGPU_STORM_EXCLUSIVE	(1U << 2)
-/* The device reads each page that is in its VRAM, and adds 0 to a word of those it may write. */
-#define MOCKGPU_STORM_GPU	(1U << 3)
-
-/* Processes that a storm follows at once. */
-#define MOCKGPU_STORM_PROCESSES_MAX	2048U
-/* Storms that a process is in at once. */
-#define MOCKGPU_PROCESS_STORMS_MAX	16U
-
-/**
- * struct drm_mockgpu_storm_begin - begin a storm on the calling process
- *
- * From now on the process's anonymous memory goes to this device's VRAM and comes home, all the
- * time, a piece after the other, and the process does not notice but for the time.  What it
- * executes and what it starts is in the storm as well, whether it knows of that or not, up to an
- * exec after which it is another user or in other groups, supplementary ones included, or has
- * capabilities that who began had not.
- *
- * Only pages move that are there; nothing is made or swapped in.  Whoever holds the file may
- * begin: the storm is about the caller, not the memory that is attached to the file.  So a
- * program opens the file, forks, and the child begins the storm and executes what it is about.
- * Where there are several devices each has a storm of its own, with a file of its own.
- *
- * The storm ends when all that it follows have, with @duration_ns, when the file is closed by
- * its last holder, and when the device leaves.  Pages stay where they are then.
- *
- * What it takes in VRAM counts as the file's, and the storm as a queue of the user who opened
- * the file (MOCKGPU_USER_QUEUES_MAX).
- *
- * Errors: -EINVAL (also: @share above 65536, @rate above 2^32, @min_pages or @max_pages no power
- * of 2, above 512, or the one above the other), -EOPNOTSUPP (MOCKGPU_STORM_EXCLUSIVE without
- * MOCKGPU_CAP_EXCLUSIVE; or the kernel does not tell of forks), -EBUSY (there is a storm of this
- * file, or was one), -ENOSPC (the user's queues, or MOCKGPU_PROCESS_STORMS_MAX), -ENOMEM, -EINTR,
- * -ENODEV.
- */
-struct drm_mockgpu_storm_begin {
-	/** @flags: in: MOCKGPU_STORM_* */
-	__u32 flags;
-	/** @share: in: how much of the memory, by 2 MiB of addresses, in 65536ths; 0: all */
-	__u32 share;
-	/**
-	 * @rate: in: pages a second that move at the most, both ways together; 0: any number.
-	 * However many, a process is gone through ten times a second at the most, so that it
-	 * gets on
-	 */
-	__u64 rate;
-	/** @seed: in: for its choices, which are the same if what is mapped is the same */
-	__u64 seed;
-	/** @duration_ns: in: for how long; 0: without end */
-	__u64 duration_ns;
-	/** @min_pages: in: pages of the smallest piece, a power of 2; 0: 1 */
-	__u32 min_pages;
-	/** @max_pages: in: pages of the largest, a power of 2 up to 512; 0: 512 */
-	__u32 max_pages;
-};
-
-/**
- * struct drm_mockgpu_storm_look - how the storm of this file is doing
- *
- * A storm goes through a process's memory again and again, which is a round each time.
- * @resident_pages and @covered_pages are about the last whole round of each process, those that
- * have ended included.  Of one that had none, or has grown since, they are about all that was
- * there at the end, and the most that a round has had of it; pages that it had from its parent by
- * fork and did not live to see moved are its parent's.  Of one that the storm did not come to
- * before it ended they are nothing.  Counts of the device are about everybody.
- *
- * Errors: -EINVAL, -ENOENT (none was begun), -ENODEV.
- */
-struct drm_mockgpu_storm_look {
-	/** @flags: in: 0 */
-	__u32 flags;
-	/** @over: out: 1 if it has ended for good */
-	__u32 over;
-	/** @processes: out: that are in the storm now, or have ended and are not counted up yet */
-	__u32 processes;
-	/** @pad: out: 0 */
-	__u32 pad;
-	/** @followed: out: processes that were, each exec counted as one more */
-	__u64 followed;
-	/** @missed: out: that should have been: there were too many, or there was no memory */
-	__u64 missed;
-	/** @left: out: that it let go as their credentials changed */
-	__u64 left;
-	/** @rounds: out: whole rounds, of all processes together */
-	__u64 rounds;
-	/** @resident_pages: out: pages of anonymous memory that were there */
-	__u64 resident_pages;
-	/** @covered_pages: out: those of them that moved in this round, or were in VRAM */
-	__u64 covered_pages;
-	/** @cpu_faults: out: the device's, since the storm began */
-	__u64 cpu_faults;
-	/** @pages_cpu_fault: out: likewise */
-	__u64 pages_cpu_fault;
-	/** @pages_evicted: out: likewise */
-	__u64 pages_evicted;
-	/** @gpu_reads: out: pages that the device read */
-	__u64 gpu_reads;
-	/** @gpu_writes: out: words to which the device added 0 */
-	__u64 gpu_writes;
-	/** @elapsed_ns: out: time since it began */
-	__u64 elapsed_ns;
-	/** @to_vram: out: pages that were to go to VRAM, by MOCKGPU_PAGE_* */
-	__u64 to_vram[MOCKGPU_PAGE_STATUS_MAX];
-	/** @to_system: out: pages that were to come home, likewise */
-	__u64 to_system[MOCKGPU_PAGE_STATUS_MAX];
 };
 
 #if defined(__cplusplus)
