@@ -226,8 +226,9 @@ void gpu_pt_stash_drop(struct gpu_pt_stash *stash)
  *
  * Takes the place of whatever was there.
  *
- * Return: 0, -EBUSY (the stash has too few tables, as there are less of them than when it was
- * filled; no entry was set), or -EFAULT (an address that the device cannot translate).
+ * Return: 0, -EBUSY (the stash has too few tables, as where a large entry took the place of one
+ * since it was filled; no entry was set), or -EFAULT (an address that the device cannot
+ * translate).
  */
 int gpu_pt_set(struct gpu_pt *pt, struct gpu_pt_stash *stash, u64 addr, u64 pte)
 {

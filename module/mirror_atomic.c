@@ -243,8 +243,8 @@ int mirror_claim_start(struct mirror *mirror, unsigned long addr, struct mirror_
  * @atomic: operations, the first of which is on the page
  *
  * Context: mmap_lock held for reading.
- * Return: 0 when at least one operation was done, or -EBUSY where the page was changed
- * in between.
+ * Return: 0 when at least one operation was done, or -EBUSY where the page or its table was
+ * changed in between.
  */
 int mirror_claim_finish(struct mirror *mirror, struct mirror_claim *claim, struct page *page,
 			struct mirror_atomic *atomic)

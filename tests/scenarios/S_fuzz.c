@@ -407,21 +407,15 @@ static void works_as_ever(unsigned int index)
  * Who migrates all that there is migrates also what it shares with those it was forked off, and
  * that is theirs: it comes home.  What nobody has any more would not.
  */
-static bool is_vram_empty(struct mockgpu_device *dev)
-{
-	if (!gpu_counters(dev).vram_used_bytes)
-		return true;
-	mockgpu_evict_all(dev, NULL);
-	return !gpu_counters(dev).vram_used_bytes;
-}
-
 static void wait_for_empty_vram(unsigned int index)
 {
 	struct mockgpu_device *dev = gpu_open(index);
 	uint64_t end = now_ns() + 5 * BOUND_NS;
 
-	while (!is_vram_empty(dev) && now_ns() < end)
+	while (gpu_counters(dev).vram_used_bytes && now_ns() < end) {
+		mockgpu_evict_all(dev, NULL);
 		sleep_ms(5);
+	}
 	mockgpu_close(dev);
 }
 
@@ -480,7 +474,8 @@ static void S1_fuzz_ends_when_it_is_interrupted(void)
 		start = now_ns();
 		CHECK_SYS(kill(pid, SIGINT));
 		join_killed(pid, SIGINT);
-		while (!is_vram_empty(dev) && now_ns() - start < NS_PER_S * slowness())
+		while (gpu_counters(dev).vram_used_bytes &&
+		       now_ns() - start < NS_PER_S * slowness())
 			sleep_ms(5);
 		note("ended after %llu ms", (unsigned long long)(now_ns() - start) / 1000000);
 		CHECK_LE(now_ns() - start, NS_PER_S * slowness());
